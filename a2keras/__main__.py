@@ -1,0 +1,74 @@
+"""The `a2keras` command: a table of subcommands, each loaded only when it is called."""
+
+import difflib
+import os
+import sys
+from importlib import import_module
+from typing import NamedTuple
+
+import a2keras
+from a2keras.console import UserError, quiet_native_start, say
+
+
+class Command(NamedTuple):
+    module: str  # has a function of the subcommand's name: (arguments) -> None
+    summary: str
+    needs_tensorflow: bool = True
+
+
+COMMANDS = {
+    "demo": Command("a2keras.demo", "train, evaluate, explain and export on scanned digits", False),
+    "train": Command("a2keras.training.commands", "train a network by a recipe"),
+    "evaluate": Command("a2keras.training.commands", "score a run on data that it has not seen"),
+    "explain": Command("a2keras.training.commands", "draw what a network attends to"),
+    "predict": Command("a2keras.export.commands", "classify files with a run or an artefact"),
+    "export": Command("a2keras.export.commands", "write artefacts that equal their model"),
+    "summary": Command("a2keras.models.commands", "the stages of a network and what they cost"),
+}
+
+
+def usage() -> str:
+    lines = [f"a2keras {a2keras.__version__}: double attention (A²-Nets) for Keras", ""]
+    lines += ["usage: a2keras COMMAND [--flag=value]… ", ""]
+    lines += [f"  {name:<10} {command.summary}" for name, command in COMMANDS.items()]
+    return "\n".join([*lines, "", "`a2keras COMMAND --help` tells a command's flags."])
+
+
+def run(arguments: list[str]) -> None:
+    """Runs one subcommand; a user's mistake is raised as `UserError`."""
+    name, *rest = arguments
+    if name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"the commands are {', '.join(COMMANDS)}."
+        raise UserError(f"there is no command {name!r}: {hint}")
+    command = COMMANDS[name]
+    if command.needs_tensorflow and not {"--help", "-h"} & set(rest):
+        with quiet_native_start():
+            import_module("keras")
+            import_module("tensorflow")
+    getattr(import_module(command.module), name)(rest)
+
+
+def main() -> int:
+    # Set before TensorFlow is loaded: its information lines go, its warnings and errors stay.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    arguments = sys.argv[1:]
+    if not arguments or arguments[0] in {"help", "--help", "-h"}:
+        print(usage())
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        print(a2keras.__version__)
+        return 0
+    try:
+        run(arguments)
+    except UserError as mistake:
+        say(f"a2keras {arguments[0]}: {mistake}")
+        return 2
+    except KeyboardInterrupt:
+        say("a2keras: interrupted")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""Flags of one subcommand, by absl: typed, checked, with help; a wrong flag is a `UserError`."""
+
+import sys
+import textwrap
+from collections.abc import Callable
+
+from absl import flags
+
+from a2keras.console import UserError
+
+
+def parse(
+    usage: str, description: str, define: Callable[[flags.FlagValues], None], arguments: list[str]
+) -> tuple[flags.FlagValues, list[str]]:
+    """Parses a subcommand's arguments.
+
+    Args:
+        usage: the call in one line, such as `a2keras train --recipe=NAME --output=RUN`.
+        description: what the command does, in a sentence or two.
+        define: defines the flags on the `absl.flags.FlagValues` that it is given.
+        arguments: what followed the subcommand's name.
+
+    Returns:
+        The flag values and the positional arguments. `--help` prints the help and exits with 0.
+
+    Raises:
+        UserError: absl's sentence about an unknown flag or a bad or missing value.
+    """
+    values = flags.FlagValues()
+    define(values)
+    if {"--help", "-h", "--helpfull", "--helpshort"} & set(arguments):
+        print(help_text(usage, description, values))
+        sys.exit(0)
+    try:
+        positional = values(["a2keras", *arguments])[1:]
+    except flags.Error as error:
+        raise UserError(f"{error} (see --help)") from error
+    return values, positional
+
+
+def help_text(usage: str, description: str, values: flags.FlagValues) -> str:
+    """The help page: usage, description, and each flag in the order of its definition."""
+    lines = [f"usage: {usage}", "", textwrap.fill(description, 96), ""]
+    for name in values:
+        flag = values[name]
+        value = "" if flag.boolean else "=" + "|".join(getattr(flag.parser, "enum_values", ["VALUE"]))
+        default = "" if flag.default in (None, [], False) else f" (default: {flag.default_as_str})"
+        lines.append(f"  --{name}{value}")
+        lines.append(textwrap.indent(textwrap.fill(f"{flag.help}{default}", 88), " " * 6))
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Artefacts that compute the same as their model, and prediction from them."""

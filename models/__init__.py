@@ -1,0 +1,1 @@
+"""Networks of the paper's tables as Keras builders, their preprocessing and weights."""

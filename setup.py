@@ -1,0 +1,54 @@
+"""a2keras: double attention (A²-Nets) for Keras. The rooms of the repository become one namespace."""
+
+import re
+from pathlib import Path
+
+from setuptools import setup
+
+ROOT = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "a2keras/__init__.py").read_text()).group(1)
+
+setup(
+    name="a2keras",
+    version=VERSION,
+    description="Double attention (A²-Nets, NeurIPS 2018) for Keras: the layer, its networks, training and export",
+    long_description=(ROOT / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    package_dir={
+        "a2keras": "a2keras",
+        "a2keras.models": "models",
+        "a2keras.training": "training",
+        "a2keras.export": "export",
+    },
+    packages=[
+        "a2keras",
+        "a2keras.models",
+        "a2keras.models.preprocessing",
+        "a2keras.training",
+        "a2keras.training.data",
+        "a2keras.training.recipes",
+        "a2keras.export",
+    ],
+    package_data={"a2keras": ["py.typed"]},
+    install_requires=[
+        "absl-py>=2.1",
+        "av>=14",
+        "keras>=3.15,<4",
+        "matplotlib>=3.8",
+        "numpy>=1.26",
+        "pillow>=10",
+        "scikit-learn>=1.4",  # its bundled digits are the data of `a2keras demo`
+        "tensorflow>=2.17.1,<2.22",
+        "tensorflow-datasets>=4.9.6",
+        "tqdm>=4.66",
+    ],
+    extras_require={
+        # tensorflow-io 0.37.1's native library loads with TensorFlow 2.16 and 2.17 only.
+        "io": ["tensorflow-io==0.37.1", "tensorflow>=2.17.1,<2.18"],
+        "jax": ["jax>=0.4.34"],
+        "torch": ["torch>=2.4"],
+    },
+    entry_points={"console_scripts": ["a2keras = a2keras.__main__:main"]},
+)

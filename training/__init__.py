@@ -1,0 +1,1 @@
+"""Data, recipes, strategies, the run, and its evaluation."""

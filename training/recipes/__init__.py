@@ -1,0 +1,1 @@
+"""Recipes: one frozen record each."""
