@@ -43,7 +43,9 @@ def help_text(usage: str, description: str, values: flags.FlagValues) -> str:
     lines = [f"usage: {usage}", "", textwrap.fill(description, 96), ""]
     for name in values:
         flag = values[name]
-        value = "" if flag.boolean else "=" + "|".join(getattr(flag.parser, "enum_values", ["VALUE"]))
+        value = (
+            "" if flag.boolean else "=" + "|".join(getattr(flag.parser, "enum_values", ["VALUE"]))
+        )
         default = "" if flag.default in (None, [], False) else f" (default: {flag.default_as_str})"
         lines.append(f"  --{name}{value}")
         lines.append(textwrap.indent(textwrap.fill(f"{flag.help}{default}", 88), " " * 6))

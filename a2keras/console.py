@@ -1,4 +1,4 @@
-"""What the `a2keras` command shares: a user's mistake, lines and progress on standard error, JSON."""
+"""What the commands share: a user's mistake, lines and progress on standard error, JSON."""
 
 import contextlib
 import json
@@ -44,7 +44,9 @@ def write_json(path: str | Path, document: Any) -> None:
     )
 
 
-def progress(items: Iterable, description: str, unit: str = "file", total: int | None = None) -> Any:
+def progress(
+    items: Iterable, description: str, unit: str = "file", total: int | None = None
+) -> Any:
     """Iterates with a progress bar on standard error."""
     from tqdm import tqdm
 

@@ -1,0 +1,195 @@
+"""Double attention (Chen et al., "A²-Nets: Double Attention Networks", NeurIPS 2018).
+
+Letters, as in the paper: B examples, L positions (d·h·w), c channels, m value channels and n
+descriptors. Positions are rows here, so that every product is the transpose of the paper's.
+"""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from a2keras.association import check_association, multiply, multiply_adds, plan
+from a2keras.position_attention import PositionAttention
+from a2keras.positions import check_positive, flatten_positions, unflatten_positions
+
+
+def gather_softmax(logits: Any, mask: Any = None) -> Any:
+    """B of Eq. 4: softmax over positions, one map per descriptor, in float32.
+
+    Args:
+        logits: theta(X), (B, L, n).
+        mask: (B, L), True where a position may be gathered from. An example whose positions are
+            all masked gathers nothing: its maps are zero.
+
+    Returns:
+        (B, L, n) in the dtype of the logits; each column sums to 1 over L.
+    """
+    x = ops.cast(logits, "float32")
+    if mask is not None:
+        mask = ops.expand_dims(mask, -1)
+        x = ops.where(mask, x, -3e38)
+    weights = ops.exp(x - ops.stop_gradient(ops.max(x, axis=1, keepdims=True)))
+    if mask is not None:
+        weights = ops.where(mask, weights, 0.0)
+    # The largest weight is 1, so a total below 1 means that nothing was left to gather from.
+    total = ops.maximum(ops.sum(weights, axis=1, keepdims=True), 1.0)
+    return ops.cast(weights / total, logits.dtype)
+
+
+def distribution_softmax(logits: Any) -> Any:
+    """V of Eq. 5: softmax over the descriptors at every position, (B, L, n), in float32."""
+    return ops.cast(ops.softmax(ops.cast(logits, "float32"), axis=-1), logits.dtype)
+
+
+def double_attention(
+    values: Any, gather_maps: Any, distribution_maps: Any, association: str = "auto"
+) -> Any:
+    """Z = A Bᵀ V (Eq. 6 and 7): gathers descriptors from all positions and distributes them.
+
+    Args:
+        values: A, (B, *spatial, m).
+        gather_maps: B after its softmax over positions, (B, *spatial, n).
+        distribution_maps: V after its softmax over descriptors, (B, *spatial, n). Its positions may
+            be others than those that are gathered from.
+        association: "left" (Eq. 6), "right" (Eq. 7), or "auto", the cheaper one for these sizes.
+
+    Returns:
+        Z, (B, *spatial, m), with the positions of `distribution_maps`.
+
+    Raises:
+        ValueError: an unknown association.
+    """
+    check_association(association)
+    gather = ops.transpose(flatten_positions(gather_maps), (0, 2, 1))  # (B, n, L)
+    matrices = {
+        "distribution": flatten_positions(distribution_maps),  # (B, L, n)
+        "gather": gather,
+        "features": flatten_positions(values),  # (B, L, m)
+    }
+    sizes = {name: (matrix.shape[1], matrix.shape[2]) for name, matrix in matrices.items()}
+    return unflatten_positions(multiply(plan(association, sizes), matrices), distribution_maps)
+
+
+@keras.saving.register_keras_serializable("a2keras")
+class DoubleAttention(PositionAttention):
+    """The double attention block of Figure 2, for sequences, images, video and beyond.
+
+    Gathers n descriptors from all positions with one softmax attention (Eq. 4) and distributes them
+    to every position with a second (Eq. 5), at a cost that is linear in the number of positions:
+
+        outputs = inputs + W_output · [phi(X) softmax(theta(X))ᵀ] softmax(rho(X))        (Eq. 6)
+
+    Args:
+        value_channels: m, channels of each gathered descriptor; default C // 4.
+        descriptors: n, number of descriptors (attention maps); default `value_channels`.
+        pre_activation: BN → ReLU before each of the four projections, as in the paper's networks.
+        residual: add the inputs (Figure 2). The output projection then starts at zero, so a fresh
+            block is the identity.
+        association: "left" (Eq. 6), "right" (Eq. 7), or "auto", the order of the matrix products
+            with the fewest multiply-adds; the result is the same.
+        data_format: "channels_last" or "channels_first"; default Keras's own.
+        use_bias: biases in the four projections (the paper's equations have none).
+        kernel_initializer: of theta, rho and phi.
+        output_initializer: of the output projection; default zeros with `residual`, else
+            `kernel_initializer`.
+        bias_initializer, kernel_regularizer, bias_regularizer, kernel_constraint, bias_constraint:
+            as for Keras's own layers, for all four projections.
+
+    Call arguments:
+        inputs: (B, *spatial, C) or (B, C, *spatial); one or more spatial axes, of any known or
+            unknown size.
+        mask: (B, *spatial); positions where it is False are not gathered from, nor do they enter
+            the statistics of the batch normalisations.
+        return_attention_scores: also return the gather maps and the distribution maps.
+
+    Returns:
+        outputs of the shape of the inputs, or (outputs, gather_maps, distribution_maps), both maps
+        (B, *spatial, n) in either data format: gather maps sum to 1 over the positions,
+        distribution maps to 1 over the descriptors.
+
+    Raises:
+        ValueError: value_channels or descriptors < 1, an unknown association or data format, inputs
+            of rank < 3 or with unknown channels, a mask whose shape is not (B, *spatial).
+    """
+
+    def __init__(
+        self,
+        value_channels: int | None = None,
+        descriptors: int | None = None,
+        *,
+        pre_activation: bool = False,
+        residual: bool = True,
+        association: str = "auto",
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            pre_activation=pre_activation, residual=residual, data_format=data_format, **kwargs
+        )
+        self.value_channels = check_positive("value_channels", value_channels)
+        self.descriptors = check_positive("descriptors", descriptors)
+        self.association = check_association(association)
+
+    def channels_of(self, channels: int) -> dict[str, int]:
+        m = self.value_channels or max(1, channels // 4)
+        n = self.descriptors or m
+        return {"theta": n, "rho": n, "phi": m}
+
+    def map_columns(self, input_shape: tuple) -> tuple:
+        n = self.channels_of(self.sizes(input_shape)[0])["theta"]
+        return n, n
+
+    def chain(self, channels: int, positions: int | None) -> dict[str, tuple[int | None, int]]:
+        """Rows and columns of the matrices whose products may be re-ordered."""
+        m, n = (self.channels_of(channels)[name] for name in ("phi", "theta"))
+        chain = {"distribution": (positions, n), "gather": (n, positions)}
+        # A bias of phi is added before the gathering, BN–ReLU before the output projection.
+        if self.use_bias:
+            chain |= {"features": (positions, m)}
+        else:
+            chain |= {"features": (positions, channels), "phi": (channels, m)}
+        return chain if self.pre_activation else chain | {"output": (m, channels)}
+
+    def attend(self, features: Any, mask: Any, training: bool | None) -> tuple[Any, tuple]:
+        gather_maps = gather_softmax(self.theta(features, training=training, mask=mask), mask)
+        distribution_maps = distribution_softmax(self.rho(features, training=training, mask=mask))
+        matrices = {
+            "distribution": distribution_maps,  # (B, L, n)
+            "gather": ops.transpose(gather_maps, (0, 2, 1)),  # (B, n, L)
+            "phi": self.phi.kernel,  # (c, m)
+            "output": self.output_projection.kernel,  # (m, c)
+        }
+        if self.use_bias:
+            matrices["features"] = self.phi(features, training=training, mask=mask)  # (B, L, m)
+        else:
+            matrices["features"] = self.phi.activate(features, training, mask)  # (B, L, c)
+        sizes = self.chain(features.shape[-1], features.shape[1])
+        z = multiply(plan(self.association, sizes), matrices)
+        if self.pre_activation:
+            z = self.output_projection(z, training=training, mask=mask)
+        else:
+            z = self.output_projection.add_bias(z)
+        return z, (gather_maps, distribution_maps)
+
+    def multiply_adds(self, input_shape: tuple, planned: bool = False) -> int:
+        """Multiply-adds for one example; the size of the batch axis of `input_shape` is not used.
+
+        As the paper counts: in the order of Eq. 6, or of Eq. 7 with association="right". With
+        `planned`, in the order in which the block really multiplies.
+        """
+        channels, positions = self.sizes(input_shape)
+        chain = self.chain(channels, positions)
+        association = "left" if self.association == "auto" and not planned else self.association
+        m, n = (self.channels_of(channels)[name] for name in ("phi", "theta"))
+        outside = 2 * channels * n  # theta and rho, and whatever stands outside the chain
+        outside += channels * m * (("phi" not in chain) + ("output" not in chain))
+        return positions * outside + multiply_adds(plan(association, chain), chain)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "value_channels": self.value_channels,
+            "descriptors": self.descriptors,
+            "association": self.association,
+        }

@@ -1,0 +1,83 @@
+"""The non-local block (Wang et al., 2018), embedded Gaussian: the paper's main rival."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from a2keras.position_attention import PositionAttention
+from a2keras.positions import check_positive
+
+
+@keras.saving.register_keras_serializable("a2keras")
+class NonLocal(PositionAttention):
+    """Every position attends to every other: softmax over j of theta(x_i)ᵀ phi(x_j), times g(x_j).
+
+    The same form as `DoubleAttention`, so that the paper's Tables 2 and 3 compare like with like:
+    four projections, named theta (queries), phi (keys), g (values) and output as in its own paper,
+    BN–ReLU before each with `pre_activation`, no sub-sampling and no scale. Time and memory grow
+    with the square of the number of positions.
+
+    Args:
+        value_channels: channels of theta, phi and g; default C // 4, as in Tables 2 and 3.
+        pre_activation, residual, data_format, use_bias, the initialisers, regularisers and
+            constraints: as for `DoubleAttention`.
+
+    Call arguments:
+        inputs: (B, *spatial, C) or (B, C, *spatial).
+        mask: (B, *spatial); positions where it is False are attended to by none.
+        return_attention_scores: also return the attention map.
+
+    Returns:
+        outputs of the shape of the inputs, or (outputs, attention_map), the map (B, *spatial, L):
+        for every position its weights over all L positions, which sum to 1.
+
+    Raises:
+        ValueError: as for `DoubleAttention`.
+    """
+
+    def __init__(
+        self,
+        value_channels: int | None = None,
+        *,
+        pre_activation: bool = False,
+        residual: bool = True,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            pre_activation=pre_activation, residual=residual, data_format=data_format, **kwargs
+        )
+        self.value_channels = check_positive("value_channels", value_channels)
+
+    def channels_of(self, channels: int) -> dict[str, int]:
+        m = self.value_channels or max(1, channels // 4)
+        return {"theta": m, "phi": m, "g": m}
+
+    def map_columns(self, input_shape: tuple) -> tuple:
+        return (self.sizes(input_shape)[1],)
+
+    def attend(self, features: Any, mask: Any, training: bool | None) -> tuple[Any, tuple]:
+        queries = self.theta(features, training=training, mask=mask)  # (B, L, m)
+        keys = self.phi(features, training=training, mask=mask)  # (B, L, m)
+        values = self.g(features, training=training, mask=mask)  # (B, L, m)
+        logits = ops.matmul(queries, ops.transpose(keys, (0, 2, 1)))  # (B, L, L)
+        logits = ops.cast(logits, "float32")
+        if mask is not None:
+            keep = ops.expand_dims(mask, 1)  # (B, 1, L)
+            logits = ops.where(keep, logits, -3e38)
+        weights = ops.softmax(logits, axis=-1)
+        if mask is not None:  # an example whose positions are all masked attends to nothing
+            weights = ops.where(keep, weights, 0.0)
+        weights = ops.cast(weights, features.dtype)
+        z = self.output_projection(ops.matmul(weights, values), training=training, mask=mask)
+        return z, (weights,)
+
+    def multiply_adds(self, input_shape: tuple) -> int:
+        """Multiply-adds for one example of this input shape: 4cmL + 2mL²."""
+        channels, positions = self.sizes(input_shape)
+        m = self.channels_of(channels)["g"]
+        return 4 * channels * m * positions + 2 * m * positions**2
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "value_channels": self.value_channels}

@@ -1,0 +1,164 @@
+"""What every block of attention over positions shares: its arguments, its shapes and its checks."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from a2keras.attention_maps import is_recording, record
+from a2keras.positions import (
+    channels_and_positions,
+    check_data_format,
+    check_mask_shape,
+    flatten_mask,
+    flatten_positions,
+    unflatten_positions,
+)
+from a2keras.pre_activation import Projection, clone_initializer
+
+
+class PositionAttention(keras.layers.Layer):
+    """Base of the blocks that relate all positions of (B, *spatial, C) or (B, C, *spatial).
+
+    A subclass says which projections it has and of how many channels, and implements `attend` with
+    them; the base has the output projection, the residual, the layouts and the maps.
+    """
+
+    def __init__(
+        self,
+        *,
+        pre_activation: bool = False,
+        residual: bool = True,
+        use_bias: bool = False,
+        data_format: str | None = None,
+        kernel_initializer: Any = "glorot_uniform",
+        output_initializer: Any = None,
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        if pre_activation and use_bias:
+            raise ValueError(
+                "`use_bias` must be False with pre_activation=True: the paper's convolutions after "
+                f"BN–ReLU have no biases. Received: use_bias={use_bias}"
+            )
+        self.pre_activation = pre_activation
+        self.residual = residual
+        self.use_bias = use_bias
+        self.data_format = check_data_format(data_format)
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.output_initializer = keras.initializers.get(output_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.bias_regularizer = keras.regularizers.get(bias_regularizer)
+        self.kernel_constraint = keras.constraints.get(kernel_constraint)
+        self.bias_constraint = keras.constraints.get(bias_constraint)
+        self.supports_masking = True
+
+    def channels_of(self, channels: int) -> dict[str, int]:
+        """Names and channels of the projections of the input, that of the values last."""
+        raise NotImplementedError
+
+    def map_columns(self, input_shape: tuple) -> tuple:
+        """Columns n of each map (B, *spatial, n) that `attend` returns; None where unknown."""
+        raise NotImplementedError
+
+    def attend(self, features: Any, mask: Any, training: bool | None) -> tuple[Any, tuple]:
+        """From flat features (B, L, C) to the block's output (B, L, C) and its maps (B, L, n)."""
+        raise NotImplementedError
+
+    def build(self, input_shape: tuple) -> None:
+        channels, positions = self.sizes(input_shape)
+        sizes = self.channels_of(channels)
+        for name, size in sizes.items():
+            projection = self._projection(name, size, self.kernel_initializer)
+            projection.build((input_shape[0], positions, channels))
+            setattr(self, name, projection)
+        output_initializer = self.output_initializer
+        if output_initializer is None:
+            # With a residual a fresh block is the identity; without, zeros would stop the signal.
+            output_initializer = "zeros" if self.residual else self.kernel_initializer
+        # Not `self.output`, which Keras has for the symbolic output of a layer.
+        self.output_projection = self._projection("output", channels, output_initializer)
+        self.output_projection.build((input_shape[0], positions, list(sizes.values())[-1]))
+
+    def _projection(self, name: str, channels: int, kernel_initializer: Any) -> Projection:
+        return Projection(
+            channels,
+            name=name,
+            dtype=self.dtype_policy,
+            pre_activation=self.pre_activation,
+            use_bias=self.use_bias,
+            kernel_initializer=clone_initializer(kernel_initializer),
+            bias_initializer=clone_initializer(self.bias_initializer),
+            kernel_regularizer=self.kernel_regularizer,
+            bias_regularizer=self.bias_regularizer,
+            kernel_constraint=self.kernel_constraint,
+            bias_constraint=self.bias_constraint,
+        )
+
+    def sizes(self, input_shape: tuple) -> tuple[int, int | None]:
+        """Channels c and positions L (None if unknown) of an input shape, which it checks."""
+        return channels_and_positions(input_shape, self.data_format, type(self).__name__)
+
+    def call(
+        self,
+        inputs: Any,
+        mask: Any = None,
+        return_attention_scores: bool = False,
+        training: bool | None = None,
+    ) -> Any:
+        last = self.data_format == "channels_last"
+        x = inputs if last else ops.moveaxis(inputs, 1, -1)  # (B, *spatial, C)
+        mask = None if mask is None else flatten_mask(mask, x)  # (B, L)
+        flat = flatten_positions(x)  # (B, L, C)
+        outputs, maps = self.attend(flat, mask, training)
+        outputs = ops.add(flat, outputs) if self.residual else outputs
+        outputs = unflatten_positions(outputs, x)
+        outputs = outputs if last else ops.moveaxis(outputs, -1, 1)
+        if return_attention_scores or is_recording():
+            maps = tuple(unflatten_positions(each, x) for each in maps)
+            record(self, maps)
+        return (outputs, *maps) if return_attention_scores else outputs
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        return tuple(input_shape)
+
+    def compute_output_spec(
+        self,
+        inputs: Any,
+        mask: Any = None,
+        return_attention_scores: bool = False,
+        training: bool | None = None,
+    ) -> Any:
+        spatial = inputs.shape[1:-1] if self.data_format == "channels_last" else inputs.shape[2:]
+        positions = (inputs.shape[0], *spatial)
+        if mask is not None:
+            check_mask_shape(mask.shape, positions)
+        outputs = keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
+        if not return_attention_scores:
+            return outputs
+        return outputs, *(
+            keras.KerasTensor((*positions, columns), dtype=self.compute_dtype)
+            for columns in self.map_columns(inputs.shape)
+        )
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "pre_activation": self.pre_activation,
+            "residual": self.residual,
+            "use_bias": self.use_bias,
+            "data_format": self.data_format,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "output_initializer": keras.initializers.serialize(self.output_initializer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            "bias_regularizer": keras.regularizers.serialize(self.bias_regularizer),
+            "kernel_constraint": keras.constraints.serialize(self.kernel_constraint),
+            "bias_constraint": keras.constraints.serialize(self.bias_constraint),
+        }
