@@ -1,0 +1,143 @@
+"""A recipe: everything that decides how a network is trained, in one frozen record."""
+
+import dataclasses
+import difflib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from a2keras.console import UserError, write_json
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training run. Together with the data's files it determines the final weights.
+
+    Epochs, steps and positions count from 0; sizes are pixels. "auto" is replaced when the data is
+    opened, so that the saved recipe is explicit.
+    """
+
+    name: str
+    data: str = ""  # digits | folder:DIR
+    task: str = "auto"  # image | video | auto: what the files are
+    model: str = "auto"  # a name of `a2keras.models.list_models()`; auto: the small one of the task
+
+    # What enters the network.
+    size: int = 112  # height and width
+    frames: int = 8  # frames of a clip (video only)
+    stride: int = 1  # a clip takes every stride-th frame
+    fit: str = "crop"  # crop: fill the square and cut | letterbox: keep everything and pad
+    flip: bool = True  # mirror left and right at random; off where the direction is the class
+    crop_scale: float = 0.7  # smallest random crop as a fraction of the short side; 1: none
+
+    # How long, and how fast it learns.
+    epochs: int = 30
+    batch_size: int = 16  # of all replicas together
+    learning_rate: float = 0.05  # after the warm-up
+    schedule: str = "cosine"  # cosine | step
+    warmup_epochs: float = 1.0
+    step_epochs: str = ""  # step: after these epochs (comma-separated) …
+    step_factor: float = 0.1  # … the learning rate is multiplied by this
+    momentum: float = 0.9  # Nesterov
+    weight_decay: float = 1e-4  # as SGD with an L2 penalty means it; not on BN and biases
+    label_smoothing: float = 0.0
+
+    # How it is computed.
+    precision: str = "float32"  # float32 | mixed_float16 | mixed_bfloat16
+    jit_compile: bool = False
+    seed: int = 0
+
+    # Which examples are held out (of a folder without train/validation/test folders).
+    validation_fraction: float = 0.1
+    test_fraction: float = 0.2
+    group_pattern: str = ""  # one group in a regular expression, searched in the relative path
+    test_groups: str = ""  # comma-separated groups that are the test set
+    views: int = 5  # clips of each video that are averaged in evaluation
+    memory_budget: float = 2.0  # GiB of decoded frames kept in memory; beyond it files are re-read
+
+    def __post_init__(self) -> None:
+        for field, choices in _CHOICES.items():
+            if getattr(self, field) not in choices:
+                _refuse(field, f"must be one of {', '.join(choices)}", getattr(self, field))
+        for field in ("size", "frames", "stride", "epochs", "batch_size", "views"):
+            if getattr(self, field) < 1:
+                _refuse(field, "must be at least 1", getattr(self, field))
+        for field in ("validation_fraction", "test_fraction", "label_smoothing", "momentum"):
+            if not 0 <= getattr(self, field) < 1:
+                _refuse(field, "must be at least 0 and less than 1", getattr(self, field))
+        for field in ("learning_rate", "step_factor"):
+            if not getattr(self, field) > 0:
+                _refuse(field, "must be greater than 0", getattr(self, field))
+        for field in ("weight_decay", "warmup_epochs", "seed", "memory_budget"):
+            if not getattr(self, field) >= 0:
+                _refuse(field, "must be at least 0", getattr(self, field))
+        if not 0 < self.crop_scale <= 1:
+            _refuse("crop_scale", "must be greater than 0 and at most 1", self.crop_scale)
+        if self.warmup_epochs > self.epochs:
+            _refuse("warmup_epochs", f"must be at most epochs={self.epochs}", self.warmup_epochs)
+        if not all(part.strip().isdigit() for part in self.step_epochs.split(",") if part.strip()):
+            _refuse("step_epochs", "must be whole numbers with commas between", self.step_epochs)
+
+    def override(self, settings: list[str]) -> "Recipe":
+        """Returns the recipe with `key=value` settings applied, each by the type of its field.
+
+        Raises:
+            UserError: a setting without `=`, an unknown key, or a value of the wrong type or range.
+        """
+        changes: dict[str, Any] = {}
+        for setting in settings:
+            key, equals, text = setting.partition("=")
+            if not equals:
+                raise UserError(f"--set takes key=value. Received: --set {setting}")
+            changes[key] = _typed(key, text)
+        return dataclasses.replace(self, **changes)
+
+    def save(self, path: Path) -> None:
+        write_json(path, dataclasses.asdict(self))
+
+    @classmethod
+    def load(cls, path: Path) -> "Recipe":
+        """Reads a saved recipe; `UserError` where the file is not one."""
+        try:
+            return cls(**json.loads(path.read_text()))
+        except (OSError, ValueError, TypeError) as error:
+            raise UserError(
+                f"{path} is not a recipe of this version of a2keras: {error}"
+            ) from error
+
+    def first_difference(self, other: "Recipe") -> str | None:
+        """The first field, in the order above, whose value differs; None where all are equal."""
+        names = (field.name for field in dataclasses.fields(self))
+        return next((n for n in names if getattr(self, n) != getattr(other, n)), None)
+
+    def steps_down(self) -> list[int]:
+        """The epochs of `step_epochs` as numbers."""
+        return [int(part) for part in self.step_epochs.split(",") if part.strip()]
+
+
+_CHOICES = {
+    "task": ("auto", "image", "video"),
+    "fit": ("crop", "letterbox"),
+    "schedule": ("cosine", "step"),
+    "precision": ("float32", "mixed_float16", "mixed_bfloat16"),
+}
+_BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+
+def _refuse(field: str, rule: str, value: Any) -> None:
+    raise UserError(f"recipe field {field} {rule}. Received: {field}={value}")
+
+
+def _typed(key: str, text: str) -> Any:
+    """Converts the text of a setting to the type of its field."""
+    types = {field.name: field.type for field in dataclasses.fields(Recipe)}
+    if key not in types:
+        near = difflib.get_close_matches(key, types, n=1, cutoff=0.0)[0]
+        raise UserError(f"recipes have no field {key!r}: did you mean {near!r}?")
+    kind = types[key]
+    try:
+        return _BOOLEANS[text.lower()] if kind is bool else kind(text)  # type: ignore[operator]
+    except (ValueError, KeyError) as error:
+        name = getattr(kind, "__name__", str(kind))
+        raise UserError(f"recipe field {key} is of type {name}. Received: {key}={text}") from error

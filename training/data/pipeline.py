@@ -1,0 +1,100 @@
+"""From examples to batches, in an order that only the seed, the epoch and the step decide."""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from a2keras.models.preprocessing.spec import Preprocessing
+from a2keras.training.config import Recipe
+from a2keras.training.data.source import Examples
+
+
+def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
+    """The order in which an epoch goes through `count` examples: int64 (count,)."""
+    return np.random.default_rng([seed, epoch]).permutation(count)
+
+
+def training_batches(
+    examples: Examples, recipe: Recipe, preprocessing: Preprocessing, first_epoch: int = 0
+) -> tf.data.Dataset:
+    """Batches of all epochs from `first_epoch` on, one after the other.
+
+    Each epoch has `len(examples) // batch_size` batches; what is left over comes first in no epoch
+    in particular, since every epoch has its own order.
+
+    Yields:
+        (pixels, labels): float32 (batch, *input_shape), values 0..255, and one-hot float32
+        (batch, classes).
+    """
+    used = len(examples) // recipe.batch_size * recipe.batch_size
+
+    def positions(epoch):
+        order = tf.numpy_function(
+            lambda e: epoch_order(len(examples), recipe.seed, int(e))[:used], [epoch], "int64"
+        )
+        order.set_shape((used,))
+        return (
+            tf.data.Dataset.from_tensor_slices(order)
+            .enumerate()
+            .map(lambda position, index: (epoch, position, index))
+        )
+
+    labels = tf.constant(examples.labels)
+
+    def example(epoch, position, index):
+        # Keyed by place in the run, not drawn from a stream: the same after a resume.
+        seed = tf.random.experimental.stateless_fold_in([recipe.seed, epoch], position)
+        view = augmented(examples.load(index), recipe, preprocessing, seed)
+        return view, tf.one_hot(labels[index], len(preprocessing.labels))
+
+    order = tf.data.Dataset.range(first_epoch, recipe.epochs).flat_map(positions)
+    batches = order.map(example, tf.data.AUTOTUNE).batch(recipe.batch_size, drop_remainder=True)
+    return batches.prefetch(tf.data.AUTOTUNE)
+
+
+def augmented(frames: Any, recipe: Recipe, preprocessing: Preprocessing, seed: Any) -> Any:
+    """A random view of an example; all frames of a clip are cut and mirrored alike.
+
+    Args:
+        frames: uint8 ([T,] H, W, 3) tensor.
+        seed: int64 (2,), for TensorFlow's stateless random numbers.
+
+    Returns:
+        float32 of `preprocessing.input_shape`, pixel values 0..255.
+    """
+    start, zoom, top, left, mirror = tf.unstack(tf.random.stateless_uniform((5,), seed))
+    scale = recipe.crop_scale + (1 - recipe.crop_scale) * zoom
+    window = random_window(frames, scale, top, left, keep_shape=recipe.fit == "letterbox")
+    view = preprocessing.view(window, start)
+    if recipe.flip:
+        view = tf.cond(mirror < 0.5, lambda: tf.reverse(view, [-2]), lambda: view)
+    return tf.cast(tf.ensure_shape(view, preprocessing.input_shape), "float32")
+
+
+def random_window(frames: Any, scale: Any, top: Any, left: Any, keep_shape: bool) -> Any:
+    """Cuts a window out of all frames: a square of `scale` × the short side, or `scale` × both.
+
+    `top` and `left` from 0 to 1 say where it lies.
+    """
+    sides = tf.cast(tf.shape(frames)[-3:-1], "float32")
+    window = sides if keep_shape else tf.reduce_min(sides) * tf.ones(2)
+    window = tf.maximum(tf.round(window * scale), 1.0)
+    corner = tf.cast(tf.round((sides - window) * tf.stack([top, left])), "int32")
+    end = corner + tf.cast(window, "int32")
+    return frames[..., corner[0] : end[0], corner[1] : end[1], :]
+
+
+def plain_batches(
+    examples: Examples, batch_size: int, preprocessing: Preprocessing
+) -> tf.data.Dataset:
+    """The middle view of every example in order, for validation: (pixels, labels) batches."""
+    labels = tf.constant(examples.labels)
+
+    def example(index):
+        view = preprocessing.view(examples.load(index))
+        view = tf.ensure_shape(view, preprocessing.input_shape)
+        return tf.cast(view, "float32"), tf.one_hot(labels[index], len(preprocessing.labels))
+
+    order = tf.data.Dataset.range(len(examples))
+    return order.map(example, tf.data.AUTOTUNE).batch(batch_size).prefetch(tf.data.AUTOTUNE)

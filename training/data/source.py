@@ -1,0 +1,108 @@
+"""What the run asks of any data: labelled examples that can be read in any order."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+
+class Examples(ABC):
+    """A numbered set of images or videos.
+
+    Random access is what makes the order of training a function of (seed, epoch, step) alone.
+
+    Attributes:
+        labels: int64 (N,), the class of every example.
+        names: what to call each example in a report: its path, or a description.
+        is_video: whether an example is (T, H, W, 3) or (H, W, 3).
+    """
+
+    labels: np.ndarray
+    names: tuple[str, ...]
+    is_video: bool
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @abstractmethod
+    def frames(self, index: int) -> np.ndarray:
+        """The example as `predict` would see it: uint8 (H, W, 3), or (T, H, W, 3) of all frames."""
+
+    def training_frames(self, index: int) -> np.ndarray:
+        """As `frames`, but what training can do with: possibly smaller and kept in memory."""
+        return self.frames(index)
+
+    def load(self, index: Any) -> Any:
+        """The training frames of example `index` as a tensor, within a tf.data graph."""
+        frames = tf.numpy_function(self.training_frames, [index], "uint8")
+        frames.set_shape((None,) * self.is_video + (None, None, 3))
+        return frames
+
+
+class ArrayExamples(Examples):
+    """Images of one size in memory: uint8 (N, H, W, 3)."""
+
+    is_video = False
+
+    def __init__(self, images: np.ndarray, labels: np.ndarray, names: tuple[str, ...]) -> None:
+        self.images = images
+        self.labels = labels.astype("int64")
+        self.names = names
+
+    def frames(self, index: int) -> np.ndarray:
+        return self.images[index]
+
+    def load(self, index: Any) -> Any:
+        return tf.gather(tf.constant(self.images), index)
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that could not be read, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """Data that has been opened: its classes, its splits, and what was left out.
+
+    Attributes:
+        classes: names, in the order of the labels.
+        splits: "train", "validation", "test", as far as there are any.
+        skipped: files that could not be read.
+        split_rule: how the splits came about, in words, for the report.
+        fingerprint: changes when a file is added, removed or changes its length.
+    """
+
+    classes: tuple[str, ...]
+    splits: Mapping[str, Examples]
+    split_rule: str
+    fingerprint: str
+    skipped: tuple[Skipped, ...] = field(default=())
+
+    def report(self) -> dict:
+        """What was read, for `data.json`."""
+        counts = {
+            split: {
+                name: int(count)
+                for name, count in zip(
+                    self.classes,
+                    np.bincount(examples.labels, minlength=len(self.classes)),
+                    strict=True,
+                )
+            }
+            for split, examples in self.splits.items()
+        }
+        return {
+            "classes": list(self.classes),
+            "examples": {split: len(examples) for split, examples in self.splits.items()},
+            "examples_by_class": counts,
+            "split_rule": self.split_rule,
+            "fingerprint": self.fingerprint,
+            "skipped": [vars(skipped) for skipped in self.skipped],
+        }

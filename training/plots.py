@@ -1,0 +1,67 @@
+"""Pictures of a run: curves, confusion matrix, attention maps."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+INK, MUTED, BLUE, ORANGE = "#1f2933", "#7b8794", "#2f6fbb", "#d9730d"
+
+
+def figure(*shape: int, size: tuple[float, float], **options: Any) -> tuple[Any, Any]:
+    """A figure that is drawn to a file, never to a screen, whatever the user's backend is."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    drawing = Figure(figsize=size, layout="constrained", facecolor="white")
+    FigureCanvasAgg(drawing)
+    return drawing, drawing.subplots(*shape, **options)
+
+
+def draw_curves(history: list[dict], path: Path) -> None:
+    """Draws loss, accuracy and learning rate over the epochs."""
+    drawing, axes = figure(1, 3, size=(13, 3.8))
+    epochs = [line["epoch"] for line in history]
+    for axis, key, title in zip(
+        axes,
+        ("loss", "accuracy", "learning_rate"),
+        ("Loss", "Accuracy", "Learning rate"),
+        strict=True,
+    ):
+        style = {"lw": 2, "marker": "o", "ms": 3.5 if len(epochs) <= 60 else 0}
+        axis.plot(epochs, [line[key] for line in history], color=BLUE, label="training", **style)
+        if f"validation_{key}" in history[-1]:
+            values = [line[f"validation_{key}"] for line in history]
+            axis.plot(epochs, values, color=ORANGE, label="validation", **style)
+            axis.legend(frameon=False)
+        axis.set_title(title, loc="left", color=INK, fontweight="bold")
+        axis.set_xlabel("epoch", color=MUTED)
+        axis.grid(color="#e4e7eb")
+        axis.set_axisbelow(True)
+        axis.tick_params(colors=MUTED)
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[1].set_ylim(None, 1.01)
+    axes[2].set_ylim(0, None)
+    drawing.savefig(path, dpi=130)
+
+
+def draw_confusion(matrix: np.ndarray, classes: tuple[str, ...], title: str, path: Path) -> None:
+    """Draws a confusion matrix: rows are true classes, shades are shares of the row."""
+    count = len(classes)
+    side = min(max(4.5, 2.2 + 0.55 * count), 20)
+    drawing, axis = figure(size=(side + 0.8, side))
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    image = axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    drawing.colorbar(image, ax=axis, label="share of the true class", shrink=0.8)
+    if count <= 30:  # more numbers could not be read
+        for row, column in np.ndindex(count, count):
+            if matrix[row, column]:
+                colour = "white" if shares[row, column] > 0.5 else INK
+                axis.text(column, row, matrix[row, column], ha="center", va="center", color=colour)
+    axis.set_xticks(range(count), classes, rotation=45, ha="right", rotation_mode="anchor")
+    axis.set_yticks(range(count), classes)
+    axis.set_xlabel("predicted class")
+    axis.set_ylabel("true class")
+    axis.set_title(title, loc="left", color=INK, fontweight="bold")
+    drawing.savefig(path, dpi=130)

@@ -1,0 +1,14 @@
+"""Your own class-per-folder images or videos, from scratch.
+
+The paper      trains on data sets a thousand times larger; for small ones it starts from Kinetics
+               weights (UCF-101: learning rate 0.01, three steps down).
+We             train a small A²-ResNet from scratch with a cosine schedule, random crops and
+               mirroring. Where left and right are different classes: --set flip=false. Where
+               several files show the same person, scene or recording: --set group_pattern=…
+               keeps each group on one side of the split; without it the score flatters.
+Command        a2keras train --recipe=folder --data=folder:DIR --output=runs/mine
+"""
+
+from a2keras.training.config import Recipe
+
+RECIPE = Recipe(name="folder")

@@ -1,0 +1,80 @@
+"""The directory of a run: who may write into it, and what lies in it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from a2keras.console import UserError, write_atomically, write_json
+from a2keras.training.config import Recipe
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training run on disk."""
+
+    path: Path
+    recipe: Recipe
+
+    def check(self) -> None:
+        """Makes sure that the recipe may be run here, and writes nothing.
+
+        Raises:
+            UserError: the directory holds something else, or a run of another recipe.
+        """
+        if (self.path / "recipe.json").is_file():
+            was = Recipe.load(self.path / "recipe.json")
+            if (key := self.recipe.first_difference(was)) is not None:
+                raise UserError(
+                    f"{self.path} is a run with {key}={getattr(was, key)}, not "
+                    f"{key}={getattr(self.recipe, key)}: choose another --output"
+                )
+        elif self.path.exists() and not (self.path.is_dir() and not any(self.path.iterdir())):
+            raise UserError(f"{self.path} exists and is not a run: choose another --output")
+
+    def start(self, data: dict) -> None:
+        """Writes what the run is made of: the recipe, and the report on its data.
+
+        Raises:
+            UserError: a run that goes on would go on with other data, or nothing can be written.
+        """
+        self.check()
+        report = self.path / "data.json"
+        if (
+            report.is_file()
+            and json.loads(report.read_text())["fingerprint"] != data["fingerprint"]
+        ):
+            raise UserError(f"the files of {self.recipe.data} have changed since {self.path} began")
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_json(report, data)
+            self.recipe.save(self.path / "recipe.json")
+        except OSError as error:
+            raise UserError(f"{self.path} cannot be written: {error.strerror}") from error
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Run":
+        """A run that has been trained; `UserError` where there is none or it is not finished."""
+        path = Path(path)
+        if not (path / "recipe.json").is_file():
+            raise UserError(f"{path} is not a run: it has no recipe.json")
+        run = cls(path, Recipe.load(path / "recipe.json"))
+        if not run.finished:
+            raise UserError(f"the run {path} is not finished: `a2keras train` goes on with it")
+        return run
+
+    @property
+    def finished(self) -> bool:
+        return (self.path / "results.json").is_file()
+
+    @property
+    def model_path(self) -> Path:
+        return self.path / "model.keras"
+
+    def history(self) -> list[dict]:
+        """The lines of metrics.jsonl, one per epoch that has ended."""
+        path = self.path / "metrics.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def write_history(self, history: list[dict]) -> None:
+        text = "".join(json.dumps(line, allow_nan=False) + "\n" for line in history)
+        write_atomically(self.path / "metrics.jsonl", text)
