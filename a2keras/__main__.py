@@ -45,7 +45,8 @@ def run(arguments: list[str]) -> None:
     if command.needs_tensorflow and not {"--help", "-h"} & set(rest):
         with quiet_native_start():
             import_module("keras")
-            import_module("tensorflow")
+            # Looking for GPUs is a part of the start: where there is no driver, it says so at length.
+            import_module("tensorflow").config.list_physical_devices()
     getattr(import_module(command.module), name)(rest)
 
 

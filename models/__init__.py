@@ -1,1 +1,40 @@
 """Networks of the paper's tables as Keras builders, their preprocessing and weights."""
+
+import difflib
+from typing import Any
+
+import keras
+
+from a2keras.models import resnet
+
+_BUILDERS = {**resnet.BUILDERS}
+
+ResNet26Video = _BUILDERS["resnet26_video"]
+ResNet29Video = _BUILDERS["resnet29_video"]
+ResNet50Video = _BUILDERS["resnet50_video"]
+A2ResNet50Video = _BUILDERS["a2_resnet50_video"]
+A2ResNet50 = _BUILDERS["a2_resnet50"]
+A2ResNet11 = _BUILDERS["a2_resnet11"]
+A2ResNet11Video = _BUILDERS["a2_resnet11_video"]
+
+
+def list_models() -> list[str]:
+    """The names that `build` knows."""
+    return sorted(_BUILDERS)
+
+
+def build(name: str, **arguments: Any) -> keras.Model:
+    """Builds a network by name, with the arguments of its builder.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    if name not in _BUILDERS:
+        near = difflib.get_close_matches(name, _BUILDERS, n=3) or list_models()
+        raise ValueError(f"`name` must be a network such as {', '.join(near)}. Received: {name!r}")
+    return _BUILDERS[name](**arguments)
+
+
+def is_video(name: str) -> bool:
+    """Whether a network takes clips (frames, height, width, channels) rather than images."""
+    return name.endswith("_video")

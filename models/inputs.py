@@ -1,0 +1,74 @@
+"""Where every network begins and ends: its input, its head, its weights."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+from keras import layers
+
+
+def network_input(input_tensor: Any, input_shape: tuple | None, size: tuple[int, ...]) -> Any:
+    """The tensor that a network is built on.
+
+    Args:
+        input_tensor: a Keras tensor, or None for a new input.
+        input_shape: shape of the new input without its batch; default `size` with 3 channels.
+        size: the network's usual (frames, height, width) or (height, width).
+
+    Raises:
+        ValueError: a shape of another rank, or with unknown channels.
+    """
+    last = keras.config.image_data_format() == "channels_last"
+    if input_tensor is not None:
+        shape = tuple(input_tensor.shape)[1:]
+        argument = f"input_tensor.shape={tuple(input_tensor.shape)}"
+    else:
+        shape = input_shape or ((*size, 3) if last else (3, *size))
+        argument = f"input_shape={shape}"
+    if len(shape) != len(size) + 1 or shape[-1 if last else 0] is None:
+        axes = ["frames", "height", "width"][-len(size) :]
+        names = [*axes, "channels"] if last else ["channels", *axes]
+        raise ValueError(
+            f"this network's input is ({', '.join(names)}) with known channels. "
+            f"Received: {argument}"
+        )
+    return keras.Input(shape) if input_tensor is None else input_tensor
+
+
+def network_model(
+    inputs: Any,
+    x: Any,
+    include_top: bool,
+    weights: str | None,
+    pooling: str | None,
+    classes: int,
+    classifier_activation: str | None,
+    name: str,
+) -> keras.Model:
+    """Puts the head on feature maps and makes the model, from the sources of `inputs` on.
+
+    Raises:
+        ValueError: an unknown pooling, classes < 1, a weights file that does not exist.
+    """
+    rank = len(x.shape) - 2
+    if pooling not in (None, "avg", "max"):
+        raise ValueError(f"`pooling` must be None, 'avg' or 'max'. Received: pooling={pooling!r}")
+    if include_top and classes < 1:
+        raise ValueError(f"`classes` must be at least 1. Received: classes={classes}")
+    if include_top or pooling == "avg":
+        x = getattr(layers, f"GlobalAveragePooling{rank}D")(name="avg_pool")(x)
+    elif pooling == "max":
+        x = getattr(layers, f"GlobalMaxPooling{rank}D")(name="max_pool")(x)
+    if include_top:
+        # float32 also under mixed precision: probabilities of a thousand classes need it.
+        x = layers.Dense(classes, name="predictions")(x)
+        x = layers.Activation(classifier_activation, dtype="float32", name="probabilities")(x)
+    model = keras.Model(keras.utils.get_source_inputs(inputs), x, name=name)
+    if weights is not None:
+        if not Path(weights).is_file():
+            raise ValueError(
+                "`weights` must be None or the path of a `.weights.h5` or `.keras` file. "
+                f"Received: weights={weights!r}, which is no file"
+            )
+        model.load_weights(weights)
+    return model
