@@ -1,0 +1,114 @@
+"""From frames of any size to the square that the network takes. Eager, or within tf.data."""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from a2keras.models.preprocessing.tensors import is_tensorflow, namespace
+
+FITS = ("crop", "letterbox")
+# Close to the colour that normalisation maps to zero, so padding looks like "nothing" to a network.
+PADDING_GREY = 115
+
+
+def fit(
+    frames: Any,
+    size: int,
+    mode: str = "crop",
+    offsets: Any = (0.5, 0.5),
+    short_side: int | None = None,
+) -> Any:
+    """Brings an image, or all frames of a clip alike, to size × size.
+
+    Crop and pad are done before the resize, in the source's pixels: one antialiased bilinear
+    resize from a square to a square, which never changes the aspect ratio.
+
+    Args:
+        frames: uint8 (H, W, 3) or (T, H, W, 3); NumPy array or TensorFlow tensor. In a tf.data
+            graph its rank must be known (`set_shape`), its sizes need not be.
+        size: side of the result in pixels.
+        mode: "crop" cuts a square out; "letterbox" keeps the whole frame and pads it with grey.
+        offsets: for "crop", where the square lies vertically and horizontally: 0 is the top or
+            left, 1 the bottom or right. (0.5, 0.5) is the centre; random numbers augment.
+        short_side: for "crop", the length to which the shorter side would be resized before
+            cropping; default `size`. 256 with size 224 is the papers' usual test crop.
+
+    Returns:
+        uint8 (size, size, 3) or (T, size, size, 3), of the kind that was given.
+
+    Raises:
+        ValueError: an unknown mode, a rank other than 3 or 4, or a short side below the size.
+    """
+    short_side = size if short_side is None else short_side
+    if mode not in FITS:
+        raise ValueError(f"`mode` must be one of {FITS}. Received: mode={mode!r}")
+    if len(frames.shape) not in (3, 4):
+        raise ValueError(
+            f"`frames` must have shape (H, W, 3) or (T, H, W, 3). Received: {tuple(frames.shape)}"
+        )
+    if not 1 <= size <= short_side:
+        raise ValueError(
+            "`size` must be at least 1 and at most `short_side`. "
+            f"Received: size={size}, short_side={short_side}"
+        )
+    if mode == "crop":
+        square = _crop_square(frames, size / short_side, offsets)
+    else:
+        square = _pad_square(frames)
+    return _resize(square, size)
+
+
+def _sides(frames: Any) -> tuple[Any, Any]:
+    """Height and width: ints where known, else scalar tensors."""
+    height, width = frames.shape[-3:-1]
+    if height is None or width is None:
+        import tensorflow as tf
+
+        sides = tf.shape(frames, out_type="int64")
+        return sides[-3], sides[-2]
+    return height, width
+
+
+def _crop_square(frames: Any, fraction: float, offsets: Any) -> Any:
+    height, width = _sides(frames)
+    xp = namespace(height, *offsets)
+
+    def part(length: Any, share: Any) -> Any:
+        return xp.asarray(xp.floor(xp.multiply(length, share) + 0.5), dtype=np.int64)
+
+    side = xp.maximum(part(xp.minimum(height, width), fraction), 1)
+    top = part(height - side, offsets[0])
+    left = part(width - side, offsets[1])
+    return frames[..., top : top + side, left : left + side, :]
+
+
+def _pad_square(frames: Any) -> Any:
+    height, width = _sides(frames)
+    xp = namespace(height, frames)
+    side = xp.maximum(height, width)
+    above, left = (side - height) // 2, (side - width) // 2
+    padding = [[0, 0]] * (len(frames.shape) - 3)
+    padding += [[above, side - height - above], [left, side - width - left], [0, 0]]
+    return xp.pad(frames, padding, "constant", constant_values=PADDING_GREY)
+
+
+@cache
+def _resizing(size: int) -> Any:
+    import keras
+
+    return keras.layers.Resizing(
+        size, size, "bilinear", antialias=True, data_format="channels_last", dtype="float32"
+    )
+
+
+def _resize(square: Any, size: int) -> Any:
+    if square.shape[-3] == size and square.shape[-2] == size:
+        return square
+    resized = _resizing(size)(square)
+    if is_tensorflow(square):
+        import tensorflow as tf
+
+        return tf.cast(tf.round(resized), "uint8")
+    from keras import ops
+
+    return np.round(ops.convert_to_numpy(resized)).astype(np.uint8)

@@ -1,0 +1,41 @@
+"""Which frames of a video enter the network. Works on numbers, NumPy arrays and in tf.data."""
+
+from typing import Any
+
+import numpy as np
+from a2keras.models.preprocessing.tensors import namespace
+
+
+def clip_indices(total: Any, frames: int, stride: int = 1, start: Any = 0.5) -> Any:
+    """The frame numbers of one clip.
+
+    A video that is shorter than the clip is held at its last frame: looping it would show the
+    network a jump, and a motion that never happened.
+
+    Args:
+        total: number of frames of the video, at least 1.
+        frames: T, number of frames of the clip.
+        stride: τ, distance between two frames of the clip.
+        start: where the clip starts, from 0 (as early as possible) to 1 (as late as possible); a
+            uniform random number makes every start equally likely. 0.5 is the middle.
+
+    Returns:
+        int64 array (T,), ascending, within [0, total).
+    """
+    if frames < 1 or stride < 1:
+        raise ValueError(
+            f"`frames` and `stride` must be at least 1. Received: frames={frames}, stride={stride}"
+        )
+    xp = namespace(total, start)
+    span = (frames - 1) * stride + 1
+    last_start = xp.maximum(total - span, 0)
+    first = xp.asarray(xp.floor(xp.multiply(start, last_start + 1)), dtype=np.int64)
+    first = xp.minimum(first, last_start)  # start = 1 would be one too late
+    return xp.minimum(first + xp.arange(frames, dtype=np.int64) * stride, total - 1)
+
+
+def even_starts(count: int) -> np.ndarray:
+    """Starts of N evenly spaced clips: the middle for one, else from first to last. float (N,)."""
+    if count < 1:
+        raise ValueError(f"`count` must be at least 1. Received: count={count}")
+    return np.linspace(0.0, 1.0, count) if count > 1 else np.array([0.5])

@@ -1,0 +1,348 @@
+"""Files of every sad kind to frames, or to one sentence that names the file."""
+
+import io
+import json
+import struct
+import subprocess
+import sys
+import zlib
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from a2keras.models.preprocessing import DecodeError, decode, read, read_image, read_video
+from PIL import Image
+
+SHARED_VIDEOS = Path(__file__).parents[3] / "shared/data/test_videos"
+QUARTERS = [[(220, 20, 20), (20, 220, 20)], [(20, 20, 220), (220, 220, 220)]]
+
+
+def quarters(height: int, width: int) -> np.ndarray:
+    """Red, green / blue, white: every turn and mirror of it looks different."""
+    picture = np.zeros((height, width, 3), np.uint8)
+    for row in range(2):
+        for column in range(2):
+            top, left = row * height // 2, column * width // 2
+            picture[top : top + height, left : left + width] = QUARTERS[row][column]
+    return picture
+
+
+def encode(path: Path, frames, codec="libx264", times=None, rate=25) -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt = "yuv444p" if codec == "libx264" else "yuv420p"
+        for number, pixels in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            if times is not None:
+                frame.pts, frame.time_base = times[number], Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def write_display_matrix(path: Path, a: int, b: int, c: int, d: int) -> None:
+    """Overwrites the four linear entries of the track header's matrix."""
+    data = bytearray(path.read_bytes())
+    at = data.index(b"tkhd") + 4 + 40  # version, times, ids, layer, volume; then the matrix
+    identity = struct.unpack(">9i", data[at : at + 36])
+    assert identity[0] == identity[4] == 65536
+    one = 65536
+    data[at : at + 36] = struct.pack(">9i", a * one, b * one, 0, c * one, d * one, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+
+
+def is_like(picture: np.ndarray, expected: np.ndarray) -> bool:
+    return picture.shape == expected.shape and bool(
+        np.mean(np.abs(picture.astype(int) - expected)) < 12
+    )
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "size"),
+    [
+        (".mp4", "libx264", (34, 46)),
+        (".mp4", "libx264", (35, 47)),  # odd sizes
+        (".avi", "mpeg4", (34, 46)),
+        (".avi", "mjpeg", (34, 46)),
+        (".mkv", "libx264", (17, 23)),
+        (".webm", "libvpx-vp9", (34, 46)),
+        (".mpg", "mpeg1video", (34, 46)),
+    ],
+)
+def test_containers_and_codecs(tmp_path, suffix, codec, size):
+    picture = quarters(*size)
+    path = tmp_path / f"video{suffix}"
+    if codec == "mjpeg":
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("mjpeg", rate=25)
+            stream.height, stream.width, stream.pix_fmt = *size, "yuvj420p"
+            for _ in range(7):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            container.mux(stream.encode())
+    else:
+        encode(path, [picture] * 7, codec)
+    frames = read_video(path)
+    assert frames.dtype == np.uint8
+    assert frames.shape == (7, *size, 3)
+    assert is_like(frames[0], picture)
+    assert is_like(frames[-1], picture)
+
+
+def test_frames_come_in_order(tmp_path):
+    greys = [np.full((32, 48, 3), 20 * number, np.uint8) for number in range(11)]
+    frames = read_video(encode(tmp_path / "ramp.mp4", greys))
+    np.testing.assert_allclose(frames.mean(axis=(1, 2, 3)), 20 * np.arange(11), atol=3)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "turned"),
+    [
+        ((1, 0, 0, 1), lambda x: x),
+        ((0, 1, -1, 0), lambda x: np.rot90(x, -1)),  # a phone held upright: 90° clockwise
+        ((-1, 0, 0, -1), lambda x: np.rot90(x, 2)),
+        ((0, -1, 1, 0), lambda x: np.rot90(x, 1)),
+        ((-1, 0, 0, 1), lambda x: x[:, ::-1]),  # mirrored by a front camera
+        ((1, 0, 0, -1), lambda x: x[::-1]),
+        ((0, 1, 1, 0), lambda x: x.transpose(1, 0, 2)),
+    ],
+)
+@pytest.mark.parametrize("short_side", [None, 14])
+def test_display_matrix_is_honoured(tmp_path, matrix, turned, short_side):
+    picture = quarters(34, 46)
+    path = encode(tmp_path / "turned.mp4", [picture] * 3)
+    write_display_matrix(path, *matrix)
+    frames = read_video(path, short_side)
+    small = picture if short_side is None else quarters(14, 19)
+    assert is_like(frames[1], turned(small))
+
+
+def test_rotation_agrees_with_the_decoders_own_account(tmp_path):
+    path = encode(tmp_path / "turned.mp4", [quarters(34, 46)] * 3)
+    write_display_matrix(path, 0, 1, -1, 0)
+    with av.open(str(path)) as container:
+        assert next(container.decode(video=0)).rotation == -90  # counter-clockwise degrees
+
+
+def test_short_side_reduces_and_never_enlarges(tmp_path):
+    path = encode(tmp_path / "video.mp4", [quarters(60, 100)] * 3)
+    assert read_video(path, short_side=13).shape == (3, 13, 22, 3)
+    assert read_video(path, short_side=61).shape == (3, 60, 100, 3)
+    assert is_like(read_video(path, short_side=30)[0], quarters(30, 50))
+
+
+def test_variable_frame_rate_and_single_frame(tmp_path):
+    times = [0, 33, 133, 383, 416, 516, 766]
+    frames = [quarters(34, 46)] * 7
+    assert len(read_video(encode(tmp_path / "vfr.mkv", frames, times=times))) == 7
+    assert read_video(encode(tmp_path / "one.mp4", frames[:1])).shape == (1, 34, 46, 3)
+
+
+def test_a_cut_off_avi_gives_the_frames_that_decode(tmp_path):
+    noise = np.random.default_rng(3).integers(0, 256, (40, 34, 46, 3), dtype=np.uint8)
+    path = encode(tmp_path / "video.avi", noise, "mpeg4")
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    try:
+        frames = read_video(path)
+    except DecodeError as error:
+        assert "is damaged or cut off after" in str(error)  # where the last packet is cut
+    else:
+        assert 5 < len(frames) < 40  # the header promises 40
+
+
+def damaged(tmp_path: Path) -> Path:
+    noise = np.random.default_rng(5).integers(0, 256, (40, 34, 46, 3), dtype=np.uint8)
+    path = encode(tmp_path / "flips.avi", noise, "mpeg4")
+    data = bytearray(path.read_bytes())
+    data[20000 : len(data) - 2000 : 31] = b"\xff" * len(data[20000 : len(data) - 2000 : 31])
+    path.write_bytes(data)
+    return path
+
+
+def cut_mp4(tmp_path: Path) -> Path:
+    path = encode(tmp_path / "cut.mp4", [quarters(34, 46)] * 40)
+    path.write_bytes(path.read_bytes()[:900])
+    return path
+
+
+def empty(tmp_path: Path) -> Path:
+    path = tmp_path / "empty.mp4"
+    path.touch()
+    return path
+
+
+def text(tmp_path: Path) -> Path:
+    path = tmp_path / "text.mp4"
+    path.write_text("this is not a video\n")
+    return path
+
+
+def sound_only(tmp_path: Path) -> Path:
+    path = tmp_path / "sound.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=8000)
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        sound.sample_rate = 8000
+        container.mux(stream.encode(sound))
+        container.mux(stream.encode())
+    return path
+
+
+def still(tmp_path: Path) -> Path:
+    path = tmp_path / "still.jpg"
+    Image.fromarray(quarters(34, 46)).save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (damaged, "is damaged or cut off after"),
+        (cut_mp4, "is not a video that can be read (Invalid data found"),
+        (empty, "is not a video that can be read ("),
+        (text, "is not a video that can be read (Invalid data found"),
+        (sound_only, "has no video stream"),
+        (still, "is a still image, not a video"),
+        (lambda folder: folder / "absent.mp4", "does not exist"),
+        (lambda folder: folder, "is not a file"),
+    ],
+)
+@pytest.mark.timeout(30)
+def test_what_gives_no_video(tmp_path, make, reason):
+    path = make(tmp_path)
+    with pytest.raises(DecodeError) as caught:
+        read_video(path)
+    assert str(caught.value).startswith(f"{path}: {reason}")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "reason"),
+    [
+        ("MAX_FRAMES", 4, "has more than 4 frames; cut it into shorter videos"),
+        ("MAX_VIDEO_BYTES", 1024**2, "decodes to more than 1 MiB; cut it into shorter videos"),
+        ("MAX_PIXELS", 33000, "has 220 × 160 pixels, more than the limit of 33000"),
+        ("TIME_LIMIT", -1.0, "takes more than -1 s to decode; cut it into shorter videos"),
+    ],
+)
+def test_limits_of_a_video(tmp_path, monkeypatch, limit, value, reason):
+    path = encode(tmp_path / "video.mp4", [quarters(160, 220)] * 17)
+    monkeypatch.setattr(decode, limit, value)
+    with pytest.raises(DecodeError) as caught:
+        read_video(path)
+    assert str(caught.value) == f"{path}: {reason}"
+
+
+def save(path: Path, image: Image.Image, **options) -> Path:
+    image.save(path, **options)
+    return path
+
+
+def test_image_modes(tmp_path):
+    picture = quarters(34, 46)
+    image = Image.fromarray(picture)
+    for mode, suffix in [("RGB", "png"), ("RGB", "bmp"), ("CMYK", "jpg"), ("RGB", "webp")]:
+        assert is_like(
+            read_image(save(tmp_path / f"{mode}.{suffix}", image.convert(mode))), picture
+        )
+    palette = read_image(save(tmp_path / "palette.png", image.quantize(4)))
+    np.testing.assert_array_equal(palette, picture)
+    grey = read_image(save(tmp_path / "grey.png", image.convert("L")))
+    assert grey.shape == (34, 46, 3)
+    np.testing.assert_array_equal(grey[..., 0], np.asarray(image.convert("L")))
+    bilevel = read_image(save(tmp_path / "bilevel.png", image.convert("1")))
+    assert set(np.unique(bilevel)) == {0, 255}
+
+
+def test_sixteen_bit_grey_keeps_its_upper_bits(tmp_path):
+    levels = np.arange(0, 65536, 257, dtype=np.uint16).reshape(16, 16)
+    read_back = read_image(save(tmp_path / "deep.png", Image.fromarray(levels)))
+    np.testing.assert_array_equal(read_back[..., 1], np.arange(256).reshape(16, 16))
+
+
+def test_transparent_parts_lie_over_white(tmp_path):
+    picture = np.zeros((4, 6, 4), np.uint8)
+    picture[:, 3:] = (10, 20, 30, 255)
+    read_back = read_image(save(tmp_path / "logo.png", Image.fromarray(picture, "RGBA")))
+    np.testing.assert_array_equal(read_back[0, 0], [255, 255, 255])
+    np.testing.assert_array_equal(read_back[0, 5], [10, 20, 30])
+
+
+def test_exif_orientation(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: show it 90° clockwise
+    path = save(tmp_path / "phone.jpg", Image.fromarray(quarters(32, 48)), exif=exif)
+    assert is_like(read_image(path), np.rot90(quarters(32, 48), -1))
+
+
+def bomb(path: Path) -> Path:
+    """A PNG that says it has 60,000 × 60,000 pixels."""
+    header = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n"
+    for chunk in (b"IHDR" + header, b"IDAT" + zlib.compress(b"")):
+        data += struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    path.write_bytes(data)
+    return path
+
+
+def large(path: Path) -> Path:
+    """Above our limit, below the one where Pillow itself raises."""
+    buffer = io.BytesIO()
+    Image.new("1", (9500, 9501)).save(buffer, "PNG")
+    path.write_bytes(buffer.getvalue())
+    return path
+
+
+def test_what_is_no_image(tmp_path, recwarn):
+    whole = save(tmp_path / "whole.jpg", Image.fromarray(quarters(340, 460)), quality=95)
+    cut = tmp_path / "cut.jpg"
+    cut.write_bytes(whole.read_bytes()[:3000])
+    words = tmp_path / "words.png"
+    words.write_text("not an image")
+    floats = save(tmp_path / "floats.tif", Image.fromarray(np.ones((3, 5), np.float32)))
+    for path, reason in {
+        cut: "is a damaged or cut-off image (",
+        words: "is not an image that can be read",
+        floats: "is a damaged or cut-off image (its pixels are floats of unknown range)",
+        bomb(tmp_path / "bomb.png"): "has more pixels than the limit of 89478485",
+        large(tmp_path / "large.png"): "has 9500 × 9501 pixels, more than the limit of 89478485",
+        encode(tmp_path / "video.mp4", [quarters(34, 46)]): "is not an image that can be read",
+        tmp_path / "absent.png": "does not exist",
+    }.items():
+        with pytest.raises(DecodeError) as caught:
+            read_image(path)
+        assert str(caught.value).startswith(f"{path}: {reason}")
+    assert not recwarn.list  # Pillow's own warning about the size is ours to tell
+
+
+def test_read_goes_by_suffix_and_else_by_content(tmp_path):
+    video = encode(tmp_path / "video.mp4", [quarters(34, 46)] * 3)
+    image = save(tmp_path / "IMAGE.PNG", Image.fromarray(quarters(34, 46)))
+    assert read(video).shape == (3, 34, 46, 3)
+    assert read(image).shape == (34, 46, 3)
+    assert read(str(image).encode()).shape == (34, 46, 3)  # as tf.data hands paths over
+    assert read(video.rename(tmp_path / "video.unknown")).shape == (3, 34, 46, 3)
+    assert read(image.rename(tmp_path / "image.unknown")).shape == (34, 46, 3)
+
+
+def test_the_decoder_is_imported_only_where_it_is_used():
+    code = "import sys, a2keras.models.preprocessing; print('av' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+@pytest.mark.skipif(not SHARED_VIDEOS.is_dir(), reason="the shared decoder test videos are absent")
+@pytest.mark.timeout(120)
+def test_shared_decoder_videos():
+    """Each gives the frame count of an independent probe, or an error where that had one."""
+    records = json.loads((SHARED_VIDEOS / "probe.json").read_text())
+    for record in (record for record in records if record["size"] < 60_000):
+        path = SHARED_VIDEOS / record["f"]
+        if record.get("frames"):
+            assert len(read_video(path, short_side=32)) == record["frames"], path
+        else:
+            with pytest.raises(DecodeError, match=str(path)):
+                read_video(path, short_side=32)

@@ -1,0 +1,130 @@
+import json
+
+import av
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from a2keras.models.preprocessing import DecodeError, Preprocessing, normalisation
+from PIL import Image
+
+from a2keras.console import UserError
+
+
+def ramp_video(path, total=29, height=24, width=40):
+    """Frame t is grey 8·t."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
+        for number in range(total):
+            grey = np.full((height, width, 3), 8 * number, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+def test_save_and_load(tmp_path):
+    for spec in (
+        Preprocessing(("cat", "dog"), 32),
+        Preprocessing(("à gauche", "à droite"), 112, frames=16, stride=4, fit="letterbox"),
+    ):
+        assert Preprocessing.load(spec.save(tmp_path).parent) == spec
+
+
+def test_shapes():
+    assert Preprocessing(["a", "b"], 7).input_shape == (7, 7, 3)
+    assert Preprocessing(["a", "b"], 7, frames=5).input_shape == (5, 7, 7, 3)
+
+
+def test_views_of_a_video(tmp_path):
+    spec = Preprocessing(("a", "b"), 16, frames=5, stride=2)
+    views = spec.views(ramp_video(tmp_path / "ramp.mp4"), count=3)
+    assert views.shape == (3, 5, 16, 16, 3)
+    assert views.dtype == np.uint8
+    levels = views.mean(axis=(2, 3, 4)) / 8
+    np.testing.assert_allclose(levels, np.array([[0], [10], [20]]) + 2 * np.arange(5), atol=0.5)
+
+
+def test_view_in_tf_data_equals_numpy(tmp_path):
+    spec = Preprocessing(("a", "b"), 16, frames=5, stride=3)
+    frames = spec.read(ramp_video(tmp_path / "ramp.mp4"))
+    assert frames.shape == (29, 16, 27, 3)  # reduced while decoding
+    signature = tf.TensorSpec((None, None, None, 3), tf.uint8)
+    view = tf.function(
+        lambda x, start: spec.view(x, start, (0.2, 0.9)),
+        input_signature=[signature, tf.TensorSpec(())],
+    )
+    tensor = view(frames, 0.3)
+    assert tensor.shape == spec.input_shape
+    np.testing.assert_array_equal(tensor, spec.view(frames, 0.3, (0.2, 0.9)))
+
+
+def test_views_of_an_image(tmp_path):
+    picture = np.random.default_rng(2).integers(0, 256, (13, 19, 3), dtype=np.uint8)
+    Image.fromarray(picture).save(tmp_path / "picture.png")
+    spec = Preprocessing(("a", "b"), 13)
+    views = spec.views(tmp_path / "picture.png", count=3)
+    np.testing.assert_array_equal(views, picture[None, :, 3:16])
+
+
+def test_files_of_the_other_kind_are_refused(tmp_path):
+    video = ramp_video(tmp_path / "ramp.mp4", total=3)
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "still.png")
+    with pytest.raises(DecodeError, match="is a still image, not a video"):
+        Preprocessing(("a", "b"), 8, frames=3).views(tmp_path / "still.png")
+    with pytest.raises(DecodeError, match="is not an image that can be read"):
+        Preprocessing(("a", "b"), 8).views(video)
+
+
+def test_normalisation_is_exact_and_survives_saving(tmp_path):
+    pixels = np.random.default_rng(1).integers(0, 256, (2, 3, 5, 3), dtype=np.uint8)
+    expected = (pixels.astype(np.float64) - [124, 117, 104]) * 0.0167
+    inputs = keras.Input((3, 5, 3))
+    model = keras.Model(inputs, normalisation()(inputs))
+    np.testing.assert_allclose(model(pixels), expected, atol=1e-6)
+    model.save(tmp_path / "model.keras")
+    np.testing.assert_allclose(
+        keras.models.load_model(tmp_path / "model.keras")(pixels), expected, atol=1e-6
+    )
+    assert normalisation().compute_dtype == "float32"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"labels": ()}, "`labels` must be names, at least one. Received: ()"),
+        ({"labels": (1, 2)}, "`labels` must be names, at least one. Received: (1, 2)"),
+        (
+            {"labels": ("a", "a")},
+            "`labels` must differ from one another. Received: ('a', 'a')",
+        ),
+        ({"size": 0}, "`size` must be an integer of at least 1. Received: 0"),
+        ({"frames": True}, "`frames` must be an integer of at least 1. Received: True"),
+        ({"stride": 1.5}, "`stride` must be an integer of at least 1. Received: 1.5"),
+        ({"fit": "zoom"}, "`fit` must be one of ('crop', 'letterbox'). Received: fit='zoom'"),
+    ],
+)
+def test_messages(arguments, message):
+    with pytest.raises(ValueError) as caught:
+        Preprocessing(**{"labels": ("a", "b"), "size": 7, **arguments})
+    assert str(caught.value) == message
+
+
+def test_a_file_that_is_missing_or_wrong_is_one_sentence(tmp_path):
+    path = tmp_path / "preprocessing.json"
+    with pytest.raises(UserError) as caught:
+        Preprocessing.load(tmp_path)
+    assert str(caught.value) == f"{path} is missing: it tells how the model's input is made"
+    whole = {"labels": ["a", "b"], "size": 7}
+    for text, reason in (
+        ("{", "Expecting property name"),
+        ("[]", "an object with a list of labels is expected"),
+        (json.dumps({"size": 7}), "an object with a list of labels is expected"),
+        (json.dumps({"labels": ["a"]}), "Preprocessing.__init__() missing 1 required"),
+        (json.dumps({**whole, "sise": 8}), "unknown keys ['sise']"),
+        (json.dumps({**whole, "size": "7"}), "`size` must be an integer of at least 1. Received"),
+    ):
+        path.write_text(text)
+        with pytest.raises(UserError) as caught:
+            Preprocessing.load(tmp_path)
+        assert str(caught.value).startswith(f"{path} cannot be used: {reason}")
