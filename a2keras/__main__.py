@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import NamedTuple
 
 import a2keras
+from a2keras.command_line import HELP
 from a2keras.console import UserError, quiet_native_start, say
 
 
@@ -42,19 +43,19 @@ def run(arguments: list[str]) -> None:
         hint = f"did you mean {near[0]!r}?" if near else f"the commands are {', '.join(COMMANDS)}."
         raise UserError(f"there is no command {name!r}: {hint}")
     command = COMMANDS[name]
-    if command.needs_tensorflow and not {"--help", "-h"} & set(rest):
-        with quiet_native_start():
-            import_module("keras")
-            # Looking for GPUs is a part of the start: where there is no driver, it says so at length.
+    with quiet_native_start():
+        if command.needs_tensorflow and not HELP & set(rest):
+            # Looking for GPUs is part of the start: where there is no driver, it says so at length.
             import_module("tensorflow").config.list_physical_devices()
-    getattr(import_module(command.module), name)(rest)
+        module = import_module(command.module)
+    getattr(module, name)(rest)
 
 
 def main() -> int:
     # Set before TensorFlow is loaded: its information lines go, its warnings and errors stay.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     arguments = sys.argv[1:]
-    if not arguments or arguments[0] in {"help", "--help", "-h"}:
+    if not arguments or arguments[0] in {"help", *HELP}:
         print(usage())
         return 0 if arguments else 2
     if arguments[0] == "--version":

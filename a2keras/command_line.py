@@ -1,5 +1,6 @@
 """Flags of one subcommand, by absl: typed, checked, with help; a wrong flag is a `UserError`."""
 
+import re
 import sys
 import textwrap
 from collections.abc import Callable
@@ -7,6 +8,8 @@ from collections.abc import Callable
 from absl import flags
 
 from a2keras.console import UserError
+
+HELP = {"--help", "-h", "--helpfull", "--helpshort"}
 
 
 def parse(
@@ -28,7 +31,7 @@ def parse(
     """
     values = flags.FlagValues()
     define(values)
-    if {"--help", "-h", "--helpfull", "--helpshort"} & set(arguments):
+    if HELP & set(arguments):
         print(help_text(usage, description, values))
         sys.exit(0)
     try:
@@ -48,5 +51,6 @@ def help_text(usage: str, description: str, values: flags.FlagValues) -> str:
         )
         default = "" if flag.default in (None, [], False) else f" (default: {flag.default_as_str})"
         lines.append(f"  --{name}{value}")
-        lines.append(textwrap.indent(textwrap.fill(f"{flag.help}{default}", 88), " " * 6))
+        text = re.sub(r"^<.*?>: ", "", flag.help)  # absl repeats the choices there
+        lines.append(textwrap.indent(textwrap.fill(f"{text}{default}", 88), " " * 6))
     return "\n".join(lines)

@@ -49,7 +49,7 @@ def _summary_flags(values: flags.FlagValues) -> None:
 
 
 def stages(model) -> dict:
-    """A model's costs by stage; a layer's stage is its name up to the first underscore."""
+    """A model's costs by stage: a layer's name up to the first underscore, or the head."""
     from a2keras.counting import count
 
     counted = count(model)
@@ -64,8 +64,7 @@ def stages(model) -> dict:
             "attention": [layer.name for layer in part if layer.name.endswith("_attention")],
         }
         for stage, part in (
-            (stage, list(part))
-            for stage, part in itertools.groupby(layers, lambda each: each.name.split("_")[0])
+            (stage, list(part)) for stage, part in itertools.groupby(layers, _stage)
         )
     ]
     return {
@@ -78,6 +77,11 @@ def stages(model) -> dict:
         "activation_bytes": counted.activation_bytes,
         "stages": rows,
     }
+
+
+def _stage(layer) -> str:
+    stage = layer.name.split("_")[0]
+    return "head" if stage in {"final", "avg", "max", "predictions", "probabilities"} else stage
 
 
 def as_text(document: dict) -> str:
