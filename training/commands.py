@@ -1,9 +1,10 @@
 """The subcommands of the training room: `train`, `evaluate` and `explain`."""
 
+import functools
 from typing import TYPE_CHECKING
 
 from a2keras.command_line import parse
-from a2keras.console import UserError, say
+from a2keras.console import UserError, print_json, say
 
 if TYPE_CHECKING:
     from absl import flags
@@ -13,26 +14,18 @@ def train(arguments: list[str]) -> None:
     def define(values: "flags.FlagValues") -> None:
         from absl import flags
 
-        text, options = flags.DEFINE_string, {"flag_values": values}
-        text("recipe", None, "digits_image, digits_video or folder.", required=True, **options)
-        text(
-            "output",
-            None,
-            "Directory of the run; a run that is there goes on.",
-            required=True,
-            **options,
-        )
-        text("data", None, "digits or folder:DIR; default: what the recipe says.", **options)
-        text("model", None, "Name of a network; default: what the recipe says.", **options)
-        flags.DEFINE_multi_string(
-            "set", [], "key=value of a recipe field; may be repeated.", **options
-        )
-        flags.DEFINE_enum(
-            "strategy", "auto", ["auto", "none", "mirrored"], "Where to compute.", **options
-        )
-        flags.DEFINE_integer(
-            "replicas", None, "GPUs, or logical CPU devices, that share a batch.", **options
-        )
+        text = functools.partial(flags.DEFINE_string, flag_values=values)
+        text("recipe", None, "digits_image, digits_video or folder.", required=True)
+        text("output", None, "Directory of the run; a run that is there goes on.", required=True)
+        text("data", None, "digits or folder:DIR; default: what the recipe says.")
+        text("model", None, "Name of a network; default: what the recipe says.")
+        help_set = "key=value of a recipe field; may be repeated."
+        flags.DEFINE_multi_string("set", [], help_set, flag_values=values)
+        strategies = ["auto", "none", "mirrored"]
+        help_strategy = "Where to compute: auto is mirrored where there are several GPUs."
+        flags.DEFINE_enum("strategy", "auto", strategies, help_strategy, flag_values=values)
+        help_replicas = "Number of GPUs, or of logical CPU devices, that share every batch."
+        flags.DEFINE_integer("replicas", None, help_replicas, flag_values=values)
 
     values, rest = parse(
         "a2keras train --recipe=NAME --output=RUN [--data=SOURCE] [--set key=value]…",
@@ -48,6 +41,30 @@ def train(arguments: list[str]) -> None:
     recipe = recipe_named(values.recipe).override([*settings, *values.set])
     run = train_recipe(recipe, values.output, values.strategy, values.replicas)
     say(f"the run is in {run.path}")
+
+
+def evaluate(arguments: list[str]) -> None:
+    def define(values: "flags.FlagValues") -> None:
+        from absl import flags
+
+        help_data = "Other data with the same classes; default: what the run held out."
+        flags.DEFINE_string("data", None, help_data, flag_values=values)
+        help_format = "json: print the scores as one JSON document."
+        flags.DEFINE_enum("format", "text", ["text", "json"], help_format, flag_values=values)
+
+    values, rest = parse(
+        "a2keras evaluate RUN [--data=SOURCE] [--format=json]",
+        "Scores a run on unseen data; writes evaluation.json and confusion.png into it.",
+        define,
+        arguments,
+    )
+    if len(rest) != 1:
+        raise UserError(f"evaluate takes one RUN. Received: {' '.join(rest) or 'none'}")
+    from a2keras.training.evaluate import evaluate as evaluate_run
+    from a2keras.training.evaluate import table
+
+    document = evaluate_run(rest[0], values.data)
+    print_json(document) if values.format == "json" else say(table(document))
 
 
 def _no_more(rest: list[str]) -> None:

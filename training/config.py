@@ -33,6 +33,7 @@ class Recipe:
 
     # How long, and how fast it learns.
     epochs: int = 30
+    steps_per_epoch: int = 0  # 0: as many as the examples give
     batch_size: int = 16  # of all replicas together
     learning_rate: float = 0.05  # after the warm-up
     schedule: str = "cosine"  # cosine | step
@@ -69,7 +70,7 @@ class Recipe:
         for field in ("learning_rate", "step_factor"):
             if not getattr(self, field) > 0:
                 _refuse(field, "must be greater than 0", getattr(self, field))
-        for field in ("weight_decay", "warmup_epochs", "seed", "memory_budget"):
+        for field in ("weight_decay", "warmup_epochs", "steps_per_epoch", "seed", "memory_budget"):
             if not getattr(self, field) >= 0:
                 _refuse(field, "must be at least 0", getattr(self, field))
         if not 0 < self.crop_scale <= 1:

@@ -12,7 +12,7 @@ from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training import network
 from a2keras.training.config import Recipe
 from a2keras.training.data import open_source, resolve
-from a2keras.training.data.pipeline import plain_batches, training_batches
+from a2keras.training.data.pipeline import plain_batches, steps_per_epoch, training_batches
 from a2keras.training.data.source import Source
 from a2keras.training.distribution import strategy_for, synchronize_batch_normalization
 from a2keras.training.run import Run
@@ -78,7 +78,7 @@ class Trainer:
         self.strategy = strategy
         self.preprocessing = preprocessing_of(run.recipe, source.classes)
         self.examples = source.splits["train"]
-        self.steps_per_epoch = len(self.examples) // self.recipe.batch_size
+        self.steps_per_epoch = steps_per_epoch(self.recipe, len(self.examples))
         self.schedule = learning_rate(self.recipe, self.steps_per_epoch)
         with strategy.scope():
             self.model = network.build(self.recipe, self.preprocessing, self.recipe.precision)
@@ -116,7 +116,7 @@ class Trainer:
             self.strategy.experimental_distribute_dataset(batches.with_options(options))
         )
         total = left * self.steps_per_epoch * self.recipe.batch_size
-        with progress(None, "training", unit=" examples", total=total) as bar:
+        with progress((), "training", unit=" examples", total=total) as bar:
             for _ in range(left):
                 bar.write(self._train_epoch(iterator, bar), file=bar.fp)
         self._finish()

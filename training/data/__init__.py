@@ -3,6 +3,8 @@
 import dataclasses
 from pathlib import Path
 
+import numpy as np
+
 from a2keras.console import UserError
 from a2keras.training.config import Recipe
 from a2keras.training.data.source import Source
@@ -33,12 +35,53 @@ def resolve(recipe: Recipe) -> Recipe:
     return dataclasses.replace(recipe, data=data, task=task, model=model)
 
 
-def open_source(recipe: Recipe, splits: tuple[str, ...] | None = None) -> Source:
-    """Opens the data of a resolved recipe; with `splits`, only these are read."""
+def open_source(recipe: Recipe) -> Source:
+    """Opens the data of a resolved recipe: reads every file once and splits them."""
     if recipe.data == "digits":
         from a2keras.training.data.digits import open_digits
 
         return open_digits(recipe)
     from a2keras.training.data.folder import open_folder
 
-    return open_folder(Path(recipe.data.partition(":")[2]), recipe, splits)
+    return open_folder(_directory(recipe), recipe)
+
+
+def open_held_out(
+    recipe: Recipe, classes: tuple[str, ...], data: str | None = None
+) -> tuple[str, Source]:
+    """Opens what a run may be scored on: its test split, or validation if there is no test.
+
+    Args:
+        recipe: of the run.
+        classes: that the run's network tells apart.
+        data: another source; of a folder without split folders all files are taken.
+
+    Returns:
+        the split's name, and the source with this split, its labels in the order of `classes`.
+
+    Raises:
+        UserError: nothing was held out, or a class that the network does not know.
+    """
+    other = resolve(dataclasses.replace(recipe, data=data or recipe.data))
+    if other.data == "digits":
+        source = open_source(other)
+    else:
+        from a2keras.training.data.folder import open_folder
+
+        source = open_folder(_directory(other), other, ("validation", "test"), whole=bool(data))
+    split = next((name for name in ("test", "validation") if name in source.splits), None)
+    if split is None:
+        raise UserError(f"{other.data} has no test or validation examples: give --data")
+    for name in source.classes:
+        if name not in classes:
+            raise UserError(
+                f"{other.data} has a class {name}, which the run does not know: its classes are "
+                f"{', '.join(classes)}"
+            )
+    examples = source.splits[split]
+    examples.labels = np.array([classes.index(name) for name in source.classes])[examples.labels]
+    return split, dataclasses.replace(source, classes=classes, splits={split: examples})
+
+
+def _directory(recipe: Recipe) -> Path:
+    return Path(recipe.data.partition(":")[2])

@@ -15,19 +15,25 @@ def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
     return np.random.default_rng([seed, epoch]).permutation(count)
 
 
+def steps_per_epoch(recipe: Recipe, count: int) -> int:
+    """Batches of an epoch: what the recipe asks for, at most what `count` examples fill."""
+    full = count // recipe.batch_size
+    return min(recipe.steps_per_epoch or full, full)
+
+
 def training_batches(
     examples: Examples, recipe: Recipe, preprocessing: Preprocessing, first_epoch: int = 0
 ) -> tf.data.Dataset:
     """Batches of all epochs from `first_epoch` on, one after the other.
 
-    Each epoch has `len(examples) // batch_size` batches; what is left over comes first in no epoch
-    in particular, since every epoch has its own order.
+    Each epoch has `steps_per_epoch` batches. What it leaves over is left to chance, since every
+    epoch has its own order.
 
     Yields:
         (pixels, labels): float32 (batch, *input_shape), values 0..255, and one-hot float32
         (batch, classes).
     """
-    used = len(examples) // recipe.batch_size * recipe.batch_size
+    used = steps_per_epoch(recipe, len(examples)) * recipe.batch_size
 
     def positions(epoch):
         order = tf.numpy_function(
