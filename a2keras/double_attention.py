@@ -11,11 +11,16 @@ from keras import ops
 
 from a2keras.association import check_association, multiply, multiply_adds, plan
 from a2keras.position_attention import PositionAttention
-from a2keras.positions import check_positive, flatten_positions, unflatten_positions
+from a2keras.positions import (
+    at_least_float32,
+    check_positive,
+    flatten_positions,
+    unflatten_positions,
+)
 
 
 def gather_softmax(logits: Any, mask: Any = None) -> Any:
-    """B of Eq. 4: softmax over positions, one map per descriptor, in float32.
+    """B of Eq. 4: softmax over positions, one map per descriptor, in float32 or better.
 
     Args:
         logits: theta(X), (B, L, n).
@@ -25,7 +30,7 @@ def gather_softmax(logits: Any, mask: Any = None) -> Any:
     Returns:
         (B, L, n) in the dtype of the logits; each column sums to 1 over L.
     """
-    x = ops.cast(logits, "float32")
+    x = at_least_float32(logits)
     if mask is not None:
         mask = ops.expand_dims(mask, -1)
         x = ops.where(mask, x, -3e38)
@@ -38,8 +43,8 @@ def gather_softmax(logits: Any, mask: Any = None) -> Any:
 
 
 def distribution_softmax(logits: Any) -> Any:
-    """V of Eq. 5: softmax over the descriptors at every position, (B, L, n), in float32."""
-    return ops.cast(ops.softmax(ops.cast(logits, "float32"), axis=-1), logits.dtype)
+    """V of Eq. 5: softmax over the descriptors at every position, (B, L, n), in float32 or better."""
+    return ops.cast(ops.softmax(at_least_float32(logits), axis=-1), logits.dtype)
 
 
 def double_attention(

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from a2keras.position_attention import PositionAttention
-from a2keras.positions import check_positive
+from a2keras.positions import at_least_float32, check_positive
 
 
 @keras.saving.register_keras_serializable("a2keras")
@@ -61,8 +61,7 @@ class NonLocal(PositionAttention):
         queries = self.theta(features, training=training, mask=mask)  # (B, L, m)
         keys = self.phi(features, training=training, mask=mask)  # (B, L, m)
         values = self.g(features, training=training, mask=mask)  # (B, L, m)
-        logits = ops.matmul(queries, ops.transpose(keys, (0, 2, 1)))  # (B, L, L)
-        logits = ops.cast(logits, "float32")
+        logits = at_least_float32(ops.matmul(queries, ops.transpose(keys, (0, 2, 1))))  # (B, L, L)
         if mask is not None:
             keep = ops.expand_dims(mask, 1)  # (B, 1, L)
             logits = ops.where(keep, logits, -3e38)

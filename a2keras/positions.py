@@ -14,7 +14,8 @@ def flatten_positions(x: Any) -> Any:
 
 def unflatten_positions(flat: Any, like: Any) -> Any:
     """(B, L, k) → (B, *spatial, k), with the positions of `like`, (B, *spatial, C)."""
-    return ops.reshape(flat, (*_reshapable(like, keep=len(like.shape) - 1), flat.shape[-1]))
+    columns = flat.shape[-1] if flat.shape[-1] is not None else ops.shape(flat)[-1]
+    return ops.reshape(flat, (*_reshapable(like, keep=len(like.shape) - 1), columns))
 
 
 def flatten_mask(mask: Any, x: Any) -> Any:
@@ -39,6 +40,11 @@ def _reshapable(x: Any, keep: int) -> tuple:
     if shape.count(None) <= 1:
         return tuple(-1 if size is None else size for size in shape)
     return tuple(ops.shape(x)[:keep])
+
+
+def at_least_float32(x: Any) -> Any:
+    """Softmaxes over many positions overflow or vanish in half precision."""
+    return ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
 
 
 def check_positive(name: str, value: int | None) -> int | None:

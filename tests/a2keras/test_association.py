@@ -1,0 +1,125 @@
+"""The planner against an enumeration of all orders."""
+
+import itertools
+import random
+
+import numpy as np
+import pytest
+
+from a2keras import DoubleAttention
+from a2keras.association import cheapest_order, left_order, multiply, multiply_adds, right_order
+
+CHAINS = {
+    "bare": ("distribution", "gather", "features"),
+    "pre-activation": ("distribution", "gather", "features", "phi"),
+    "with bias": ("distribution", "gather", "features", "output"),
+    "linear": ("distribution", "gather", "features", "phi", "output"),
+}
+
+
+def sizes_of(chain, positions, channels, m, n):
+    width = m if "phi" not in chain else channels
+    sizes = {
+        "distribution": (positions, n),
+        "gather": (n, positions),
+        "features": (positions, width),
+        "phi": (channels, m),
+        "output": (m, channels),
+    }
+    return {name: sizes[name] for name in chain}
+
+
+def every_order(names):
+    if len(names) == 1:
+        yield names[0]
+    for i in range(1, len(names)):
+        yield from itertools.product(every_order(names[:i]), every_order(names[i:]))
+
+
+def cost_by_hand(order, sizes):
+    """Multiplies shapes pair by pair: rows × inner × columns of every product."""
+    if isinstance(order, str):
+        return *sizes[order], 0
+    rows, inner, a = cost_by_hand(order[0], sizes)
+    also_inner, columns, b = cost_by_hand(order[1], sizes)
+    assert inner == also_inner
+    return rows, columns, a + b + rows * inner * columns
+
+
+@pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS)
+def test_the_plan_is_the_cheapest_of_all_orders(chain):
+    draw = random.Random(7)
+    for _ in range(100):
+        sizes = sizes_of(chain, *(draw.choice([2, 3, 7, 31, 127, 521, 2053]) for _ in range(4)))
+        costs = [cost_by_hand(order, sizes)[2] for order in every_order(chain)]
+        planned = cheapest_order(sizes)
+        assert cost_by_hand(planned, sizes)[2] == multiply_adds(planned, sizes) == min(costs)
+
+
+@pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS)
+def test_every_order_gives_the_same_product(chain):
+    sizes = sizes_of(chain, positions=13, channels=7, m=5, n=3)
+    generator = np.random.default_rng(0)
+    matrices = {name: generator.normal(size=shape) for name, shape in sizes.items()}
+    results = [np.asarray(multiply(order, matrices)) for order in every_order(chain)]
+    assert len(results) == {3: 2, 4: 5, 5: 14}[len(chain)]
+    for result in results[1:]:
+        assert np.allclose(result, results[0], rtol=1e-5, atol=1e-5)
+
+
+def test_left_and_right_are_equations_6_and_7():
+    chain = CHAINS["linear"]
+    values = ("features", "phi")
+    assert left_order(chain) == (("distribution", ("gather", values)), "output")
+    assert right_order(chain) == ((("distribution", "gather"), values), "output")
+    # The paper's costs of the two products: 2mnL against mL² + nL².
+    sizes = sizes_of(CHAINS["bare"], positions=31, channels=0, m=5, n=7)
+    assert multiply_adds(left_order(CHAINS["bare"]), sizes) == 2 * 5 * 7 * 31
+    assert multiply_adds(right_order(CHAINS["bare"]), sizes) == (5 + 7) * 31 * 31
+
+
+def test_the_papers_example_is_gathered_before_it_is_projected():
+    """32×28×28 positions, 512 channels: projecting n descriptors beats projecting X."""
+    sizes = sizes_of(CHAINS["linear"], positions=25_088, channels=512, m=128, n=128)
+    gathered_first = ("distribution", ((("gather", "features"), "phi"), "output"))
+    assert multiply_adds(cheapest_order(sizes), sizes) == multiply_adds(gathered_first, sizes)
+    # Among the first products there is none of positions × positions.
+    assert "('distribution', 'gather')" not in repr(cheapest_order(sizes))
+
+
+def test_few_positions_and_many_descriptors_are_related_directly():
+    sizes = sizes_of(CHAINS["bare"], positions=5, channels=0, m=31, n=37)
+    assert cheapest_order(sizes) == right_order(CHAINS["bare"])
+
+
+def test_unknown_sizes_and_ties_fall_back_to_left():
+    for chain in CHAINS.values():
+        assert cheapest_order(sizes_of(chain, None, 7, 5, 3)) == left_order(chain)
+    tie = sizes_of(CHAINS["bare"], positions=4, channels=0, m=4, n=4)
+    assert cheapest_order(tie) == left_order(CHAINS["bare"])
+
+
+def test_multiply_adds_of_unknown_sizes_are_refused():
+    sizes = sizes_of(CHAINS["bare"], None, 0, 5, 3)
+    with pytest.raises(
+        ValueError, match=r"need known sizes. Received: \{'distribution': \(None, 3"
+    ):
+        multiply_adds(left_order(CHAINS["bare"]), sizes)
+
+
+def test_what_may_be_reordered_depends_on_what_stands_between():
+    assert tuple(DoubleAttention().chain(8, 9)) == CHAINS["linear"]
+    assert tuple(DoubleAttention(pre_activation=True).chain(8, 9)) == CHAINS["pre-activation"]
+    assert tuple(DoubleAttention(use_bias=True).chain(8, 9)) == CHAINS["with bias"]
+
+
+@pytest.mark.parametrize("form", [{}, {"pre_activation": True}, {"use_bias": True}], ids=str)
+def test_the_layer_counts_what_it_multiplies(form):
+    """At c=7, m=5, n=3 and 11 positions, by hand: theta and rho, phi, the two products, output."""
+    left = 2 * 7 * 3 * 11 + 7 * 5 * 11 + 2 * 5 * 3 * 11 + 5 * 7 * 11
+    shape = (None, 11, 7)
+    assert DoubleAttention(5, 3, **form).multiply_adds(shape) == left
+    assert DoubleAttention(5, 3, association="left", **form).multiply_adds(shape) == left
+    right = 2 * 7 * 3 * 11 + 7 * 5 * 11 + (3 + 5) * 11 * 11 + 5 * 7 * 11
+    assert DoubleAttention(5, 3, association="right", **form).multiply_adds(shape) == right
+    assert DoubleAttention(5, 3, **form).multiply_adds(shape, planned=True) <= left

@@ -1,0 +1,55 @@
+"""attention_maps on every kind of model."""
+
+import keras
+import numpy as np
+import pytest
+
+import a2keras
+from a2keras import DoubleAttention, NonLocal, SqueezeExcitation, attention_maps
+
+X = np.random.default_rng(0).normal(size=(2, 5, 7, 11)).astype("float32")
+
+
+def test_maps_are_those_of_the_layers(oracle):
+    first, second = DoubleAttention(3, 13, name="first"), NonLocal(3, name="second")
+    third = SqueezeExcitation(name="third")
+    inputs = keras.Input((5, 7, 11))
+    hidden = first(inputs)
+    model = keras.Model(inputs, third(second(hidden)))
+    oracle.randomise(first)
+    maps = attention_maps(model, X)
+    assert list(maps) == ["first", "second", "third"]
+    hidden, *want = first(X, return_attention_scores=True)
+    for got, array in zip(maps["first"], want, strict=True):
+        assert isinstance(got, np.ndarray)
+        assert got.shape == (2, 5, 7, 13)
+        assert np.array_equal(got, keras.ops.convert_to_numpy(array))
+    assert maps["second"][0].shape == (2, 5, 7, 35)
+    assert maps["third"][0].shape == (2, 11)
+
+
+def test_nested_sequential_subclassed_and_repeated():
+    block = DoubleAttention(name="block")
+    inner = keras.Sequential([keras.Input((5, 7, 11)), block])
+
+    class Outer(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.inner = inner
+
+        def call(self, x):
+            return self.inner(self.inner(self.inner(x)))
+
+    assert list(attention_maps(Outer(), X)) == ["block", "block_2", "block_3"]
+
+
+def test_recording_ends_with_the_call():
+    model = keras.Sequential([keras.Input((5, 7, 11)), DoubleAttention()])
+    attention_maps(model, X)
+    assert not a2keras.attention_maps.__globals__["is_recording"]()
+
+
+def test_a_model_without_attention_is_refused():
+    model = keras.Sequential([keras.Input((5, 7, 11)), keras.layers.ReLU()], name="plain")
+    with pytest.raises(ValueError, match=r"needs a model with an attention layer.*'plain' without"):
+        attention_maps(model, X)

@@ -1,0 +1,115 @@
+"""count against sums by hand."""
+
+import keras
+import pytest
+from keras import layers
+
+import a2keras
+from a2keras import DoubleAttention
+
+
+def functional(*stack, shape=(13, 17, 3)):
+    inputs = x = keras.Input(shape)
+    for layer in stack:
+        x = layer(x)
+    return keras.Model(inputs, x)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "multiply_adds"),
+    [
+        (layers.Conv2D(5, 3, padding="same"), (13, 17, 3), 13 * 17 * 9 * 3 * 5),
+        (layers.Conv2D(5, 3, strides=2), (13, 17, 3), 6 * 8 * 9 * 3 * 5),
+        (layers.Conv2D(6, 3, groups=3, padding="same"), (13, 17, 9), 13 * 17 * 9 * 3 * 6),
+        (layers.Conv1D(5, 3, padding="same"), (13, 3), 13 * 3 * 3 * 5),
+        (layers.Conv3D(5, (3, 1, 2)), (7, 13, 17, 3), 5 * 13 * 16 * 6 * 3 * 5),
+        (layers.DepthwiseConv2D(3, padding="same"), (13, 17, 3), 13 * 17 * 9 * 3),
+        (layers.SeparableConv2D(5, 3, padding="same"), (13, 17, 3), 13 * 17 * (9 * 3 + 3 * 5)),
+        (layers.Conv2DTranspose(5, 3, strides=2), (13, 17, 3), 13 * 17 * 9 * 3 * 5),
+        (layers.Dense(5), (13, 17, 3), 13 * 17 * 3 * 5),
+        (layers.BatchNormalization(), (13, 17, 3), 0),
+        (layers.MaxPooling2D(), (13, 17, 3), 0),
+        (a2keras.SqueezeExcitation(3), (13, 17, 11), 2 * 11 * 3),
+        (a2keras.NonLocal(5), (13, 17, 3), 4 * 3 * 5 * 221 + 2 * 5 * 221**2),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_multiply_adds_by_hand(layer, shape, multiply_adds):
+    counted = a2keras.count(functional(layer, shape=shape))
+    assert counted.multiply_adds == counted.planned_multiply_adds == multiply_adds
+
+
+def test_totals_and_layers():
+    norm = layers.BatchNormalization(name="norm")
+    model = functional(layers.Conv2D(5, 3, name="conv"), norm, layers.Flatten(), layers.Dense(2))
+    counted = a2keras.count(model)
+    dense = 11 * 15 * 5 * 2
+    assert counted.parameters == model.count_params() == (27 * 5 + 5) + 4 * 5 + dense + 2
+    assert counted.trainable_parameters == counted.parameters - 2 * 5
+    assert counted.multiply_adds == 11 * 15 * 27 * 5 + dense
+    assert counted.activation_bytes == 4 * (13 * 17 * 3 + 3 * 11 * 15 * 5 + 2)
+    by_name = {each.name: each for each in counted.by_layer}
+    assert by_name["conv"].multiply_adds == 11 * 15 * 27 * 5
+    assert by_name["conv"].output_shape == (None, 11, 15, 5)
+    assert by_name["norm"].parameters == 20
+
+
+def test_half_precision_halves_the_activation_bytes():
+    layer = layers.Conv2D(5, 1, dtype="mixed_float16")
+    assert a2keras.count(functional(layer)).activation_bytes == 13 * 17 * (4 * 3 + 2 * 5)
+
+
+def test_double_attention_is_counted_in_the_papers_order_and_as_planned():
+    counted = a2keras.count(functional(DoubleAttention(5, 2), shape=(13, 17, 11)))
+    positions = 13 * 17
+    assert counted.multiply_adds == positions * (2 * 11 * 2 + 2 * 11 * 5 + 2 * 5 * 2)
+    # W_phi and W_output are cheaper on 2 descriptors than on 221 positions.
+    planned = positions * (2 * 11 * 2 + 2 * 11 * 2) + 2 * (11 * 5 + 5 * 11)
+    assert counted.planned_multiply_adds == planned
+
+
+def test_shared_layers_count_at_each_use_but_are_there_once():
+    shared = layers.Dense(3)
+    model = functional(shared, shared)
+    counted = a2keras.count(model)
+    assert counted.multiply_adds == 2 * 13 * 17 * 9
+    assert counted.parameters == sum(each.parameters for each in counted.by_layer) == 12
+
+
+def test_nested_and_sequential_models():
+    inner = keras.Sequential([keras.Input((13, 17, 3)), layers.Dense(5)])
+    nested = functional(inner, layers.Dense(2))
+    assert a2keras.count(nested).multiply_adds == 221 * (3 * 5 + 5 * 2)
+    assert a2keras.count(inner).multiply_adds == 221 * 15
+
+
+def test_unknown_layers_are_refused():
+    class Strange(layers.Layer):
+        def call(self, x):
+            return x
+
+    with pytest.raises(ValueError, match=r"of kind Strange costs \(layer 'odd'\)"):
+        a2keras.count(functional(Strange(name="odd")))
+
+
+def test_a_layer_may_count_itself():
+    class Counted(layers.Layer):
+        def call(self, x):
+            return x
+
+        def multiply_adds(self, input_shape):
+            return 7 * input_shape[-1]
+
+    assert a2keras.count(functional(Counted())).multiply_adds == 21
+
+
+def test_subclassed_models_and_unknown_shapes_are_refused():
+    class Model(keras.Model):
+        pass
+
+    with pytest.raises(ValueError, match=r"needs a functional or a built Sequential.*Model 'sub'"):
+        a2keras.count(Model(name="sub"))
+    with pytest.raises(ValueError, match=r"needs a functional or a built Sequential"):
+        a2keras.count(keras.Sequential([layers.Dense(3)]))
+    with pytest.raises(ValueError, match=r"layer 'any' with output shape \(None, None, 17, 3\)"):
+        a2keras.count(keras.Model(i := keras.Input((None, 17, 3), name="any"), layers.ReLU()(i)))
