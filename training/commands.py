@@ -67,6 +67,39 @@ def evaluate(arguments: list[str]) -> None:
     print_json(document) if values.format == "json" else say(table(document))
 
 
+def explain(arguments: list[str]) -> None:
+    def define(values: "flags.FlagValues") -> None:
+        from absl import flags
+
+        help_output = "Directory for the pictures and explain.json."
+        flags.DEFINE_string("output", None, help_output, required=True, flag_values=values)
+        help_samples = "Without FILE: how many examples that the run held out."
+        flags.DEFINE_integer("samples", 4, help_samples, lower_bound=1, flag_values=values)
+        help_format = "json: print what was explained as one JSON document."
+        flags.DEFINE_enum("format", "text", ["text", "json"], help_format, flag_values=values)
+
+    values, rest = parse(
+        "a2keras explain RUN [FILE…] --output=DIR",
+        "Draws where the double attention blocks of a run's network gather from, and which "
+        "descriptor each position takes, over images or the frames of videos.",
+        define,
+        arguments,
+    )
+    if not rest:
+        raise UserError("explain takes a RUN, and files. Received: none")
+    from a2keras.training.explain import explain as explain_run
+
+    document = explain_run(rest[0], rest[1:], values.output, values.samples)
+    if values.format == "json":
+        print_json(document)
+        return
+    for example in document["explained"]:
+        picture, prediction = example["picture"], example["prediction"]
+        say(f"{values.output}/{picture}: {prediction} ({example['probability']:.1%})")
+    for skipped in document["skipped"]:
+        say(f"left out: {skipped['reason']}")
+
+
 def _no_more(rest: list[str]) -> None:
     if rest:
         raise UserError(f"unexpected argument {rest[0]!r} (see --help)")

@@ -138,7 +138,7 @@ def _task(paths: list[str], directory: Path) -> str:
 
 def assign_splits(listing: Listing, recipe: Recipe) -> tuple[np.ndarray, str]:
     """The split of every file, and the rule in words. It depends on the names alone."""
-    splits = listing.splits.copy()
+    splits = listing.splits.astype("U10")  # as long as "validation"
     rules = []
     open_splits = splits == ""
     if not open_splits.any():

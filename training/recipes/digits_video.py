@@ -22,7 +22,7 @@ RECIPE = Recipe(
     crop_scale=1.0,
     epochs=6,
     steps_per_epoch=40,
-    batch_size=32,
+    batch_size=16,
     learning_rate=0.05,
     views=1,  # the clips have no more frames than the network takes
 )

@@ -1,0 +1,124 @@
+"""Recipes: typed settings, rules with the value received, and what a run remembers."""
+
+import dataclasses
+
+import pytest
+
+from a2keras.console import UserError
+from a2keras.training import recipes
+from a2keras.training.config import Recipe
+from a2keras.training.data import resolve
+from a2keras.training.run import Run
+
+
+def test_settings_take_the_type_of_their_field():
+    recipe = Recipe("mine").override(
+        ["epochs=7", "learning_rate=3e-2", "flip=no", "data=folder:a=b", "jit_compile=TRUE"]
+    )
+    assert recipe.epochs == 7
+    assert recipe.learning_rate == 0.03
+    assert recipe.flip is False
+    assert recipe.data == "folder:a=b"
+    assert recipe.jit_compile is True
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("epoch=3", "recipes have no field 'epoch': did you mean 'epochs'?"),
+        ("learning_rat=3", "recipes have no field 'learning_rat': did you mean 'learning_rate'?"),
+        ("epochs=3.5", "recipe field epochs is of type int. Received: epochs=3.5"),
+        ("flip=maybe", "recipe field flip is of type bool. Received: flip=maybe"),
+        ("epochs", "--set takes key=value. Received: --set epochs"),
+        ("epochs=0", "recipe field epochs must be at least 1. Received: epochs=0"),
+        ("fit=squash", "recipe field fit must be one of crop, letterbox. Received: fit=squash"),
+        (
+            "test_fraction=1",
+            "recipe field test_fraction must be at least 0 and less than 1. "
+            "Received: test_fraction=1.0",
+        ),
+        (
+            "learning_rate=nan",
+            "recipe field learning_rate must be greater than 0. Received: learning_rate=nan",
+        ),
+        ("seed=-1", "recipe field seed must be at least 0. Received: seed=-1"),
+        (
+            "crop_scale=1.5",
+            "recipe field crop_scale must be greater than 0 and at most 1. "
+            "Received: crop_scale=1.5",
+        ),
+        (
+            "warmup_epochs=31",
+            "recipe field warmup_epochs must be at most epochs=30. Received: warmup_epochs=31.0",
+        ),
+        (
+            "step_epochs=1,x",
+            "recipe field step_epochs must be whole numbers with commas between. "
+            "Received: step_epochs=1,x",
+        ),
+    ],
+)
+def test_a_bad_setting_says_the_rule_and_the_value(setting, message):
+    with pytest.raises(UserError) as error:
+        Recipe("mine").override([setting])
+    assert str(error.value) == message
+
+
+def test_every_recipe_is_named_like_its_module_and_opens_as_a_note():
+    for name in recipes.NAMES:
+        assert recipes.recipe(name).name == name
+        note = __import__(f"a2keras.training.recipes.{name}", fromlist=["_"]).__doc__
+        for word in ("The paper", "We", "Command", "Hardware", "Expected"):
+            assert f"\n{word}" in note, (name, word)
+    with pytest.raises(UserError, match="no recipe 'digit_video': did you mean 'digits_video'"):
+        recipes.recipe("digit_video")
+
+
+def test_auto_is_replaced_by_what_the_data_are(images, monkeypatch):
+    recipe = resolve(dataclasses.replace(recipes.recipe("folder"), data=f"folder:{images}"))
+    assert (recipe.task, recipe.model) == ("image", "a2_resnet11")
+    monkeypatch.chdir(images.parent)
+    assert resolve(Recipe("mine", data="folder:images")).data == f"folder:{images}"
+    assert resolve(Recipe("mine", data="digits", task="video")).model == "a2_resnet11_video"
+    for data in ("", "folder:", "folders:x", "digit"):
+        with pytest.raises(UserError) as error:
+            resolve(Recipe("mine", data=data))
+        assert str(error.value) == f"--data must be digits or folder:DIR. Received: --data={data}"
+
+
+def test_a_run_is_refused_where_something_else_lies(tmp_path):
+    recipe = Recipe("mine", data="digits", epochs=3)
+    Run(tmp_path / "run", recipe).start({"fingerprint": "a"})
+    assert Recipe.load(tmp_path / "run/recipe.json") == recipe
+    Run(tmp_path / "run", recipe).start({"fingerprint": "a"})
+
+    other = dataclasses.replace(recipe, epochs=5, seed=2)
+    with pytest.raises(UserError) as error:
+        Run(tmp_path / "run", other).check()
+    assert str(error.value) == (
+        f"{tmp_path}/run is a run with epochs=3, not epochs=5: choose another --output"
+    )
+    with pytest.raises(UserError, match=r"the files of digits have changed since .*/run began"):
+        Run(tmp_path / "run", recipe).start({"fingerprint": "b"})
+
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/a.jpg").touch()
+    (tmp_path / "file").touch()
+    for name in ("photos", "file"):
+        with pytest.raises(UserError) as error:
+            Run(tmp_path / name, recipe).start({"fingerprint": "a"})
+        assert str(error.value) == (
+            f"{tmp_path}/{name} exists and is not a run: choose another --output"
+        )
+    assert [path.name for path in (tmp_path / "photos").iterdir()] == ["a.jpg"]
+
+
+def test_only_a_finished_run_can_be_loaded(tmp_path):
+    with pytest.raises(UserError, match=r"nothing is not a run: it has no recipe.json"):
+        Run.load(tmp_path / "nothing")
+    Run(tmp_path / "run", Recipe("mine")).start({"fingerprint": "a"})
+    with pytest.raises(UserError, match=r"the run .*/run is not finished: `a2keras train` goes on"):
+        Run.load(tmp_path / "run")
+    (tmp_path / "run/recipe.json").write_text('{"name": "mine", "colour": "red"}')
+    with pytest.raises(UserError, match=r"recipe.json is not a recipe of this version of a2keras"):
+        Run.load(tmp_path / "run")

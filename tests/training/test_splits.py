@@ -1,0 +1,90 @@
+"""What is held out: fractions of classes, whole groups, and never by accident."""
+
+import numpy as np
+import pytest
+
+from a2keras.console import UserError
+from a2keras.training.config import Recipe
+from a2keras.training.data.folder import assign_splits, list_folder
+from a2keras.training.data.splits import groups_of, named_groups, random_groups, stratified
+
+
+def test_stratified_takes_the_fraction_of_every_class():
+    labels = np.repeat([0, 1, 2, 3], [50, 10, 2, 1])
+    held_out = stratified(labels, 0.2, seed=3)
+    assert np.bincount(labels[held_out], minlength=4).tolist() == [10, 2, 1, 0]
+    assert (held_out == stratified(labels, 0.2, seed=3)).all()
+    assert (held_out != stratified(labels, 0.2, seed=4)).any()
+    assert not stratified(labels, 0.0, seed=3).any()
+
+
+def test_groups_stay_whole():
+    groups = np.repeat(list("abcdef"), [3, 5, 7, 2, 4, 6])
+    held_out = random_groups(groups, 0.3, seed=1)
+    assert 0.3 <= held_out.mean() < 1
+    assert not set(groups[held_out]) & set(groups[~held_out])
+    assert not random_groups(groups, 0.0, seed=1).any()
+    assert not random_groups(np.array(["a", "a"]), 0.5, seed=1).any()
+
+
+def test_groups_are_what_the_pattern_says():
+    names = ["push/1_8_5.avi", "push/2_18_5.avi", "hug/3_8_1.avi"]
+    groups = groups_of(names, r"_(\d+)_\d\.avi")
+    assert groups.tolist() == ["8", "18", "8"]
+    assert named_groups(groups, "8, 18").tolist() == [True, True, True]
+    assert named_groups(groups, "18").tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        (r"(\d+", "group_pattern is not a regular expression"),
+        (r"\d+", r"group_pattern must have one \(group\), not 0. Received: \\d\+"),
+        (r"(\d)_(\d)", r"group_pattern must have one \(group\), not 2."),
+        (r"take(\d+)", r"group_pattern take\(\\d\+\) does not match push/1_8_5.avi"),
+    ],
+)
+def test_a_bad_pattern_is_told(pattern, message):
+    with pytest.raises(UserError, match=message):
+        groups_of(["push/1_8_5.avi"], pattern)
+
+
+def test_an_unknown_group_is_told_with_those_that_exist():
+    with pytest.raises(UserError) as error:
+        named_groups(np.array(["10", "9", "8"]), "8,99")
+    assert str(error.value) == "test_groups has 99, but the groups are 8, 9, 10"
+
+
+@pytest.fixture
+def sequences(tmp_path):
+    """Two classes with six recordings of four files each; not one of them can be decoded."""
+    for name in ("hug", "push"):
+        (tmp_path / name).mkdir()
+        for recording in range(1, 7):
+            for i in range(4):
+                (tmp_path / name / f"{i}_{recording}_0.avi").touch()
+    return list_folder(tmp_path)
+
+
+def test_test_groups_are_the_test_set_and_validation_is_of_other_groups(sequences):
+    recipe = Recipe("mine", group_pattern=r"_(\d)_0", test_groups="2,5", validation_fraction=0.1)
+    splits, rule = assign_splits(sequences, recipe)
+    groups = groups_of(list(sequences.paths), recipe.group_pattern)
+    sets = {name: set(groups[splits == name]) for name in ("train", "validation", "test")}
+    assert sets["test"] == {"2", "5"}
+    assert len(sets["validation"]) == 1
+    assert sets["train"] == set("123456") - sets["test"] - sets["validation"]
+    assert rule.startswith(r"test: groups 2,5 of _(\d)_0; validation: groups ")
+
+
+def test_without_groups_a_fraction_of_every_class_is_held_out(sequences):
+    splits, rule = assign_splits(sequences, Recipe("mine", test_fraction=0.25))
+    for label in (0, 1):
+        counts = {name: (splits[sequences.labels == label] == name).sum() for name in set(splits)}
+        assert counts == {"train": 16, "validation": 2, "test": 6}
+    assert rule == "test: 0.25 of every class (seed 0); validation: 0.1 of every class (seed 0)"
+
+
+def test_test_groups_need_a_pattern(sequences):
+    with pytest.raises(UserError, match="test_groups needs group_pattern"):
+        assign_splits(sequences, Recipe("mine", test_groups="2"))
