@@ -1,0 +1,73 @@
+# Two commands: `make demo` and `make test`. Each sets up what it needs; `make help` lists the rest.
+PYTHON ?= python3
+PYTEST = -q -n 2 --dist=worksteal
+DEMO ?= demo
+
+.PHONY: help demo test lint types test-tensorflow test-jax test-torch test-oldest bench format clean
+
+help:
+	@echo "make demo         train, evaluate, explain and export on scanned digits; a page of pictures in $(DEMO)/"
+	@echo "make test         format, lint, types, all tests on TensorFlow, the layers' tests on JAX"
+	@echo "make test-torch   the layers' tests on PyTorch"
+	@echo "make test-oldest  the layers' and training's tests on the oldest supported TensorFlow"
+	@echo "make bench        how fast the layer is"
+	@echo "make format       format the code"
+	@echo "make clean        remove the environments and caches that these commands made"
+
+demo: .venv/ready
+	.venv/bin/a2keras demo --output=$(DEMO)
+
+test: lint types test-tensorflow test-jax
+
+# An environment: exact versions from its lock file, then this package in editable form.
+define environment
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "a2keras needs Python 3.11 or later; `$(PYTHON) --version` is what PYTHON=$(PYTHON) gives" >&2; exit 2; }
+	@echo "setting up $(@D) from $(1) (a few minutes, once)"
+	@rm -rf $(@D)
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install -q --disable-pip-version-check -r $(1)
+	@$(@D)/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+endef
+
+.venv/ready: requirements/lock.txt setup.py
+	$(call environment,requirements/lock.txt)
+
+.venv-torch/ready: requirements/torch.txt setup.py
+	$(call environment,requirements/torch.txt)
+
+.venv-oldest/ready: requirements/oldest.txt setup.py
+	$(call environment,requirements/oldest.txt)
+
+lint: .venv/ready
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+
+# The installed package is checked, not the checkout: its folders have other names there.
+types: .venv/ready
+	@rm -rf build .cache/installed
+	@.venv/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation --target .cache/installed .
+	MYPYPATH=.cache/installed .venv/bin/mypy --cache-dir .cache/mypy -p a2keras
+
+test-tensorflow: .venv/ready
+	KERAS_BACKEND=tensorflow .venv/bin/pytest $(PYTEST)
+
+test-jax: .venv/ready
+	KERAS_BACKEND=jax .venv/bin/pytest $(PYTEST) tests/a2keras
+
+test-torch: .venv-torch/ready
+	KERAS_BACKEND=torch .venv-torch/bin/pytest $(PYTEST) tests/a2keras
+
+test-oldest: .venv-oldest/ready
+	KERAS_BACKEND=tensorflow .venv-oldest/bin/pytest $(PYTEST) tests/a2keras tests/training
+
+bench: .venv/ready
+	.venv/bin/python benchmarks/layer.py
+
+format: .venv/ready
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+clean:
+	rm -rf .venv .venv-torch .venv-oldest .cache build *.egg-info

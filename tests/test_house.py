@@ -1,0 +1,159 @@
+"""The house: which room may import which, and that the built package holds every module."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ROOMS = {"a2keras": "a2keras", "models": "a2keras.models", "training": "a2keras.training",
+         "export": "a2keras.export"}  # fmt: skip
+# Arrows only run downwards; every room may import itself.
+MAY_IMPORT = {
+    "a2keras": {"a2keras"},
+    "a2keras.models": {"a2keras", "a2keras.models"},
+    "a2keras.training": {"a2keras", "a2keras.models", "a2keras.training"},
+    "a2keras.export": {"a2keras", "a2keras.models", "a2keras.export"},
+}
+# Heavy or optional: imported in the function that uses them.
+ONLY_WHERE_USED = {
+    "ai_edge_litert", "av", "jax", "matplotlib", "onnx", "onnxruntime", "PIL", "sklearn",
+    "tensorflow_datasets", "tensorflow_io", "torch", "tqdm",
+}  # fmt: skip
+KERAS_ONLY = {"a2keras", "a2keras.models"}  # rooms for every backend
+
+
+def modules():
+    """{module name: path} of the four rooms."""
+    found = {}
+    for folder, package in ROOMS.items():
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            parts = path.relative_to(ROOT / folder).with_suffix("").parts
+            name = ".".join([package, *parts]).removesuffix(".__init__")
+            found[name] = path
+    return found
+
+
+def room_of(module):
+    rooms = [r for r in ROOMS.values() if module == r or module.startswith(r + ".")]
+    return max(rooms, key=len, default=None)
+
+
+def imports(tree, top_level_only):
+    """Names of the modules that a syntax tree imports, annotations under TYPE_CHECKING apart."""
+    nodes = tree.body if top_level_only else ast.walk(tree)
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def wrong_arrows(sources):
+    """Imports that break the rules, of {module name: source}."""
+    for module, source in sources.items():
+        tree, room = ast.parse(source), room_of(module)
+        for name in imports(tree, top_level_only=False):
+            if name.split(".")[0] in {"models", "training", "export"}:
+                yield f"{module} imports {name}, which is not its installed name"
+            if (target := room_of(name)) and target not in MAY_IMPORT[room]:
+                yield f"{module} imports {name}: {room} may not know {target}"
+        for name in imports(tree, top_level_only=True):
+            first = name.split(".")[0]
+            if first in ONLY_WHERE_USED or (first == "tensorflow" and room in KERAS_ONLY):
+                yield f"{module} imports {first} at its top"
+
+
+def test_arrows_run_downwards():
+    sources = {name: path.read_text() for name, path in modules().items()}
+    assert len(sources) > 20
+    assert list(wrong_arrows(sources)) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "complaint"),
+    [
+        ("a2keras.counting", "from a2keras.models import build", "may not know a2keras.models"),
+        ("a2keras.export.x", "def f():\n  import a2keras.training.y", "may not know a2keras.tr"),
+        ("a2keras.training.x", "from a2keras import export", "may not know a2keras.export"),
+        ("a2keras.models.x", "import training.y", "not its installed name"),
+        ("a2keras.models.x", "import av", "imports av at its top"),
+        ("a2keras.models.x", "import tensorflow as tf", "imports tensorflow at its top"),
+    ],
+)
+def test_a_wrong_arrow_is_seen(module, source, complaint):
+    assert any(complaint in each for each in wrong_arrows({module: source}))
+
+
+def test_every_package_is_listed_in_setup():
+    listed = set(re.findall(r'^        "(a2keras[\w.]*)",$', (ROOT / "setup.py").read_text(), re.M))
+    packages = {n for n, path in modules().items() if path.name == "__init__.py"}
+    assert packages == listed
+
+
+def test_no_package_hides_the_mapped_rooms():
+    assert not any((ROOT / "a2keras" / room).exists() for room in ("models", "training", "export"))
+
+
+@pytest.mark.parametrize("backend", ["jax"])
+def test_another_backend_does_not_load_tensorflow(backend, tmp_path):
+    pytest.importorskip(backend)
+    # Keras itself tries Pillow, Matplotlib and scikit-learn.
+    code = (
+        "import sys, keras; before = set(sys.modules);"
+        "import a2keras.models; a2keras.models.build('a2_resnet11', classes=3);"
+        "loaded = set(sys.modules) - before | {'tensorflow'} & set(sys.modules);"
+        f"print(sorted(loaded & {ONLY_WHERE_USED | {'tensorflow'} - {backend}!r}))"
+    )
+    environment = {**os.environ, "KERAS_BACKEND": backend}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.slow
+def test_the_wheel_installs_elsewhere_and_every_module_imports(tmp_path):
+    """Built, installed without its dependencies beside those of this environment, and imported."""
+    # From a copy, since a build leaves its folders in the place that it builds.
+    sources = ["setup.py", "pyproject.toml", "README.md", *ROOMS]
+    (tmp_path / "source").mkdir()
+    for name in sources:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / "source" / name)
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path]
+    subprocess.run([*build, tmp_path / "source"], check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("a2keras-*.whl")
+    venv.create(tmp_path / "fresh", with_pip=False)
+    python = tmp_path / "fresh" / "bin" / "python"
+    site = next((tmp_path / "fresh" / "lib").glob("python*")) / "site-packages"
+    install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", site, wheel]
+    subprocess.run(install, check=True, capture_output=True)
+    # The dependencies come from this environment, by path: without its own a2keras, which is an
+    # editable install and stands in a .pth file that PYTHONPATH does not read.
+    dependencies = Path(pytest.__file__).parents[1]
+    code = f"import importlib, sys; [importlib.import_module(m) for m in {sorted(modules())!r}];" \
+        "import a2keras; print(a2keras.__file__)"  # fmt: skip
+    code = f"import sys; sys.path.append({str(dependencies)!r}); {code}"
+    done = subprocess.run([python, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip().splitlines()[-1]).is_relative_to(site)
+
+
+def test_no_line_names_a_path_of_one_machine():
+    tracked = subprocess.run(
+        ["git", "ls-files"], capture_output=True, text=True, cwd=ROOT, check=False
+    ).stdout.split()
+    pattern = re.compile("/" + r"(home|root|work|Users)/\w")
+    for name in tracked:
+        path = ROOT / name
+        if path.suffix in {".py", ".md", ".toml", ".txt", ".yml"} or path.name == "Makefile":
+            assert not pattern.search(path.read_text()), name
