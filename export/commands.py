@@ -1,0 +1,137 @@
+"""`a2keras export` and `a2keras predict`."""
+
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from a2keras.command_line import parse
+from a2keras.console import UserError, print_json, progress, say
+
+
+def export(arguments: list[str]) -> None:
+    values, sources = parse(
+        "a2keras export RUN|model.keras --output=DIR [--formats=saved_model,tflite_float32]",
+        "Writes a trained model as artefacts that run without Keras. Every artefact is compared "
+        "with its model, on random pixels and on --samples; if one does not compute the same, "
+        "the command fails and leaves nothing behind.",
+        _export_flags,
+        arguments,
+    )
+    if len(sources) != 1:
+        raise UserError(f"give one run or .keras file. Received: {' '.join(sources) or 'none'}")
+    if values.output is None:
+        raise UserError("--output=DIR is missing: the directory to write")
+    from a2keras.export.exporting import export as write
+
+    samples = _files(values.samples)
+    manifest = write(sources[0], values.output, values.formats, samples)
+    if values.format == "json":
+        print_json(manifest)
+    else:
+        print(_parity_table(manifest))
+        print(f"written to {values.output}")
+
+
+def _export_flags(values: flags.FlagValues) -> None:
+    from a2keras.export.formats import FORMATS
+
+    names = list(FORMATS)
+    flags.DEFINE_string("output", None, "the directory to write", flag_values=values)
+    flags.DEFINE_list("formats", names, f"any of {', '.join(names)}", flag_values=values)
+    flags.DEFINE_multi_string(
+        "samples",
+        [],
+        "an image or video, or a directory of them, to compare on; may be given repeatedly",
+        flag_values=values,
+    )
+    flags.DEFINE_enum("format", "text", ["text", "json"], "how to print", flag_values=values)
+
+
+def _files(samples: list[str]) -> list[Path]:
+    """The files themselves, and those under the directories that are images or videos."""
+    from a2keras.models.preprocessing.decode import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+
+    files: list[Path] = []
+    for sample in map(Path, samples):
+        if not sample.is_dir():
+            files.append(sample)
+            continue
+        media = IMAGE_SUFFIXES | VIDEO_SUFFIXES
+        found = [path for path in sorted(sample.rglob("*")) if path.suffix.lower() in media]
+        if not found:
+            raise UserError(f"--samples={sample} holds no image and no video")
+        files += found
+    return files
+
+
+def _parity_table(manifest: dict[str, Any]) -> str:
+    lines = [f"{'artefact':<24}{'MiB':>8}{'samples':>9}{'max error':>12}{'mean':>10}{'top-1':>8}"]
+    for artefact in manifest["artefacts"].values():
+        parity = artefact["parity"]
+        lines.append(
+            f"{artefact['path']:<24}{artefact['bytes'] / 2**20:>8.2f}{parity['samples']:>9}"
+            f"{parity['max_error']:>12.1e}{parity['mean_error']:>10.1e}"
+            f"{parity['top1_agreement']:>8.1%}"
+        )
+    return "\n".join(lines)
+
+
+def predict(arguments: list[str]) -> None:
+    values, positional = parse(
+        "a2keras predict ARTEFACT FILE… [--top=5] [--format=json]",
+        "Classifies images or videos with a run, a .keras file, a SavedModel, a .tflite file or "
+        "an export directory. Files that cannot be read are told at the end, with exit code 2.",
+        _predict_flags,
+        arguments,
+    )
+    if len(positional) < 2:
+        raise UserError("give an artefact and at least one file to classify")
+    from a2keras.export.predict import load
+
+    artefact = load(positional[0])
+    predictions, errors = _classify(artefact, positional[1:], values.top)
+    if values.format == "json":
+        print_json(
+            {
+                "artefact": str(artefact.path),
+                "kind": artefact.kind,
+                "predictions": predictions,
+                "errors": errors,
+            }
+        )
+    else:
+        print("\n".join(map(_as_text, predictions)))
+    if errors:
+        for error in errors:
+            say(error["error"])
+        raise UserError(f"{len(errors)} of {len(positional) - 1} files could not be classified")
+
+
+def _predict_flags(values: flags.FlagValues) -> None:
+    flags.DEFINE_integer("top", 5, "how many classes to print", lower_bound=1, flag_values=values)
+    flags.DEFINE_enum("format", "text", ["text", "json"], "how to print", flag_values=values)
+
+
+def _classify(artefact: Any, files: list[str], top: int) -> tuple[list[dict], list[dict]]:
+    from a2keras.models.preprocessing.decode import DecodeError
+
+    predictions, errors = [], []
+    for file in progress(files, "predict") if len(files) > 1 else files:
+        try:
+            views = artefact.preprocessing.views(file)
+        except DecodeError as error:
+            errors.append({"file": file, "error": str(error)})
+            continue
+        scores = artefact.probabilities(views).mean(axis=0)
+        best = (-scores).argsort(kind="stable")[:top]
+        named = [(artefact.preprocessing.labels[i], round(float(scores[i]), 6)) for i in best]
+        predictions.append(
+            {"file": file, "top": [{"label": name, "probability": p} for name, p in named]}
+        )
+    return predictions, errors
+
+
+def _as_text(prediction: dict) -> str:
+    lines = [f"  {entry['probability']:>7.2%}  {entry['label']}" for entry in prediction["top"]]
+    return "\n".join([prediction["file"], *lines])
