@@ -38,7 +38,7 @@ def tiny_network(monkeypatch):
     monkeypatch.setattr(models, "build", build)
 
 
-def write_images(folder: Path, count: int, hue: int, size: tuple[int, int] = (23, 19)) -> None:
+def _write_images(folder: Path, count: int, hue: int, size: tuple[int, int] = (23, 19)) -> None:
     """Writes `count` PNGs of `size` (height, width) whose colour tells the class."""
     from PIL import Image
 
@@ -50,7 +50,7 @@ def write_images(folder: Path, count: int, hue: int, size: tuple[int, int] = (23
         Image.fromarray(pixels).save(folder / f"{i:02}.png")
 
 
-def write_video(path: Path, frames: int, size: tuple[int, int] = (34, 46), shade: int = 0) -> None:
+def _write_video(path: Path, frames: int, size: tuple[int, int] = (34, 46), shade: int = 0) -> None:
     """Encodes a real MPEG-4 video whose frames grow brighter."""
     import av
 
@@ -65,8 +65,18 @@ def write_video(path: Path, frames: int, size: tuple[int, int] = (34, 46), shade
 
 
 @pytest.fixture
+def write_images():
+    return _write_images
+
+
+@pytest.fixture
+def write_video():
+    return _write_video
+
+
+@pytest.fixture
 def images(tmp_path: Path) -> Path:
     """A folder with 12 images of each of two classes."""
-    write_images(tmp_path / "images/blue", 12, 2)
-    write_images(tmp_path / "images/red", 12, 0)
+    _write_images(tmp_path / "images/blue", 12, 2)
+    _write_images(tmp_path / "images/red", 12, 0)
     return tmp_path / "images"

@@ -1,0 +1,114 @@
+"""The order of examples is a function of (seed, epoch, step); clips are cut as one."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from a2keras.models.preprocessing.spec import Preprocessing
+from a2keras.training.config import Recipe
+from a2keras.training.data.pipeline import (
+    augmented,
+    epoch_order,
+    plain_batches,
+    random_window,
+    steps_per_epoch,
+    training_batches,
+)
+from a2keras.training.data.source import ArrayExamples, Examples
+
+LABELS = np.arange(17) % 3
+RECIPE = Recipe("mine", size=5, epochs=3, batch_size=4, crop_scale=0.6, seed=11)
+PREPROCESSING = Preprocessing(("a", "b", "c"), 5)
+
+
+@pytest.fixture(scope="module")
+def examples() -> ArrayExamples:
+    """17 images of 7×11 pixels; every pixel of image i is 10 · (i + 1)."""
+    shades = 10 * np.arange(1, 18, dtype="uint8")
+    images = np.broadcast_to(shades[:, None, None, None], (17, 7, 11, 3))
+    return ArrayExamples(images, LABELS, tuple(map(str, range(17))))
+
+
+def run(examples: Examples, recipe: Recipe, first_epoch: int = 0) -> list[tuple]:
+    batches = training_batches(examples, recipe, PREPROCESSING, first_epoch)
+    return [(pixels.numpy(), labels.numpy()) for pixels, labels in batches]
+
+
+def test_an_epoch_shows_each_example_once_in_an_order_of_its_own(examples):
+    batches = run(examples, RECIPE)
+    assert len(batches) == 3 * 4  # 17 // 4 batches an epoch
+    orders = []
+    for epoch in range(3):
+        shown = np.concatenate([p[:, 0, 0, 0] for p, _ in batches[4 * epoch : 4 * epoch + 4]])
+        orders.append((shown / 10 - 1).astype(int))
+        assert orders[-1].tolist() == epoch_order(17, 11, epoch)[:16].tolist()
+        assert len(set(orders[-1])) == 16
+    assert orders[0].tolist() != orders[1].tolist() != orders[2].tolist()
+    pixels, labels = batches[0]
+    assert pixels.shape == (4, 5, 5, 3)
+    assert pixels.dtype == labels.dtype == "float32"
+    assert labels.argmax(axis=1).tolist() == LABELS[orders[0][:4]].tolist()
+
+
+def test_a_run_that_goes_on_sees_what_it_would_have_seen():
+    random = np.random.default_rng(1)
+    examples = ArrayExamples(
+        random.integers(0, 255, (17, 7, 11, 3), dtype="uint8"), LABELS, tuple(map(str, range(17)))
+    )
+    whole, rest = run(examples, RECIPE), run(examples, RECIPE, first_epoch=2)
+    assert len(rest) == 4
+    for (pixels, labels), (pixels_again, labels_again) in zip(whole[8:], rest, strict=True):
+        assert np.array_equal(pixels, pixels_again)
+        assert np.array_equal(labels, labels_again)
+    other = run(examples, dataclasses.replace(RECIPE, seed=12))
+    assert not np.array_equal(whole[0][0], other[0][0])
+
+
+def test_steps_per_epoch_is_at_most_what_the_examples_fill():
+    assert steps_per_epoch(RECIPE, 17) == 4
+    assert steps_per_epoch(dataclasses.replace(RECIPE, steps_per_epoch=3), 17) == 3
+    assert steps_per_epoch(dataclasses.replace(RECIPE, steps_per_epoch=9), 17) == 4
+
+
+def test_windows_are_squares_or_keep_the_shape():
+    frames = tf.reshape(tf.range(2 * 20 * 30 * 3), (2, 20, 30, 3))
+    square = random_window(frames, 0.5, 1.0, 0.0, keep_shape=False)
+    assert np.array_equal(square, frames[:, 10:20, 0:10])
+    kept = random_window(frames, 0.5, 0.0, 1.0, keep_shape=True)
+    assert np.array_equal(kept, frames[:, 0:10, 15:30])
+    assert np.array_equal(random_window(frames, 1.0, 0.3, 0.7, keep_shape=True), frames)
+
+
+def test_all_frames_of_a_clip_are_cut_and_mirrored_alike():
+    recipe = Recipe("mine", size=5, frames=3, stride=2, crop_scale=0.5, batch_size=1, task="video")
+    preprocessing = Preprocessing(("a", "b"), 5, frames=3, stride=2)
+    picture = np.random.default_rng(0).integers(0, 255, (1, 13, 17, 3), dtype="uint8")
+    frames = tf.constant(np.repeat(picture, 9, axis=0))
+    views = [augmented(frames, recipe, preprocessing, [3, i]).numpy() for i in range(20)]
+    for view in views:
+        assert view.shape == (3, 5, 5, 3)
+        assert np.array_equal(view[0], view[1])
+        assert np.array_equal(view[0], view[2])
+    assert len({view.tobytes() for view in views}) == 20
+
+
+def test_flip_is_off_where_it_is_switched_off():
+    ramp = np.broadcast_to(np.arange(0, 240, 10, dtype="uint8")[None, :, None], (24, 24, 3))
+    preprocessing = Preprocessing(("a", "b"), 5)
+    for flip in (True, False):
+        recipe = Recipe("mine", size=5, flip=flip)
+        rising = {
+            bool(view[0, 0, 0] < view[0, -1, 0])
+            for i in range(20)
+            for view in [augmented(tf.constant(ramp), recipe, preprocessing, [5, i]).numpy()]
+        }
+        assert rising == ({True, False} if flip else {True})
+
+
+def test_validation_shows_all_examples_in_order(examples):
+    batches = list(plain_batches(examples, 4, PREPROCESSING))
+    shown = np.concatenate([pixels[:, 2, 2, 0] for pixels, _ in batches])
+    assert (shown / 10 - 1).astype(int).tolist() == list(range(17))
+    assert np.concatenate([y for _, y in batches]).argmax(axis=1).tolist() == LABELS.tolist()
