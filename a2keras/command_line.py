@@ -51,6 +51,7 @@ def help_text(usage: str, description: str, values: flags.FlagValues) -> str:
         )
         default = "" if flag.default in (None, [], False) else f" (default: {flag.default_as_str})"
         lines.append(f"  --{name}{value}")
-        text = re.sub(r"^<.*?>: ", "", flag.help)  # absl repeats the choices there
+        # absl adds the choices and a sentence on repetition, which stand elsewhere here.
+        text = re.sub(r"^<.*?>: |;\s+repeat this option to specify .*", "", flag.help)
         lines.append(textwrap.indent(textwrap.fill(f"{text}{default}", 88), " " * 6))
     return "\n".join(lines)

@@ -20,7 +20,7 @@ from a2keras.positions import (
 
 
 def gather_softmax(logits: Any, mask: Any = None) -> Any:
-    """B of Eq. 4: softmax over positions, one map per descriptor, in float32 or better.
+    """B of Eq. 4: softmax over positions, one map per descriptor, at least in float32.
 
     Args:
         logits: theta(X), (B, L, n).
@@ -43,7 +43,7 @@ def gather_softmax(logits: Any, mask: Any = None) -> Any:
 
 
 def distribution_softmax(logits: Any) -> Any:
-    """V of Eq. 5: softmax over the descriptors at every position, (B, L, n), in float32 or better."""
+    """V of Eq. 5: softmax over the descriptors per position, (B, L, n), at least in float32."""
     return ops.cast(ops.softmax(at_least_float32(logits), axis=-1), logits.dtype)
 
 

@@ -1,0 +1,106 @@
+"""`a2keras demo`: the whole journey on real scanned digits, by the commands that a user would type.
+
+It trains a small A²-ResNet, evaluates it, explains it in pictures, exports it, and asks the TFLite
+artefact about inputs that it has never seen; then it writes one page that shows all of it. It knows
+the other rooms only by their commands and by the files that these leave.
+"""
+
+import contextlib
+import io
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from a2keras.command_line import parse
+from a2keras.console import UserError, say, write_atomically
+from a2keras.demo_page import page
+
+TASKS = ("image", "video")
+
+
+def demo(arguments: list[str]) -> None:
+    values, rest = parse(
+        "a2keras demo --output=DIR [--task=both]",
+        "Trains a small A²-ResNet on scanned digits (the image task: which digit; the video task: "
+        "how it moves), evaluates it on digits that were not in training, draws its attention "
+        "maps, exports SavedModel and TFLite, and writes DIR/index.html. Needs no network.",
+        _flags,
+        arguments,
+    )
+    if rest:
+        raise UserError(f"demo takes no arguments. Received: {' '.join(rest)}")
+    output = Path(values.output)
+    start = time.monotonic()
+    tasks = TASKS if values.task == "both" else (values.task,)
+    stories = [_journey(task, output / task) for task in tasks]
+    write_atomically(output / "index.html", page(stories, time.monotonic() - start))
+    print(_table(stories))
+    print(f"\nin {time.monotonic() - start:.0f} s; the page with all pictures is")
+    print(output.resolve() / "index.html")
+
+
+def _flags(values: flags.FlagValues) -> None:
+    flags.DEFINE_string("output", "demo", "directory of the runs and the page", flag_values=values)
+    flags.DEFINE_enum("task", "both", ["image", "video", "both"], "what to do", flag_values=values)
+
+
+def _journey(task: str, output: Path) -> dict[str, Any]:
+    """Runs the commands of one task; returns what they left."""
+    start = time.monotonic()
+    run, pictures, export = output / "run", output / "explain", output / "export"
+    commands: list[str] = []
+    _command(commands, "train", f"--recipe=digits_{task}", f"--output={run}")
+    _command(commands, "evaluate", str(run))
+    _command(commands, "explain", str(run), "--samples=6", f"--output={pictures}")
+    explained = json.loads((pictures / "explain.json").read_text())["explained"]
+    inputs = [str(pictures / each["input"]) for each in explained]
+    samples = [f"--samples={each}" for each in inputs]
+    _command(commands, "export", str(run), f"--output={export}", *samples)
+    tflite = str(export / "model_float32.tflite")
+    answer = _command(commands, "predict", tflite, *inputs, "--format=json")
+    return {
+        "task": task,
+        "directory": task,
+        "commands": commands,
+        "recipe": json.loads((run / "recipe.json").read_text()),
+        "results": json.loads((run / "results.json").read_text()),
+        "evaluation": json.loads((run / "evaluation.json").read_text()),
+        "explained": explained,
+        "manifest": json.loads((export / "manifest.json").read_text()),
+        "predictions": json.loads(answer)["predictions"],
+        "seconds": time.monotonic() - start,
+    }
+
+
+def _command(commands: list[str], *arguments: str) -> str:
+    """Runs a command as if it had been typed; returns what it printed on standard output."""
+    from a2keras.__main__ import run
+
+    line = " ".join(
+        ["a2keras", *(os.path.relpath(a) if Path(a).exists() else a for a in arguments)]
+    )
+    commands.append(line)
+    say(f"\n$ {line if len(line) < 160 else line[:157] + '…'}")
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        run(list(arguments))
+    if not any(argument == "--format=json" for argument in arguments):
+        say(printed.getvalue().rstrip())
+    return printed.getvalue()
+
+
+def _table(stories: list[dict[str, Any]]) -> str:
+    lines = [f"\n{'task':<8}{'test top-1':>11}{'artefact':>24}{'max error':>12}{'seconds':>9}"]
+    for story in stories:
+        top1 = f"{story['evaluation']['top1']:.1%}"
+        seconds = f"{story['seconds']:.0f}"
+        for name, artefact in story["manifest"]["artefacts"].items():
+            error = artefact["parity"]["max_error"]
+            first = f"{story['task']:<8}{top1:>11}" if top1 else " " * 19
+            lines.append(f"{first}{name:>24}{error:>12.1e}{seconds:>9}")
+            top1 = seconds = ""
+    return "\n".join(lines)

@@ -1,0 +1,148 @@
+"""The page of `a2keras demo`: what was trained, how well, what it attends to, what was exported."""
+
+import html
+from typing import Any
+
+_STYLE = """
+:root { color-scheme: light; --ink: #1f2933; --soft: #6b7886; --line: #e1e6eb; --accent: #2f6db5 }
+* { box-sizing: border-box }
+body { margin: 0 auto; max-width: 1180px; padding: 2.5rem 1.25rem 4rem; color: var(--ink);
+  font: 16px/1.55 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; background: #fff }
+h1 { margin: 0; font-size: 2rem; letter-spacing: -.01em }
+h2 { margin: 3rem 0 .5rem; padding-top: 1.25rem; border-top: 2px solid var(--ink) }
+h3 { margin: 2rem 0 .25rem }
+p { max-width: 46rem } .soft, figcaption { color: var(--soft); font-size: .9rem }
+.cards { display: flex; flex-wrap: wrap; gap: 1rem; margin: 1.25rem 0 }
+.card { flex: 1 1 10rem; border: 1px solid var(--line); border-radius: 8px; padding: .75rem 1rem }
+.card b { display: block; font-size: 1.6rem; line-height: 1.3; color: var(--accent) }
+table { border-collapse: collapse; margin: .75rem 0 }
+th, td { padding: .35rem 1rem .35rem 0; text-align: right; border-bottom: 1px solid var(--line) }
+th:first-child, td:first-child { text-align: left }
+th { color: var(--soft); font-weight: 600; font-size: .85rem }
+img { max-width: 100%; height: auto } figure { margin: 1rem 0 }
+.clips { display: flex; flex-wrap: wrap; gap: 1rem }
+.clips img { width: 128px; image-rendering: pixelated; border-radius: 6px; display: block }
+pre { background: #f5f7f9; border-radius: 8px; padding: .8rem 1rem; overflow-x: auto;
+  font-size: .85rem }
+"""
+
+_INTRODUCTION = {
+    "image": (
+        "Which digit?",
+        "1,797 digits written by hand and scanned, 8×8 pixels each, enlarged to 32×32. Those that "
+        "are tested stand in a block of the file of their own, so that they come from other "
+        "writers as far as the file can tell.",
+    ),
+    "video": (
+        "How does it move?",
+        "Clips in which one of the same scanned digits moves on a torus from a random place. The "
+        "class is the motion. Every class visits every position equally often at every frame, so "
+        "no single frame tells the class: the network must relate positions across time.",
+    ),
+}
+
+
+def page(stories: list[dict[str, Any]], seconds: float) -> str:
+    """The page as HTML; pictures are linked relative to the page.
+
+    Args:
+        stories: what each task left; see `a2keras.demo`.
+        seconds: how long all of it took.
+    """
+    parts = [
+        "<!doctype html><html lang=en><meta charset=utf-8>",
+        "<meta name=viewport content='width=device-width,initial-scale=1'>",
+        f"<title>a2keras demo</title><style>{_STYLE}</style>",
+        "<h1>a2keras: double attention on scanned digits</h1>",
+        "<p>Each double attention block <em>gathers</em> a few descriptors from all positions of "
+        "an image or a clip, with one softmax map per descriptor, and <em>distributes</em> them "
+        "back, with a second softmax at every position (Chen et al., “A²-Nets”, NeurIPS 2018).</p>",
+        f"<p class=soft>Everything on this page was computed here in {seconds:.0f} seconds.</p>",
+    ]
+    for story in stories:
+        parts += [*_heading(story), *_training(story), *_attention(story), *_artefacts(story)]
+    return "\n".join(parts) + "\n"
+
+
+def _heading(story: dict[str, Any]) -> list[str]:
+    title, text = _INTRODUCTION[story["task"]]
+    results, evaluation = story["results"], story["evaluation"]
+    cards = {
+        "top-1 on unseen digits": f"{evaluation['top1']:.1%}",
+        "balanced accuracy": f"{evaluation['balanced_accuracy']:.1%}",
+        "always the most frequent class": f"{evaluation['majority_rate']:.1%}",
+        f"parameters of {results['model']}": f"{results['parameters']:,}",
+        f"epochs, {results['replicas']} replica{'s' * (results['replicas'] > 1)}": str(
+            results["epochs"]
+        ),
+        "seconds for all of this task": f"{story['seconds']:.0f}",
+    }
+    boxes = "".join(
+        f"<div class=card><b>{html.escape(value)}</b>{html.escape(name)}</div>"
+        for name, value in cards.items()
+    )
+    examples = results["data"]["examples"]
+    counts = ", ".join(f"{number:,} {split}" for split, number in examples.items())
+    return [
+        f"<h2>{title}</h2><p>{text}</p>",
+        f"<p class=soft>Examples: {counts}. Split: {html.escape(evaluation['split_rule'])}.</p>",
+        f"<div class=cards>{boxes}</div>",
+    ]
+
+
+def _training(story: dict[str, Any]) -> list[str]:
+    run = f"{story['directory']}/run"
+    return [
+        "<h3>Training and test</h3>",
+        _picture(f"{run}/curves.png", "Loss, accuracy and learning rate by epoch."),
+        _picture(f"{run}/confusion.png", "Confusion on the test examples."),
+    ]
+
+
+def _attention(story: dict[str, Any]) -> list[str]:
+    directory = f"{story['directory']}/explain"
+    parts = ["<h3>What it attends to</h3>"]
+    if story["task"] == "video":
+        clips = "".join(
+            f"<figure><img src='{directory}/{html.escape(each['input'])}' alt='clip'>"
+            f"<figcaption>{html.escape(each['label'])}</figcaption></figure>"
+            for each in story["explained"]
+        )
+        parts.append(f"<div class=clips>{clips}</div>")
+    for each in story["explained"]:
+        caption = (
+            f"{each['name']}: predicted {each['prediction']} ({each['probability']:.1%}), "
+            f"in truth {each['label']}."
+        )
+        parts.append(_picture(f"{directory}/{each['picture']}", caption))
+    return parts
+
+
+def _artefacts(story: dict[str, Any]) -> list[str]:
+    rows = "".join(
+        f"<tr><td>{name}<td>{entry['bytes'] / 2**20:.2f}<td>{entry['parity']['samples']}"
+        f"<td>{entry['parity']['max_error']:.1e}<td>{entry['parity']['mean_error']:.1e}"
+        f"<td>{entry['parity']['top1_agreement']:.0%}"
+        for name, entry in story["manifest"]["artefacts"].items()
+    )
+    right = sum(
+        answer["top"][0]["label"] == each["label"]
+        for answer, each in zip(story["predictions"], story["explained"], strict=True)
+    )
+    commands = html.escape("\n".join(story["commands"]))
+    return [
+        "<h3>Artefacts, compared with the Keras model</h3>",
+        "<table><tr><th>format<th>MiB<th>samples<th>largest error of a probability<th>mean error"
+        f"<th>same top-1{rows}</table>",
+        f"<p>The TFLite file, asked about the {len(story['explained'])} inputs above, names the "
+        f"right class for {right}.</p>",
+        f"<h3>The commands</h3><pre>{commands}</pre>",
+    ]
+
+
+def _picture(source: str, caption: str) -> str:
+    caption = html.escape(caption)
+    return (
+        f"<figure><img src='{html.escape(source)}' alt='{caption}'>"
+        f"<figcaption>{caption}</figcaption></figure>"
+    )
