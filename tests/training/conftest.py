@@ -21,17 +21,19 @@ def run_command(capsys):
 
 @pytest.fixture
 def tiny_network(monkeypatch):
-    """Puts a network that trains in no time in the place of a2_resnet11 (images)."""
+    """Puts a network that trains in no time in the place of every network."""
     import keras
 
     from a2keras import DoubleAttention, models
 
     def build(name: str, input_tensor, classes: int) -> keras.Model:
-        x = keras.layers.Conv2D(7, 3, strides=2, padding="same", use_bias=False)(input_tensor)
+        rank = len(input_tensor.shape) - 2
+        convolution = getattr(keras.layers, f"Conv{rank}D")
+        x = convolution(7, 3, strides=2, padding="same", use_bias=False)(input_tensor)
         x = keras.layers.BatchNormalization(momentum=0.9)(x)
         x = keras.layers.ReLU()(x)
         x = DoubleAttention(3, 2, pre_activation=True, name="attention")(x)
-        x = keras.layers.GlobalAveragePooling2D()(x)
+        x = getattr(keras.layers, f"GlobalAveragePooling{rank}D")()(x)
         x = keras.layers.Dense(classes, activation="softmax")(x)
         return keras.Model(keras.utils.get_source_inputs(input_tensor), x)
 
