@@ -35,6 +35,8 @@ def evaluate(path: str | Path, data: str | None = None) -> dict:
     run = Run.load(path)
     preprocessing = Preprocessing.load(run.path)
     split, source = open_held_out(run.recipe, preprocessing.labels, data)
+    if data is None:
+        run.check_data(source.fingerprint)
     examples = source.splits[split]
     model = keras.models.load_model(run.model_path, compile=False)
     probabilities, read, skipped = predict_views(model, examples, preprocessing, run.recipe)

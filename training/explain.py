@@ -122,20 +122,23 @@ def _from_files(files: list[str], preprocessing: Preprocessing) -> tuple[list[Ex
 def _held_out(run: Run, preprocessing: Preprocessing, samples: int) -> list[Example]:
     """Examples that were not trained on, of as many classes as possible, always the same ones."""
     split, source = open_held_out(run.recipe, preprocessing.labels)
+    run.check_data(source.fingerprint)
     held_out = source.splits[split]
     # Every class' first example, then every class' second one, …
     rank = np.zeros(len(held_out), int)
     for label in np.unique(held_out.labels):
         rank[held_out.labels == label] = np.arange((held_out.labels == label).sum())
-    chosen = np.lexsort((held_out.labels, rank))[:samples]
-    return [
-        Example(
-            held_out.names[i],
-            preprocessing.view(held_out.frames(int(i))),
-            preprocessing.labels[held_out.labels[i]],
-        )
-        for i in chosen
-    ]
+    examples: list[Example] = []
+    for i in np.lexsort((held_out.labels, rank)):
+        try:
+            pixels = preprocessing.view(held_out.frames(int(i)))
+        except DecodeError:  # the run's report lists it
+            continue
+        label = preprocessing.labels[held_out.labels[i]]
+        examples.append(Example(held_out.names[i], pixels, label))
+        if len(examples) == samples:
+            break
+    return examples
 
 
 def _explain_one(

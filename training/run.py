@@ -46,10 +46,16 @@ class Run:
             raise UserError(f"the files of {self.recipe.data} have changed since {self.path} began")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            write_json(report, data)
+            write_json(self.path / "data.json", data)
             self.recipe.save(self.path / "recipe.json")
         except OSError as error:
             raise UserError(f"{self.path} cannot be written: {error.strerror}") from error
+
+    def check_data(self, fingerprint: str) -> None:
+        """Refuses data other than what the run began with: its splits would mix with these."""
+        report = self.path / "data.json"
+        if report.is_file() and json.loads(report.read_text())["fingerprint"] != fingerprint:
+            raise UserError(f"the files of {self.recipe.data} have changed since {self.path} began")
 
     @classmethod
     def load(cls, path: str | Path) -> "Run":

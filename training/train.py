@@ -105,6 +105,11 @@ class Trainer:
 
     def train(self) -> None:
         """Runs the epochs that are left and writes the results."""
+        counts = ", ".join(f"{len(part)} {name}" for name, part in self.source.splits.items())
+        say(
+            f"{self.recipe.model}, {self.model.count_params():,} parameters; {counts} examples of "
+            f"{len(self.source.classes)} classes; {self.strategy.num_replicas_in_sync} replica(s)"
+        )
         self._restore()
         left = self.recipe.epochs - int(self.epoch.numpy())
         batches = training_batches(
@@ -165,11 +170,11 @@ class Trainer:
         metrics = {key: float(value) for key, value in self.model.get_metrics_result().items()}
         for name, value in metrics.items():
             if not math.isfinite(value):
+                kept = f". The checkpoint of epoch {epoch} is kept" if epoch else ""
                 raise UserError(
                     f"the {name} is {value} in epoch {epoch + 1}, at step {step + 1} of "
                     f"{self.steps_per_epoch} or shortly before: try a smaller learning_rate "
-                    f"(now {self.recipe.learning_rate}) or more warmup_epochs. The checkpoint of "
-                    f"epoch {epoch} is kept."
+                    f"(now {self.recipe.learning_rate}) or more warmup_epochs{kept}"
                 )
         return metrics
 

@@ -63,14 +63,15 @@ def test_views_are_those_of_prediction(tmp_path, write_video):
     recipe = Recipe("mine", data=f"folder:{tmp_path}", task="video", size=16, frames=4, views=3)
     split, source = open_held_out(recipe, preprocessing.labels, data=f"folder:{tmp_path}")
     assert (split, source.split_rule) == ("test", "all files of the folder")
-    assert [skipped.path for skipped in source.skipped] == ["dark/broken.avi"]
     inputs = keras.Input(preprocessing.input_shape)
     means = keras.layers.GlobalAveragePooling3D()(inputs)
     model = keras.Model(inputs, keras.layers.Dense(2, activation="softmax")(means / 255))
     examples = source.splits["test"]
     probabilities, read, skipped = predict_views(model, examples, preprocessing, recipe)
     assert probabilities.shape == (6, 4, 2)
-    assert (read, skipped) == ([0, 1, 2, 3, 4, 5], [])
+    assert read == [0, 1, 2, 4, 5, 6]
+    assert [file.path for file in skipped] == ["dark/broken.avi"]
+    assert str(tmp_path / "dark/broken.avi") in skipped[0].reason
     views = preprocessing.views(tmp_path / "dark/2.avi", 3).astype("float32")
     np.testing.assert_allclose(probabilities[2, 1:], model.predict_on_batch(views), atol=1e-6)
     middle = preprocessing.views(tmp_path / "dark/2.avi").astype("float32")
@@ -97,6 +98,13 @@ def test_a_folder_of_images_from_training_to_scores(tmp_path, images, tiny_netwo
     assert printed["top1"] == 1.0  # colours are easy
     assert (run / "confusion.png").read_bytes().startswith(b"\x89PNG")
     assert "always the most frequent class" in table(printed)
+
+    # Data that have changed would be split anew, and mix what was trained on into the test.
+    shutil.copy(images / "red/00.png", images / "red/100.png")
+    with pytest.raises(UserError) as error:
+        run_command("evaluate", run)
+    assert str(error.value) == f"the files of folder:{images} have changed since {run} began"
+    (images / "red/100.png").unlink()
 
     # Other data with the same classes; classes in another order keep their names.
     other = tmp_path / "other"

@@ -122,6 +122,8 @@ def test_frames_are_kept_small_within_the_budget_and_read_anew_beyond_it(tmp_pat
     for i in range(len(kept)):
         assert np.array_equal(kept.load(i), anew.load(i))
         assert kept.load(i).shape[0] == 5 + int(kept.names[i][-5])
+    whole = open_folder(tmp_path, recipe)
+    assert all(frames is NOT_KEPT for frames in whole.splits["test"].kept)
     assert kept.frames(0).shape[1:] == (16, 22, 3)
 
 

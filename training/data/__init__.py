@@ -66,9 +66,9 @@ def open_held_out(
     if other.data == "digits":
         source = open_source(other)
     else:
-        from a2keras.training.data.folder import open_folder
+        from a2keras.training.data.folder import list_held_out
 
-        source = open_folder(_directory(other), other, ("validation", "test"), whole=bool(data))
+        source = list_held_out(_directory(other), other, whole=bool(data))
     split = next((name for name in ("test", "validation") if name in source.splits), None)
     if split is None:
         raise UserError(f"{other.data} has no test or validation examples: give --data")

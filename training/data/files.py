@@ -9,7 +9,7 @@ import numpy as np
 
 from a2keras.console import progress, say
 from a2keras.models.preprocessing.decode import DecodeError, read_image, read_video
-from a2keras.training.data.source import Examples, Skipped
+from a2keras.training.data.source import Examples
 
 GIB = 1024**3
 NOT_KEPT = np.zeros(0, "uint8")  # a file that can be read, but is not kept in memory
@@ -73,23 +73,23 @@ def read_small(path: Path, is_video: bool, short_side: int) -> np.ndarray:
 
 
 def read_all(
-    paths: Sequence[Path], root: Path, task: str, short_side: int, budget: float
-) -> tuple[list[np.ndarray | None], list[Skipped]]:
+    paths: Sequence[Path], keep: np.ndarray, task: str, short_side: int, budget: float
+) -> tuple[list[np.ndarray | None], list[DecodeError]]:
     """Reads every file once, so that what cannot be read is known before training starts.
 
     Args:
         paths: the files.
-        root: the folder that names in the report are relative to.
+        keep: bool (N,), whose frames training will need again.
         task: "image" or "video".
         short_side: of the frames to keep.
         budget: GiB of frames to keep; if they do not all fit, none is kept.
 
     Returns:
-        for every file its frames, `NOT_KEPT` or None (cannot be read); the latter with reasons.
+        for every file its frames, `NOT_KEPT` or None (it cannot be read); and the reasons.
     """
     frames: list[np.ndarray | None] = []
-    skipped: list[Skipped] = []
-    kept, keep = 0, True
+    errors: list[DecodeError] = []
+    kept, fits = 0, True
 
     def attempt(path: Path) -> np.ndarray | DecodeError:
         try:
@@ -97,26 +97,25 @@ def read_all(
         except DecodeError as error:
             return error
 
-    workers = len(os.sched_getaffinity(0))
+    workers = os.cpu_count() or 1
     with ThreadPoolExecutor(workers) as pool:
         # In portions: the pool would otherwise decode far ahead of the budget.
-        portion = 4 * workers
-        portions = (paths[i : i + portion] for i in range(0, len(paths), portion))
-        results = (result for part in portions for result in pool.map(attempt, part))
-        files = progress(zip(paths, results, strict=True), f"reading {task}s", total=len(paths))
-        for path, result in files:
+        portions = (paths[i : i + 4 * workers] for i in range(0, len(paths), 4 * workers))
+        results = (result for portion in portions for result in pool.map(attempt, portion))
+        for result in progress(results, f"reading {task}s", total=len(paths)):
             if isinstance(result, DecodeError):
-                skipped.append(Skipped(path.relative_to(root).as_posix(), str(result)))
+                errors.append(result)
                 frames.append(None)
                 continue
-            kept += result.nbytes
-            if keep and kept > budget * GIB:
-                keep = False
+            wanted = bool(keep[len(frames)])
+            kept += result.nbytes * wanted
+            if fits and kept > budget * GIB:
+                fits = False
                 frames = [None if array is None else NOT_KEPT for array in frames]
-            frames.append(result if keep else NOT_KEPT)
-    if skipped:
-        say(f"{len(skipped)} of {len(paths)} files cannot be read and are left out, such as")
-        say(f"  {skipped[0].reason}")
-    if not keep:
+            frames.append(result if wanted and fits else NOT_KEPT)
+    if errors:
+        say(f"{len(errors)} of {len(paths)} files cannot be read and are left out, such as")
+        say(f"  {errors[0]}")
+    if not fits:
         say(f"the decoded {task}s do not fit into memory_budget={budget:g} GiB: they are read anew")
-    return frames, skipped
+    return frames, errors

@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +10,8 @@ import numpy as np
 from a2keras.console import UserError
 from a2keras.models.preprocessing.decode import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from a2keras.training.config import Recipe
-from a2keras.training.data.files import FileExamples, read_all
-from a2keras.training.data.source import Source
+from a2keras.training.data.files import NOT_KEPT, FileExamples, read_all
+from a2keras.training.data.source import Skipped, Source
 from a2keras.training.data.splits import groups_of, named_groups, random_groups, stratified
 
 SPLIT_FOLDERS = {
@@ -22,6 +21,9 @@ SPLIT_FOLDERS = {
     "val": "validation",
     "test": "test",
 }
+
+
+SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ def assign_splits(listing: Listing, recipe: Recipe) -> tuple[np.ndarray, str]:
     rules = []
     open_splits = splits == ""
     if not open_splits.any():
-        rules.append("by the folders " + ", ".join(sorted(set(splits), key=_SPLIT_ORDER.index)))
+        rules.append("by the folders " + ", ".join(sorted(set(splits), key=SPLITS.index)))
     splits[open_splits] = "train"
     if recipe.test_groups and not recipe.group_pattern:
         raise UserError("test_groups needs group_pattern, which tells the group of a file")
@@ -166,58 +168,78 @@ def assign_splits(listing: Listing, recipe: Recipe) -> tuple[np.ndarray, str]:
     return splits, "; ".join(rules)
 
 
-_SPLIT_ORDER = ("train", "validation", "test")
-
-
-def open_folder(
-    directory: Path, recipe: Recipe, only: Collection[str] = _SPLIT_ORDER, whole: bool = False
-) -> Source:
-    """Lists and splits a folder, and reads the files of the splits once.
-
-    Args:
-        directory: the folder.
-        recipe: how to split, and how large the frames must be.
-        only: the splits to read.
-        whole: take all files that are in no split folder as "test".
+def open_folder(directory: Path, recipe: Recipe) -> Source:
+    """Lists and splits a folder, and reads every file once.
 
     Raises:
         UserError: see `list_folder`; also a class without a readable file to train on.
+    """
+    listing = list_folder(directory, recipe.task)
+    splits, rule = assign_splits(listing, recipe)
+    paths = [directory / path for path in listing.paths]
+    short_side = math.ceil(recipe.size / recipe.crop_scale)  # so that no crop has to be enlarged
+    # The test files are only scored later, from the files themselves.
+    frames, errors = read_all(
+        paths, splits != "test", recipe.task, short_side, recipe.memory_budget
+    )
+    readable = np.array([array is not None for array in frames])
+    _check_trainable(listing, splits, readable)
+    skipped = tuple(
+        Skipped(listing.paths[i], str(error))
+        for i, error in zip(np.flatnonzero(~readable), errors, strict=True)
+    )
+    members = {name: np.flatnonzero((splits == name) & readable) for name in SPLITS}
+    examples = {
+        name: _examples(listing, recipe, mine, [frames[i] for i in mine])
+        for name, mine in members.items()
+        if len(mine)
+    }
+    return Source(listing.classes, examples, rule, listing.fingerprint, skipped)
+
+
+def list_held_out(directory: Path, recipe: Recipe, whole: bool) -> Source:
+    """Lists what `open_folder` would hold out, without reading it.
+
+    Args:
+        directory: the folder.
+        recipe: how to split it.
+        whole: of a folder without split folders, take all files as "test".
     """
     listing = list_folder(directory, recipe.task)
     if whole and (listing.splits == "").all():
         splits, rule = np.full(len(listing.paths), "test"), "all files of the folder"
     else:
         splits, rule = assign_splits(listing, recipe)
-    wanted = np.flatnonzero(np.isin(splits, list(only)))
-    paths = [listing.directory / listing.paths[i] for i in wanted]
-    keep = math.ceil(recipe.size / recipe.crop_scale)  # so that no crop has to be enlarged
-    frames, skipped = read_all(paths, listing.directory, recipe.task, keep, recipe.memory_budget)
-    readable = np.array([array is not None for array in frames], bool)
-    if "train" in only:
-        _check_trainable(listing, splits, wanted[readable])
-    examples = {}
-    for name in _SPLIT_ORDER:
-        mine = np.flatnonzero((splits[wanted] == name) & readable)
-        if name in only and len(mine):
-            examples[name] = FileExamples(
-                [paths[i] for i in mine],
-                [listing.paths[wanted[i]] for i in mine],
-                listing.labels[wanted[mine]],
-                recipe.task == "video",
-                recipe.size,
-                keep,
-                [frames[i] for i in mine],
-            )
-    return Source(listing.classes, examples, rule, listing.fingerprint, tuple(skipped))
+    members = {name: np.flatnonzero(splits == name) for name in ("validation", "test")}
+    examples = {
+        name: _examples(listing, recipe, mine, [NOT_KEPT] * len(mine))
+        for name, mine in members.items()
+        if len(mine)
+    }
+    return Source(listing.classes, examples, rule, listing.fingerprint)
+
+
+def _examples(
+    listing: Listing, recipe: Recipe, members: np.ndarray, frames: list[np.ndarray | None]
+) -> FileExamples:
+    return FileExamples(
+        [listing.directory / listing.paths[i] for i in members],
+        [listing.paths[i] for i in members],
+        listing.labels[members],
+        recipe.task == "video",
+        recipe.size,
+        math.ceil(recipe.size / recipe.crop_scale),
+        [array for array in frames if array is not None],
+    )
 
 
 def _check_trainable(listing: Listing, splits: np.ndarray, readable: np.ndarray) -> None:
+    root = listing.directory / "train" if "train" in listing.splits else listing.directory
     for label, name in enumerate(listing.classes):
-        mine = listing.labels[readable] == label
-        folder = Path(listing.paths[int(np.flatnonzero(listing.labels == label)[0])]).parent
-        if not mine.any():
-            raise UserError(f"no file of the class folder {listing.directory / folder} can be read")
-        if not (mine & (splits[readable] == "train")).any():
+        mine = (listing.labels == label) & np.isin(listing.splits, ["", "train"])
+        if not (mine & readable).any():
+            raise UserError(f"no file of the class folder {root / name} can be read")
+        if not (mine & readable & (splits == "train")).any():
             raise UserError(
-                f"the split leaves no file of the class {name} in {listing.directory} to train on"
+                f"the split leaves nothing of the class folder {root / name} to train on"
             )

@@ -7,6 +7,8 @@ We             train a small A²-ResNet from scratch with a cosine schedule, ran
                several files show the same person, scene or recording: --set group_pattern=…
                keeps each group on one side of the split; without it the score flatters.
 Command        a2keras train --recipe=folder --data=folder:DIR --output=runs/mine
+Hardware       any: 2 CPU cores train on some 40 photos, or 10 clips of 64×64 pixels, a second
+Expected       depends on the data; beat `evaluate`'s line "always the most frequent class" first
 """
 
 from a2keras.training.config import Recipe
