@@ -145,10 +145,15 @@ class DoubleAttention(PositionAttention):
         n = self.channels_of(self.sizes(input_shape)[0])["theta"]
         return n, n
 
-    def chain(self, channels: int, positions: int | None) -> dict[str, tuple[int | None, int]]:
+    def chain(
+        self, channels: int, positions: int | None
+    ) -> dict[str, tuple[int | None, int | None]]:
         """Rows and columns of the matrices whose products may be re-ordered."""
         m, n = (self.channels_of(channels)[name] for name in ("phi", "theta"))
-        chain = {"distribution": (positions, n), "gather": (n, positions)}
+        chain: dict[str, tuple[int | None, int | None]] = {
+            "distribution": (positions, n),
+            "gather": (n, positions),
+        }
         # A bias of phi is added before the gathering, BN–ReLU before the output projection.
         if self.use_bias:
             chain |= {"features": (positions, m)}
@@ -183,7 +188,7 @@ class DoubleAttention(PositionAttention):
         As the paper counts: in the order of Eq. 6, or of Eq. 7 with association="right". With
         `planned`, in the order in which the block really multiplies.
         """
-        channels, positions = self.sizes(input_shape)
+        channels, positions = self.known_sizes(input_shape)
         chain = self.chain(channels, positions)
         association = "left" if self.association == "auto" and not planned else self.association
         m, n = (self.channels_of(channels)[name] for name in ("phi", "theta"))

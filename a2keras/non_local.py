@@ -74,7 +74,7 @@ class NonLocal(PositionAttention):
 
     def multiply_adds(self, input_shape: tuple) -> int:
         """Multiply-adds for one example of this input shape: 4cmL + 2mL²."""
-        channels, positions = self.sizes(input_shape)
+        channels, positions = self.known_sizes(input_shape)
         m = self.channels_of(channels)["g"]
         return 4 * channels * m * positions + 2 * m * positions**2
 

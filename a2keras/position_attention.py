@@ -105,6 +105,16 @@ class PositionAttention(keras.layers.Layer):
         """Channels c and positions L (None if unknown) of an input shape, which it checks."""
         return channels_and_positions(input_shape, self.data_format, type(self).__name__)
 
+    def known_sizes(self, input_shape: tuple) -> tuple[int, int]:
+        """Channels c and positions L; raises a `ValueError` where L is unknown."""
+        channels, positions = self.sizes(input_shape)
+        if positions is None:
+            raise ValueError(
+                "multiply-adds need known sizes but for the batch. "
+                f"Received: input_shape={tuple(input_shape)}"
+            )
+        return channels, positions
+
     def call(
         self,
         inputs: Any,

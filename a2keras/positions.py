@@ -47,7 +47,7 @@ def at_least_float32(x: Any) -> Any:
     return ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
 
 
-def check_positive(name: str, value: int | None) -> int | None:
+def check_positive(name: str, value: Any) -> Any:
     """Returns None or a whole number ≥ 1; raises a `ValueError` that names the argument."""
     if value is not None and (isinstance(value, bool) or int(value) != value or value < 1):
         raise ValueError(

@@ -325,6 +325,10 @@ def mask(*shape):
          r"`mask` must have the shape \(B, \*spatial\) of the inputs, \(2, 5, 7\). "
          r"Received: mask.shape=\(2, 7, 5\)"),
         (lambda: DoubleAttention()(X, mask=mask(2, 35)), r"Received: mask.shape=\(2, 35\)"),
+        (lambda: DoubleAttention().multiply_adds((None, None, 7, 11)),
+         r"multiply-adds need known sizes but for the batch. "
+         r"Received: input_shape=\(None, None, 7, 11\)"),
+        (lambda: NonLocal().multiply_adds((2, None, 11)), r"known sizes .*\(2, None, 11\)"),
         (lambda: SqueezeExcitation()(X, mask=mask(2, 5)), r"Received: mask.shape=\(2, 5\)"),
         (lambda: DoubleAttention()(keras.Input((5, 7, 2)), mask=keras.Input((7, 5), dtype="bool")),
          r"`mask` must .* \(None, 5, 7\). Received: mask.shape=\(None, 7, 5\)"),
