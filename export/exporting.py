@@ -105,7 +105,31 @@ def _classifier(path: Path) -> tuple[Any, Preprocessing]:
     preprocessing = Preprocessing.load(path.parent)
     model = predict.load_keras(path)
     predict.check_shapes(path, predict.from_keras(model), preprocessing)
-    return model, preprocessing
+    return _in_float32(model), preprocessing
+
+
+def _in_float32(model: Any) -> Any:
+    """The model with all layers in float32: mixed precision is for training, not for artefacts.
+
+    Its weights are float32 as they are; only what the layers compute in changes.
+    """
+    import keras
+
+    def replaced(config: Any) -> Any:
+        if isinstance(config, dict):
+            if config.get("class_name") == "DTypePolicy":
+                return {**config, "config": {"name": "float32"}}
+            return {key: replaced(value) for key, value in config.items()}
+        if isinstance(config, list | tuple):
+            return type(config)(map(replaced, config))
+        return config
+
+    config = keras.saving.serialize_keras_object(model)
+    if replaced(config) == config:
+        return model
+    copy = keras.saving.deserialize_keras_object(replaced(config))
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def _sample_pixels(preprocessing: Preprocessing, files: Sequence[str | Path]) -> np.ndarray:

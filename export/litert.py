@@ -46,10 +46,21 @@ def interpreter(path: Path) -> Any:
     """
     import tensorflow as tf
 
+    content = path.read_bytes()
+    _check_whole(content)
     with warnings.catch_warnings(), quiet_native_start():
         # It is announced for deletion; its successor is a separate package.
         warnings.filterwarnings("ignore", message=r"\s*Warning: tf\.lite\.Interpreter is deprec")
-        # Only what is given as content is verified: a cut-off file given by path is a crash.
-        made = tf.lite.Interpreter(model_content=path.read_bytes())
+        made = tf.lite.Interpreter(model_content=content)
         made.allocate_tensors()
     return made
+
+
+def _check_whole(content: bytes) -> None:
+    """Reads every table of the file: the interpreter itself may crash on one that is cut off."""
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    try:
+        schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+    except Exception as error:  # offsets into nowhere: errors of struct, NumPy and Python
+        raise ValueError("it is damaged, cut off or no LiteRT model") from error

@@ -14,7 +14,7 @@ IMAGE = Preprocessing(LABELS, size=17)
 VIDEO = Preprocessing(LABELS, size=13, frames=5, stride=2)
 
 
-def classifier(preprocessing: Preprocessing, seed: int = 3) -> keras.Model:
+def build_classifier(preprocessing: Preprocessing, seed: int = 3) -> keras.Model:
     """Convolution, batch normalisation with statistics, pooling, dense: random, but not flat."""
     rank = 3 if preprocessing.is_video else 2
     keras.utils.set_random_seed(seed)
@@ -34,6 +34,11 @@ def classifier(preprocessing: Preprocessing, seed: int = 3) -> keras.Model:
     return model
 
 
+@pytest.fixture
+def classifier():
+    return build_classifier
+
+
 def save_run(directory: Path, preprocessing: Preprocessing, model: keras.Model) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     model.save(directory / "model.keras")
@@ -43,12 +48,12 @@ def save_run(directory: Path, preprocessing: Preprocessing, model: keras.Model) 
 
 @pytest.fixture(scope="session")
 def image_run(tmp_path_factory) -> Path:
-    return save_run(tmp_path_factory.mktemp("image") / "run", IMAGE, classifier(IMAGE))
+    return save_run(tmp_path_factory.mktemp("image") / "run", IMAGE, build_classifier(IMAGE))
 
 
 @pytest.fixture(scope="session")
 def video_run(tmp_path_factory) -> Path:
-    return save_run(tmp_path_factory.mktemp("video") / "run", VIDEO, classifier(VIDEO))
+    return save_run(tmp_path_factory.mktemp("video") / "run", VIDEO, build_classifier(VIDEO))
 
 
 @pytest.fixture(scope="session")

@@ -66,7 +66,7 @@ def test_a_cut_off_artefact_ends_with_code_2(image_export, photos, tmp_path, mon
     assert capsys.readouterr() == (
         "",
         f"a2keras predict: {tflite} cannot be loaded as tflite: "
-        "The model is not a valid Flatbuffer buffer\n",
+        "it is damaged, cut off or no LiteRT model\n",
     )
 
 

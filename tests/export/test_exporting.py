@@ -126,6 +126,27 @@ def test_exporting_again_changes_nothing_and_keeps_other_formats(image_run, imag
     assert (directory / tflite).stat().st_size == (image_export / tflite).stat().st_size
 
 
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision_is_exported_as_float32(
+    precision, image_run, image_export, classifier, tmp_path
+):
+    keras.config.set_dtype_policy(precision)
+    try:
+        mixed = classifier(Preprocessing.load(image_run))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert mixed.layers[2].compute_dtype == precision.removeprefix("mixed_")
+    mixed.save(tmp_path / "model.keras")
+    shutil.copy(image_run / "preprocessing.json", tmp_path)
+    export(tmp_path, tmp_path / "out", ["saved_model"])
+    pixels = natural_pixels((17, 17, 3), 3)
+    np.testing.assert_allclose(
+        load(tmp_path / "out").probabilities(pixels),
+        load(image_export).probabilities(pixels),
+        atol=1e-6,
+    )
+
+
 def test_an_empty_directory_is_taken(image_run, tmp_path):
     export(image_run, tmp_path, ["tflite_float32"])
     assert set(listing(tmp_path)) == {
