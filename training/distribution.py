@@ -18,7 +18,8 @@ def strategy_for(name: str, replicas: int | None = None) -> tf.distribute.Strate
     Raises:
         UserError: more replicas than GPUs, or a combination that contradicts itself.
     """
-    gpus = tf.config.list_logical_devices("GPU")
+    # Not the logical ones: asking for them starts TensorFlow, and then the CPU cannot be split.
+    gpus = tf.config.list_physical_devices("GPU")
     if replicas is not None and replicas < 1:
         raise UserError(f"--replicas must be at least 1. Received: --replicas={replicas}")
     if name == "none" and (replicas or 1) > 1:
@@ -29,7 +30,7 @@ def strategy_for(name: str, replicas: int | None = None) -> tf.distribute.Strate
     if gpus and count > len(gpus):
         raise UserError(f"there are {len(gpus)} GPUs. Received: --replicas={count}")
     if gpus:
-        return tf.distribute.MirroredStrategy([gpu.name for gpu in gpus[:count]])
+        return tf.distribute.MirroredStrategy([f"GPU:{i}" for i in range(count)])
     _split_cpu(count)
     # Named, because MirroredStrategy would look for NCCL first and warn that there is none.
     reduction = tf.distribute.ReductionToOneDevice()

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -198,3 +200,14 @@ def test_auto_is_one_device_without_gpus():
     assert strategy_for("mirrored").num_replicas_in_sync == 1
     with pytest.raises(UserError, match="has already started with 2 logical CPU devices"):
         strategy_for("auto", 3)
+
+
+def test_a_fresh_process_can_have_any_number_of_replicas():
+    code = (
+        "from a2keras.training.distribution import strategy_for;"
+        "print(strategy_for('auto', 3).num_replicas_in_sync)"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert process.stdout == "3\n"
