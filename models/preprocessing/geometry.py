@@ -4,6 +4,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+
 from a2keras.models.preprocessing.tensors import is_tensorflow, namespace
 
 FITS = ("crop", "letterbox")

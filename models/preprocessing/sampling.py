@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+
 from a2keras.models.preprocessing.tensors import namespace
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from a2keras.console import UserError, write_json
 from a2keras.models.preprocessing.decode import Path_, read_image, read_video
 from a2keras.models.preprocessing.geometry import FITS, fit
 from a2keras.models.preprocessing.sampling import clip_indices, even_starts
-
-from a2keras.console import UserError, write_json
 
 FILE_NAME = "preprocessing.json"
 # (x - mean) · scale, of 8-bit RGB: what the authors' sister code uses for images and videos.

@@ -12,8 +12,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from a2keras.models.preprocessing import DecodeError, decode, read, read_image, read_video
 from PIL import Image
+
+from a2keras.models.preprocessing import DecodeError, decode, read, read_image, read_video
 
 SHARED_VIDEOS = Path(__file__).parents[3] / "shared/data/test_videos"
 QUARTERS = [[(220, 20, 20), (20, 220, 20)], [(20, 20, 220), (220, 220, 220)]]

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from a2keras.models.preprocessing import fit
 from PIL import Image
+
+from a2keras.models.preprocessing import fit
 
 
 def noise(*shape: int) -> np.ndarray:

@@ -5,10 +5,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from a2keras.models.preprocessing import DecodeError, Preprocessing, normalisation
 from PIL import Image
 
 from a2keras.console import UserError
+from a2keras.models.preprocessing import DecodeError, Preprocessing, normalisation
 
 
 def ramp_video(path, total=29, height=24, width=40):

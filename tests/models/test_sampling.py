@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+
 from a2keras.models.preprocessing import clip_indices, even_starts
 
 
