@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import a2keras
 from a2keras.command_line import HELP
-from a2keras.console import UserError, quiet_native_start, say
+from a2keras.console import UserError, quiet_native_stderr, say
 
 
 class Command(NamedTuple):
@@ -43,7 +43,7 @@ def run(arguments: list[str]) -> None:
         hint = f"did you mean {near[0]!r}?" if near else f"the commands are {', '.join(COMMANDS)}."
         raise UserError(f"there is no command {name!r}: {hint}")
     command = COMMANDS[name]
-    with quiet_native_start():
+    with quiet_native_stderr():
         if command.needs_tensorflow and not HELP & set(rest):
             # Looking for GPUs is part of the start: where there is no driver, it says so at length.
             import_module("tensorflow").config.list_physical_devices()

@@ -54,11 +54,11 @@ def progress(
 
 
 @contextlib.contextmanager
-def quiet_native_start() -> Iterator[None]:
-    """Holds back what native libraries write to standard error while they start.
+def quiet_native_stderr() -> Iterator[None]:
+    """Holds back what native libraries write to standard error, as TensorFlow does at its start.
 
     TensorFlow announces its CPU features before its own log level is in force, so the level alone
-    cannot silence it. If the start fails, what was held back is shown after all.
+    cannot silence it. If the block fails, what was held back is shown after all.
     """
     sys.stderr.flush()
     stderr = os.dup(2)

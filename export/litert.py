@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from a2keras.console import UserError, quiet_native_start
+from a2keras.console import UserError, quiet_native_stderr
 from a2keras.export import saved_model
 
 
@@ -22,7 +22,7 @@ def write_float32(model: Any, path: Path) -> None:
     """
     import tensorflow as tf
 
-    with tempfile.TemporaryDirectory() as scratch, quiet_native_start():
+    with tempfile.TemporaryDirectory() as scratch, quiet_native_stderr():
         saved_model.write(model, Path(scratch), batch_size=1)
         converter = tf.lite.TFLiteConverter.from_saved_model(scratch)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
@@ -48,7 +48,7 @@ def interpreter(path: Path) -> Any:
 
     content = path.read_bytes()
     _check_whole(content)
-    with warnings.catch_warnings(), quiet_native_start():
+    with warnings.catch_warnings(), quiet_native_stderr():
         # It is announced for deletion; its successor is a separate package.
         warnings.filterwarnings("ignore", message=r"\s*Warning: tf\.lite\.Interpreter is deprec")
         made = tf.lite.Interpreter(model_content=content)

@@ -63,7 +63,9 @@ def network_model(
         # float32 also under mixed precision: probabilities of a thousand classes need it.
         x = layers.Dense(classes, name="predictions")(x)
         x = layers.Activation(classifier_activation, dtype="float32", name="probabilities")(x)
-    model = keras.Model(keras.utils.get_source_inputs(inputs), x, name=name)
+    sources = keras.utils.get_source_inputs(inputs)
+    # One input is not a list of one: such a model would want its input in a list too.
+    model = keras.Model(sources[0] if len(sources) == 1 else sources, x, name=name)
     if weights is not None:
         if not Path(weights).is_file():
             raise ValueError(

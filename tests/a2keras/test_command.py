@@ -137,9 +137,9 @@ def test_json_is_written_whole_or_not_at_all(tmp_path):
 
 def test_what_a_failing_start_printed_is_shown(tmp_path):
     code = (
-        "import os\nfrom a2keras.console import quiet_native_start\n"
-        "with quiet_native_start(): os.write(2, b'chatter')\n"
-        "with quiet_native_start():\n  os.write(2, b'the reason')\n  raise SystemExit(3)\n"
+        "import os\nfrom a2keras.console import quiet_native_stderr\n"
+        "with quiet_native_stderr(): os.write(2, b'chatter')\n"
+        "with quiet_native_stderr():\n  os.write(2, b'the reason')\n  raise SystemExit(3)\n"
     )
     (tmp_path / "a2keras").write_text(code)  # run under the command's name: nothing heavy loads
     done = subprocess.run(

@@ -139,6 +139,7 @@ def test_unknown_sizes_no_top_pooling_and_logits():
 def test_an_input_tensor_makes_one_flat_model():
     inputs = keras.Input((19, 23, 3), name="pixels")
     model = models.A2ResNet11(input_tensor=keras.layers.Rescaling(2.0)(inputs), classes=5)
+    assert model.input is inputs
     kinds = [type(each).__name__ for each in model.layers[:3]]
     assert kinds == ["InputLayer", "Rescaling", "Conv2D"]
 
