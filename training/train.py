@@ -1,13 +1,14 @@
 """The run: epochs of synchronous steps, a checkpoint after each, and what is left at the end."""
 
 import math
+import re
 import time
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
-from a2keras.console import UserError, progress, say, write_json
+from a2keras.console import UserError, progress, quiet_native_stderr, say, write_json
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training import network
 from a2keras.training.config import Recipe
@@ -57,7 +58,13 @@ def train(
             f"batch. Received: batch_size={recipe.batch_size}"
         )
     run.start(source.report())
-    Trainer(run, source, distribution).train()
+    trainer = Trainer(run, source, distribution)
+    try:
+        trainer.train()
+    except tf.errors.UnknownError as error:  # what tf.data makes of an error in Python code
+        if (reason := re.search(r"DecodeError: (.*)", str(error))) is None:
+            raise
+        raise UserError(f"a file can no longer be read: {reason[1]}") from error
     return run
 
 
@@ -112,19 +119,21 @@ class Trainer:
         )
         self._restore()
         left = self.recipe.epochs - int(self.epoch.numpy())
-        batches = training_batches(
-            self.examples, self.recipe, self.preprocessing, int(self.epoch.numpy())
-        )
-        options = tf.data.Options()
-        options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-        iterator = iter(
-            self.strategy.experimental_distribute_dataset(batches.with_options(options))
-        )
+        iterator = self._batches(int(self.epoch.numpy()))
         total = left * self.steps_per_epoch * self.recipe.batch_size
         with progress((), "training", unit=" examples", total=total) as bar:
             for _ in range(left):
                 bar.write(self._train_epoch(iterator, bar), file=bar.fp)
         self._finish()
+
+    def _batches(self, first_epoch: int):
+        """Iterates over the batches of all epochs from `first_epoch` on, split among replicas."""
+        batches = training_batches(self.examples, self.recipe, self.preprocessing, first_epoch)
+        options = tf.data.Options()
+        options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+        batches = batches.with_options(options)
+        with quiet_native_stderr():  # with replicas TensorFlow warns of a lost optimisation
+            return iter(self.strategy.experimental_distribute_dataset(batches))
 
     def _restore(self) -> None:
         if self.checkpoints.latest_checkpoint:

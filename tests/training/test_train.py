@@ -180,6 +180,24 @@ def test_a_loss_that_is_no_number_ends_the_run(tmp_path, digits, tiny_network):
     assert not (tmp_path / "run/results.json").exists()
 
 
+def test_a_file_that_vanishes_during_training_is_named(images, tmp_path, tiny_network, monkeypatch):
+    recipe = recipes.recipe("folder").override(
+        [f"data=folder:{images}", "size=16", "batch_size=4", "epochs=1", "memory_budget=0"]
+    )
+    restore = Trainer._restore
+
+    def lose_a_class(trainer):
+        for path in (images / "red").iterdir():
+            path.unlink()
+        restore(trainer)
+
+    monkeypatch.setattr(Trainer, "_restore", lose_a_class)
+    with pytest.raises(UserError) as error:
+        train(recipe, tmp_path / "run")
+    assert str(error.value).startswith(f"a file can no longer be read: {images}/red/")
+    assert str(error.value).endswith(".png: does not exist")
+
+
 def test_weight_decay_passes_over_batch_normalization_and_biases(digits, tiny_network):
     decayed = dataclasses.replace(digits, weight_decay=0.02, momentum=0.5)
     model = network.build(decayed, preprocessing_of(decayed, tuple("0123456789")))
