@@ -1,4 +1,4 @@
-"""a2keras: double attention (A²-Nets) for Keras. The rooms of the repository become one namespace."""
+"""a2keras: double attention for Keras. The rooms of the repository become one namespace."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "a2keras/__init__.py").read
 setup(
     name="a2keras",
     version=VERSION,
-    description="Double attention (A²-Nets, NeurIPS 2018) for Keras: the layer, its networks, training and export",
+    description="Double attention (A²-Nets) for Keras: layer, networks, training and export",
     long_description=(ROOT / "README.md").read_text(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",

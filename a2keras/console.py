@@ -47,10 +47,18 @@ def write_json(path: str | Path, document: Any) -> None:
 def progress(
     items: Iterable, description: str, unit: str = "file", total: int | None = None
 ) -> Any:
-    """Iterates with a progress bar on standard error."""
+    """Iterates with a progress bar on standard error, where that is a terminal."""
     from tqdm import tqdm
 
-    return tqdm(items, desc=description, unit=unit, total=total, leave=False, dynamic_ncols=True)
+    return tqdm(
+        items,
+        desc=description,
+        unit=unit,
+        total=total,
+        leave=False,
+        dynamic_ncols=True,
+        disable=None,  # in a log file a bar would be a thousand lines
+    )
 
 
 @contextlib.contextmanager

@@ -8,7 +8,6 @@ the other rooms only by their commands and by the files that these leave.
 import contextlib
 import io
 import json
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -80,9 +79,7 @@ def _command(commands: list[str], *arguments: str) -> str:
     """Runs a command as if it had been typed; returns what it printed on standard output."""
     from a2keras.__main__ import run
 
-    line = " ".join(
-        ["a2keras", *(os.path.relpath(a) if Path(a).exists() else a for a in arguments)]
-    )
+    line = " ".join(["a2keras", *arguments])
     commands.append(line)
     say(f"\n$ {line if len(line) < 160 else line[:157] + '…'}")
     printed = io.StringIO()

@@ -19,7 +19,9 @@ table { border-collapse: collapse; margin: .75rem 0 }
 th, td { padding: .35rem 1rem .35rem 0; text-align: right; border-bottom: 1px solid var(--line) }
 th:first-child, td:first-child { text-align: left }
 th { color: var(--soft); font-weight: 600; font-size: .85rem }
-img { max-width: 100%; height: auto } figure { margin: 1rem 0 }
+img { max-width: 100%; height: auto }
+.small img { max-width: 34rem; width: 100% }
+figure { margin: 1rem 0 }
 .clips { display: flex; flex-wrap: wrap; gap: 1rem }
 .clips img { width: 128px; image-rendering: pixelated; border-radius: 6px; display: block }
 pre { background: #f5f7f9; border-radius: 8px; padding: .8rem 1rem; overflow-x: auto;
@@ -95,7 +97,7 @@ def _training(story: dict[str, Any]) -> list[str]:
     return [
         "<h3>Training and test</h3>",
         _picture(f"{run}/curves.png", "Loss, accuracy and learning rate by epoch."),
-        _picture(f"{run}/confusion.png", "Confusion on the test examples."),
+        _picture(f"{run}/confusion.png", "Confusion on the test examples.", "small"),
     ]
 
 
@@ -140,9 +142,9 @@ def _artefacts(story: dict[str, Any]) -> list[str]:
     ]
 
 
-def _picture(source: str, caption: str) -> str:
+def _picture(source: str, caption: str, kind: str = "wide") -> str:
     caption = html.escape(caption)
     return (
-        f"<figure><img src='{html.escape(source)}' alt='{caption}'>"
+        f"<figure class={kind}><img src='{html.escape(source)}' alt='{caption}'>"
         f"<figcaption>{caption}</figcaption></figure>"
     )

@@ -64,7 +64,7 @@ def evaluate(arguments: list[str]) -> None:
     from a2keras.training.evaluate import table
 
     document = evaluate_run(rest[0], values.data)
-    print_json(document) if values.format == "json" else say(table(document))
+    print_json(document) if values.format == "json" else print(table(document))
 
 
 def explain(arguments: list[str]) -> None:
@@ -95,7 +95,7 @@ def explain(arguments: list[str]) -> None:
         return
     for example in document["explained"]:
         picture, prediction = example["picture"], example["prediction"]
-        say(f"{values.output}/{picture}: {prediction} ({example['probability']:.1%})")
+        print(f"{values.output}/{picture}: {prediction} ({example['probability']:.1%})")
     for skipped in document["skipped"]:
         say(f"left out: {skipped['reason']}")
 

@@ -12,7 +12,7 @@ from a2keras.console import UserError, progress, write_json
 from a2keras.models.preprocessing.decode import DecodeError
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.data import open_held_out
-from a2keras.training.pictures import draw_attention
+from a2keras.training.pictures import draw_attention, draw_input
 from a2keras.training.run import Run
 
 
@@ -52,7 +52,7 @@ class Example:
 
 
 def explain(path: str | Path, files: list[str], output: str | Path, samples: int = 4) -> dict:
-    """Draws one picture per file, and writes `explain.json` beside them.
+    """Draws one picture per file, and writes `explain.json` and the inputs beside them.
 
     Args:
         path: directory of a finished run.
@@ -151,9 +151,11 @@ def _explain_one(
     truth = f", in truth {example.label}" if example.label is not None else ""
     frames = example.pixels if preprocessing.is_video else example.pixels[None]
     draw_attention(frames, blocks, f"{Path(example.name).name}: {prediction}{truth}", picture)
+    entered = draw_input(example.pixels, picture.with_name(f"{picture.stem}_input"))
     return {
         "name": example.name,
         "picture": picture.name,
+        "input": entered.name,
         "prediction": preprocessing.labels[best],
         "probability": round(float(probabilities[best]), 4),
         **({"label": example.label} if example.label is not None else {}),

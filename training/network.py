@@ -34,11 +34,10 @@ def build(recipe: Recipe, preprocessing: Preprocessing, precision: str = "float3
     try:
         keras.config.set_dtype_policy(precision)
         pixels = keras.Input(preprocessing.input_shape, dtype="float32", name="pixels")
-        network = models.build(
+        return models.build(
             recipe.model,
             input_tensor=normalisation()(pixels),
             classes=len(preprocessing.labels),
         )
-        return keras.Model(pixels, network.output, name=recipe.model)
     finally:
         keras.config.set_dtype_policy(before)

@@ -139,3 +139,25 @@ def _enlarged(heat: np.ndarray, height: int, width: int) -> np.ndarray:
     size = (max(width, 160), max(height, 160))
     large = Image.fromarray(heat.astype("float32")).resize(size, Image.Resampling.BICUBIC)
     return np.clip(np.asarray(large), 0, 1)
+
+
+def draw_input(pixels: np.ndarray, stem: Path) -> Path:
+    """Writes what entered the network, unmarked: an image as PNG, a clip as an endless GIF.
+
+    Args:
+        pixels: uint8 (H, W, 3) or (T, H, W, 3).
+        stem: the path without its suffix.
+
+    Returns:
+        The path that was written.
+    """
+    from PIL import Image
+
+    if pixels.ndim == 3:
+        path = stem.with_suffix(".png")
+        Image.fromarray(pixels).save(path)
+        return path
+    path = stem.with_suffix(".gif")
+    first, *rest = [Image.fromarray(frame) for frame in pixels]
+    first.save(path, save_all=True, append_images=rest, duration=120, loop=0)
+    return path

@@ -2,6 +2,7 @@
 
 import math
 import re
+import sys
 import time
 from pathlib import Path
 
@@ -123,7 +124,7 @@ class Trainer:
         total = left * self.steps_per_epoch * self.recipe.batch_size
         with progress((), "training", unit=" examples", total=total) as bar:
             for _ in range(left):
-                bar.write(self._train_epoch(iterator, bar), file=bar.fp)
+                bar.write(self._train_epoch(iterator, bar), file=sys.stderr)
         self._finish()
 
     def _batches(self, first_epoch: int):
