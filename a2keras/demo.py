@@ -54,7 +54,7 @@ def _journey(task: str, output: Path) -> dict[str, Any]:
     commands: list[str] = []
     _command(commands, "train", f"--recipe=digits_{task}", f"--output={run}")
     _command(commands, "evaluate", str(run))
-    _command(commands, "explain", str(run), "--samples=6", f"--output={pictures}")
+    _command(commands, "explain", str(run), "--samples=4", f"--output={pictures}")
     explained = json.loads((pictures / "explain.json").read_text())["explained"]
     inputs = [str(pictures / each["input"]) for each in explained]
     samples = [f"--samples={each}" for each in inputs]
