@@ -6,7 +6,7 @@ We             let each of scikit-learn's digits move over a torus (what leaves 
                so every class shows every position equally often in every frame, and a network that
                looks at single frames is right in one of six. Same writers' blocks as digits_image.
                No mirroring: it would turn left into right.
-               240 steps are enough, so an epoch is 40 steps, not all 7,182 clips.
+               200 steps are enough, so an epoch is 40 steps, not all 7,182 clips.
 Command        a2keras train --recipe=digits_video --output=runs/digits_video
 Hardware       2 CPU cores, about 9 s an epoch
 Expected       100 % of the 2,700 test clips (seed 0)
