@@ -23,7 +23,7 @@ TASKS = ("image", "video")
 
 def demo(arguments: list[str]) -> None:
     values, rest = parse(
-        "a2keras demo --output=DIR [--task=both]",
+        "a2keras demo --output=DIR [--task=both] [--set key=value]…",
         "Trains a small A²-ResNet on scanned digits (the image task: which digit; the video task: "
         "how it moves), evaluates it on digits that were not in training, draws its attention "
         "maps, exports SavedModel and TFLite, and writes DIR/index.html. Needs no network.",
@@ -35,7 +35,7 @@ def demo(arguments: list[str]) -> None:
     output = Path(values.output)
     start = time.monotonic()
     tasks = TASKS if values.task == "both" else (values.task,)
-    stories = [_journey(task, output / task) for task in tasks]
+    stories = [_journey(task, output / task, values.set) for task in tasks]
     write_atomically(output / "index.html", page(stories, time.monotonic() - start))
     print(_table(stories))
     print(f"\nin {time.monotonic() - start:.0f} s; the page with all pictures is")
@@ -44,15 +44,18 @@ def demo(arguments: list[str]) -> None:
 
 def _flags(values: flags.FlagValues) -> None:
     flags.DEFINE_string("output", "demo", "directory of the runs and the page", flag_values=values)
+    setting = "key=value of a recipe field, such as epochs=2; may be repeated"
+    flags.DEFINE_multi_string("set", [], setting, flag_values=values)
     flags.DEFINE_enum("task", "both", ["image", "video", "both"], "what to do", flag_values=values)
 
 
-def _journey(task: str, output: Path) -> dict[str, Any]:
+def _journey(task: str, output: Path, settings: list[str]) -> dict[str, Any]:
     """Runs the commands of one task; returns what they left."""
     start = time.monotonic()
     run, pictures, export = output / "run", output / "explain", output / "export"
     commands: list[str] = []
-    _command(commands, "train", f"--recipe=digits_{task}", f"--output={run}")
+    changes = [f"--set={setting}" for setting in settings]
+    _command(commands, "train", f"--recipe=digits_{task}", f"--output={run}", *changes)
     _command(commands, "evaluate", str(run))
     _command(commands, "explain", str(run), "--samples=4", f"--output={pictures}")
     explained = json.loads((pictures / "explain.json").read_text())["explained"]
