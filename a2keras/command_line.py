@@ -37,6 +37,8 @@ def parse(
     try:
         positional = values(["a2keras", *arguments])[1:]
     except flags.Error as error:
+        if missing := re.match(r"flag --(\w+)=None: Flag --\1 must have a value", str(error)):
+            raise UserError(f"--{missing[1]} is missing (see --help)") from error
         raise UserError(f"{error} (see --help)") from error
     return values, positional
 

@@ -24,7 +24,7 @@ img { max-width: 100%; height: auto }
 figure { margin: 1rem 0 }
 .clips { display: flex; flex-wrap: wrap; gap: 1rem }
 .clips img { width: 128px; image-rendering: pixelated; border-radius: 6px; display: block }
-pre { background: #f5f7f9; border-radius: 8px; padding: .8rem 1rem; overflow-x: auto;
+pre { background: #f5f7f9; border-radius: 8px; padding: .8rem 1rem; white-space: pre-wrap;
   font-size: .85rem }
 """
 

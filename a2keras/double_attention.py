@@ -34,7 +34,9 @@ def gather_softmax(logits: Any, mask: Any = None) -> Any:
     if mask is not None:
         mask = ops.expand_dims(mask, -1)
         x = ops.where(mask, x, -3e38)
-    weights = ops.exp(x - ops.stop_gradient(ops.max(x, axis=1, keepdims=True)))
+    # `initial` lets an empty batch through, which has no largest logit.
+    peak = ops.max(x, axis=1, keepdims=True, initial=-3e38)
+    weights = ops.exp(x - ops.stop_gradient(peak))
     if mask is not None:
         weights = ops.where(mask, weights, 0.0)
     # The largest weight is 1, so a total below 1 means that nothing was left to gather from.

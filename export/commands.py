@@ -14,7 +14,8 @@ def export(arguments: list[str]) -> None:
         "a2keras export RUN|model.keras --output=DIR [--formats=saved_model,tflite_float32]",
         "Writes a trained model as artefacts that run without Keras. Every artefact is compared "
         "with its model, on random pixels and on --samples; if one does not compute the same, "
-        "the command fails and leaves nothing behind.",
+        "the command fails and leaves nothing behind. Into an earlier export it writes all formats "
+        "that are there anew, so that one directory never holds two models.",
         _export_flags,
         arguments,
     )

@@ -1,5 +1,6 @@
 """The subcommands of the training room: `train`, `evaluate` and `explain`."""
 
+import dataclasses
 import functools
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,10 @@ def train(arguments: list[str]) -> None:
         text("output", None, "Directory of the run; a run that is there goes on.", required=True)
         text("data", None, "digits or folder:DIR; default: what the recipe says.")
         text("model", None, "Name of a network; default: what the recipe says.")
-        help_set = "key=value of a recipe field; may be repeated."
+        from a2keras.training.config import Recipe
+
+        fields = ", ".join(f"{f.name}={f.default}" for f in dataclasses.fields(Recipe)[4:])
+        help_set = f"key=value of a recipe field; may be repeated. The fields: {fields}."
         flags.DEFINE_multi_string("set", [], help_set, flag_values=values)
         strategies = ["auto", "none", "mirrored"]
         help_strategy = "Where to compute: auto is mirrored where there are several GPUs."
@@ -54,7 +58,8 @@ def evaluate(arguments: list[str]) -> None:
 
     values, rest = parse(
         "a2keras evaluate RUN [--data=SOURCE] [--format=json]",
-        "Scores a run on unseen data; writes evaluation.json and confusion.png into it.",
+        "Scores a run on what it held out, and writes evaluation.json and confusion.png into it; "
+        "with --data, on that, into evaluation_data.json and confusion_data.png.",
         define,
         arguments,
     )

@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,9 @@ class Recipe:
         for field in ("validation_fraction", "test_fraction", "label_smoothing", "momentum"):
             if not 0 <= getattr(self, field) < 1:
                 _refuse(field, "must be at least 0 and less than 1", getattr(self, field))
+        for field in dataclasses.fields(self):
+            if field.type is float and math.isinf(getattr(self, field.name)):
+                _refuse(field.name, "must be finite", getattr(self, field.name))
         for field in ("learning_rate", "step_factor"):
             if not getattr(self, field) > 0:
                 _refuse(field, "must be greater than 0", getattr(self, field))

@@ -22,6 +22,9 @@ VIEWS_AT_ONCE = 64
 def evaluate(path: str | Path, data: str | None = None) -> dict:
     """Scores a finished run and writes `evaluation.json` and `confusion.png` into it.
 
+    The score on other data does not replace the held-out one: `evaluation_data.json` and
+    `confusion_data.png`.
+
     Args:
         path: directory of the run.
         data: a source with the run's classes; default: what the run held out of its own data.
@@ -51,12 +54,12 @@ def evaluate(path: str | Path, data: str | None = None) -> dict:
         "skipped": [vars(file) for file in (*source.skipped, *skipped)],
         **scores(probabilities, labels, preprocessing.labels, run.recipe),
     }
-    write_json(run.path / "evaluation.json", document)
+    suffix = "" if data is None else "_data"
+    write_json(run.path / f"evaluation{suffix}.json", document)
     measure = "video@1" if preprocessing.is_video else "top-1"
     title = f"{measure} {document['top1']:.1%} of {len(labels)} {split} examples"
-    draw_confusion(
-        np.array(document["confusion"]), preprocessing.labels, title, run.path / "confusion.png"
-    )
+    picture = run.path / f"confusion{suffix}.png"
+    draw_confusion(np.array(document["confusion"]), preprocessing.labels, title, picture)
     return document
 
 

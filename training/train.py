@@ -58,6 +58,9 @@ def train(
             f"{recipe.data} has {len(source.splits['train'])} examples to train on, fewer than a "
             f"batch. Received: batch_size={recipe.batch_size}"
         )
+    for split, examples in source.splits.items():
+        if absent := [c for i, c in enumerate(source.classes) if i not in examples.labels]:
+            say(f"the {split} split has no example of {', '.join(absent)}")
     run.start(source.report())
     trainer = Trainer(run, source, distribution)
     try:
@@ -156,11 +159,13 @@ class Trainer:
                 text = f"loss {metrics['loss']:.3f} accuracy {metrics['accuracy']:.3f}"
                 bar.set_postfix_str(f"epoch {epoch + 1}/{self.recipe.epochs} {text}")
         seconds = time.monotonic() - started
+        validation = self._validate()
+        self._check_finite(validation, epoch, self.steps_per_epoch - 1)
         line = {
             "epoch": epoch + 1,
             "step": (epoch + 1) * self.steps_per_epoch,
             **metrics,
-            **self._validate(),
+            **validation,
             "learning_rate": float(self.schedule((epoch + 1) * self.steps_per_epoch - 1)),
             "seconds": round(seconds, 3),
             "examples_per_second": round(
@@ -178,6 +183,10 @@ class Trainer:
     def _metrics(self, epoch: int, step: int) -> dict[str, float]:
         """The epoch's loss and accuracy so far; ends the run where they are no longer numbers."""
         metrics = {key: float(value) for key, value in self.model.get_metrics_result().items()}
+        self._check_finite(metrics, epoch, step)
+        return metrics
+
+    def _check_finite(self, metrics: dict[str, float], epoch: int, step: int) -> None:
         for name, value in metrics.items():
             if not math.isfinite(value):
                 kept = f". The checkpoint of epoch {epoch} is kept" if epoch else ""
@@ -186,7 +195,6 @@ class Trainer:
                     f"{self.steps_per_epoch} or shortly before: try a smaller learning_rate "
                     f"(now {self.recipe.learning_rate}) or more warmup_epochs{kept}"
                 )
-        return metrics
 
     def _validate(self) -> dict[str, float]:
         """Loss and accuracy on the validation examples, as far as there are any."""

@@ -148,3 +148,11 @@ def test_what_a_failing_start_printed_is_shown(tmp_path):
     assert done.returncode == 3
     assert "the reason" in done.stderr
     assert "chatter" not in done.stderr
+
+
+def test_a_missing_flag_is_named():
+    def needs_output(values):
+        flags.DEFINE_string("output", None, "where to", required=True, flag_values=values)
+
+    with pytest.raises(UserError, match=r"^--output is missing \(see --help\)$"):
+        parse("a2keras x", "Does x.", needs_output, [])

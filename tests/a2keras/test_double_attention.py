@@ -77,6 +77,10 @@ def test_each_example_is_computed_alone(oracle):
     assert np.allclose(whole[:1], oracle.to_numpy(layer(x[:1])), atol=1e-5)
 
 
+def test_an_empty_batch_stays_empty():
+    assert DoubleAttention()(np.zeros((0, 5, 7, 11), "float32")).shape == (0, 5, 7, 11)
+
+
 def test_a_permutation_of_positions_permutes_the_outputs(oracle):
     x = normal((2, 35, 11))
     layer, _ = built(oracle, x, pre_activation=True)

@@ -38,6 +38,10 @@ def test_settings_take_the_type_of_their_field():
             "Received: test_fraction=1.0",
         ),
         (
+            "weight_decay=inf",
+            "recipe field weight_decay must be finite. Received: weight_decay=inf",
+        ),
+        (
             "learning_rate=nan",
             "recipe field learning_rate must be greater than 0. Received: learning_rate=nan",
         ),

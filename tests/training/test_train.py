@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from a2keras.__main__ import run
 from a2keras.console import UserError
 from a2keras.training import network, recipes
 from a2keras.training.config import Recipe
@@ -229,3 +230,12 @@ def test_a_fresh_process_can_have_any_number_of_replicas():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     )
     assert process.stdout == "3\n"
+
+
+def test_a_diverging_run_is_told_in_one_sentence(tmp_path):
+    output = tmp_path / "run"
+    settings = ["--set=epochs=1", "--set=warmup_epochs=0", "--set=steps_per_epoch=2"]
+    train = ["train", "--recipe=digits_image", f"--output={output}", *settings]
+    with pytest.raises(UserError, match=r"the \w+ is (nan|inf) in epoch 1, at step \d of 2 or"):
+        run([*train, "--set=learning_rate=1e30"])
+    assert not (output / "results.json").exists()
