@@ -68,9 +68,9 @@ class Recipe:
         for field in ("validation_fraction", "test_fraction", "label_smoothing", "momentum"):
             if not 0 <= getattr(self, field) < 1:
                 _refuse(field, "must be at least 0 and less than 1", getattr(self, field))
-        for field in dataclasses.fields(self):
-            if field.type is float and math.isinf(getattr(self, field.name)):
-                _refuse(field.name, "must be finite", getattr(self, field.name))
+        for each in dataclasses.fields(self):
+            if each.type is float and math.isinf(getattr(self, each.name)):
+                _refuse(each.name, "must be finite", getattr(self, each.name))
         for field in ("learning_rate", "step_factor"):
             if not getattr(self, field) > 0:
                 _refuse(field, "must be greater than 0", getattr(self, field))

@@ -112,6 +112,8 @@ def test_a_folder_of_images_from_training_to_scores(tmp_path, images, tiny_netwo
     shutil.copytree(images / "blue", other / "blue")
     printed = json.loads(run_command("evaluate", run, f"--data=folder:{other}", "--format=json"))
     assert printed["examples"] == 24
+    assert json.loads((run / "evaluation_data.json").read_text()) == printed
+    assert json.loads((run / "evaluation.json").read_text())["data"] == f"folder:{images}"
     assert printed["split_rule"] == "all files of the folder"
     shutil.copytree(images / "blue", other / "violet")
     with pytest.raises(UserError) as error:
