@@ -38,12 +38,7 @@ class Run:
             UserError: a run that goes on would go on with other data, or nothing can be written.
         """
         self.check()
-        report = self.path / "data.json"
-        if (
-            report.is_file()
-            and json.loads(report.read_text())["fingerprint"] != data["fingerprint"]
-        ):
-            raise UserError(f"the files of {self.recipe.data} have changed since {self.path} began")
+        self.check_data(data["fingerprint"])
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             write_json(self.path / "data.json", data)
