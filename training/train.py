@@ -58,9 +58,8 @@ def train(
             f"{recipe.data} has {len(source.splits['train'])} examples to train on, fewer than a "
             f"batch. Received: batch_size={recipe.batch_size}"
         )
-    for split, examples in source.splits.items():
-        if absent := [c for i, c in enumerate(source.classes) if i not in examples.labels]:
-            say(f"the {split} split has no example of {', '.join(absent)}")
+    for gap in source.gaps():
+        say(gap)
     run.start(source.report())
     trainer = Trainer(run, source, distribution)
     try:

@@ -9,6 +9,7 @@ from a2keras.console import UserError
 from a2keras.training.config import Recipe
 from a2keras.training.data.files import NOT_KEPT
 from a2keras.training.data.folder import list_folder, open_folder
+from a2keras.training.data.source import ArrayExamples, Source
 
 RECIPE = Recipe("mine", task="image", size=10, crop_scale=0.8, batch_size=4)
 
@@ -125,6 +126,14 @@ def test_frames_are_kept_small_within_the_budget_and_read_anew_beyond_it(tmp_pat
     whole = open_folder(tmp_path, recipe)
     assert all(frames is NOT_KEPT for frames in whole.splits["test"].kept)
     assert kept.frames(0).shape[1:] == (16, 22, 3)
+
+
+def test_a_split_without_a_class_is_told():
+    pixels, classes = np.zeros((3, 5, 7, 3), "uint8"), ("blue", "green", "red")
+    train = ArrayExamples(pixels, np.array([0, 1, 2]), ("a", "b", "c"))
+    test = ArrayExamples(pixels, np.array([1, 1, 1]), ("d", "e", "f"))
+    source = Source(classes, {"train": train, "test": test}, "by hand", "")
+    assert source.gaps() == ["the test split has no example of blue, red"]
 
 
 def test_the_fingerprint_changes_with_the_files(images):

@@ -85,6 +85,18 @@ class Source:
     fingerprint: str
     skipped: tuple[Skipped, ...] = field(default=())
 
+    def gaps(self) -> list[str]:
+        """A sentence for each split that lacks a class: a score on it says nothing about that."""
+        absent = {
+            split: [name for i, name in enumerate(self.classes) if i not in examples.labels]
+            for split, examples in self.splits.items()
+        }
+        return [
+            f"the {split} split has no example of {', '.join(names)}"
+            for split, names in absent.items()
+            if names
+        ]
+
     def report(self) -> dict:
         """What was read, for `data.json`."""
         counts = {
