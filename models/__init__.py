@@ -6,12 +6,16 @@ from typing import Any
 import keras
 
 from a2keras.models import resnet
+from a2keras.models.features import features
+
+__all__ = ["build", "features", "is_video", "list_models"]
 
 _BUILDERS = {**resnet.BUILDERS}
 
 ResNet26Video = _BUILDERS["resnet26_video"]
 ResNet29Video = _BUILDERS["resnet29_video"]
 ResNet50Video = _BUILDERS["resnet50_video"]
+ResNet50Lite = _BUILDERS["resnet50_lite"]
 A2ResNet50Video = _BUILDERS["a2_resnet50_video"]
 A2ResNet50 = _BUILDERS["a2_resnet50"]
 A2ResNet11 = _BUILDERS["a2_resnet11"]
@@ -29,12 +33,21 @@ def build(name: str, **arguments: Any) -> keras.Model:
     Raises:
         ValueError: an unknown name.
     """
+    return builder(name)(**arguments)
+
+
+def builder(name: str) -> Any:
+    """The builder of a network by name; its `network` is the record that it builds.
+
+    Raises:
+        ValueError: an unknown name.
+    """
     if name not in _BUILDERS:
         near = difflib.get_close_matches(name, _BUILDERS, n=3) or list_models()
         raise ValueError(f"`name` must be a network such as {', '.join(near)}. Received: {name!r}")
-    return _BUILDERS[name](**arguments)
+    return _BUILDERS[name]
 
 
 def is_video(name: str) -> bool:
     """Whether a network takes clips (frames, height, width, channels) rather than images."""
-    return name.endswith("_video")
+    return builder(name).network.is_video

@@ -6,6 +6,7 @@ from absl import flags
 
 from a2keras.command_line import parse
 from a2keras.console import UserError, print_json
+from a2keras.models.features import stage_of
 
 
 def summary(arguments: list[str]) -> None:
@@ -80,8 +81,7 @@ def stages(model) -> dict:
 
 
 def _stage(layer) -> str:
-    stage = layer.name.split("_")[0]
-    return "head" if stage in {"final", "avg", "max", "predictions", "probabilities"} else stage
+    return stage_of(layer.name) or "head"
 
 
 def as_text(document: dict) -> str:

@@ -1,10 +1,26 @@
 """Where every network begins and ends: its input, its head, its weights."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keras
 from keras import layers
+
+# From the last feature maps and the number of classes to the logits (B, classes).
+Top = Callable[[Any, int], Any]
+
+
+def classifier(x: Any, classes: int) -> Any:
+    """Global average pooling and a dense layer: the top of most networks."""
+    x = global_pooling(x, "avg")
+    return layers.Dense(classes, name="predictions")(x)
+
+
+def global_pooling(x: Any, kind: str) -> Any:
+    """(B, *spatial, C) → (B, C), by "avg" or "max"."""
+    pooling = {"avg": "GlobalAveragePooling", "max": "GlobalMaxPooling"}[kind]
+    return getattr(layers, f"{pooling}{len(x.shape) - 2}D")(name=f"{kind}_pool")(x)
 
 
 def network_input(input_tensor: Any, input_shape: tuple | None, size: tuple[int, ...]) -> Any:
@@ -38,6 +54,7 @@ def network_input(input_tensor: Any, input_shape: tuple | None, size: tuple[int,
 def network_model(
     inputs: Any,
     x: Any,
+    top: Top,
     include_top: bool,
     weights: str | None,
     pooling: str | None,
@@ -50,19 +67,16 @@ def network_model(
     Raises:
         ValueError: an unknown pooling, classes < 1, a weights file that does not exist.
     """
-    rank = len(x.shape) - 2
     if pooling not in (None, "avg", "max"):
         raise ValueError(f"`pooling` must be None, 'avg' or 'max'. Received: pooling={pooling!r}")
     if include_top and classes < 1:
         raise ValueError(f"`classes` must be at least 1. Received: classes={classes}")
-    if include_top or pooling == "avg":
-        x = getattr(layers, f"GlobalAveragePooling{rank}D")(name="avg_pool")(x)
-    elif pooling == "max":
-        x = getattr(layers, f"GlobalMaxPooling{rank}D")(name="max_pool")(x)
     if include_top:
+        x = top(x, classes)
         # float32 also under mixed precision: probabilities of a thousand classes need it.
-        x = layers.Dense(classes, name="predictions")(x)
         x = layers.Activation(classifier_activation, dtype="float32", name="probabilities")(x)
+    elif pooling is not None:
+        x = global_pooling(x, pooling)
     sources = keras.utils.get_source_inputs(inputs)
     # One input is not a list of one: such a model would want its input in a list too.
     model = keras.Model(sources[0] if len(sources) == 1 else sources, x, name=name)

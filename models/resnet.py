@@ -4,180 +4,200 @@ The backbone of all the paper's networks (Table 1): BN → ReLU → convolution 
 the middle convolution, blocks between units on the raw sum.
 """
 
-import difflib
-from collections.abc import Callable
+import dataclasses
 from typing import Any
 
-import keras
 from keras import layers
 
-from a2keras.double_attention import DoubleAttention
-from a2keras.models.inputs import network_input, network_model
-from a2keras.models.variants import RESNETS, ResNet, Stage
-from a2keras.non_local import NonLocal
+from a2keras.models.blocks import Blocks
+from a2keras.models.builders import Network, Option, builder_of
+from a2keras.models.convolutions import (
+    Triple,
+    batch_normalization,
+    channel_axis,
+    convolution,
+    max_pooling,
+)
 from a2keras.pre_activation import BATCH_NORMALIZATION, pre_activation
 
-BLOCKS = {"a2": DoubleAttention, "non_local": NonLocal}
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """Residual units of one resolution.
+
+    Attributes:
+        middle: channels of the unit's first two convolutions.
+        channels: output channels.
+        units: number of residual units.
+        strides: (time, height, width) of the first unit.
+        temporal: temporal kernel of each unit's middle convolution (videos), repeated as needed.
+    """
+
+    middle: int
+    channels: int
+    units: int
+    strides: tuple[int, int, int]
+    temporal: tuple[int, ...] = (3,)
 
 
-def convolution(x: Any, channels: int, kernel: tuple, strides: tuple, name: str) -> Any:
-    """A convolution of rank 2 or 3, as the input's, without bias; rank 2 leaves the time away."""
-    rank = len(x.shape) - 2
-    kind = {2: layers.Conv2D, 3: layers.Conv3D}[rank]
-    return kind(
-        channels, kernel[-rank:], strides[-rank:], padding="same", use_bias=False, name=name
-    )(x)
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ResNet(Network):
+    """A pre-activation residual network; for images every temporal kernel and stride is left away.
+
+    Attributes:
+        stem: channels of conv1, a 3×5×5 convolution of stride (1, 2, 2).
+        stem_pool: whether a 1×3×3 max pooling of stride (1, 2, 2) follows it.
+        stages: conv2 and what follows.
+    """
+
+    stem: int
+    stem_pool: bool
+    stages: tuple[Stage, ...]
 
 
-def unit(x: Any, stage: Stage, number: int, name: str) -> Any:
+def unit(x: Any, stage: Stage, number: int, name: str, padding: str, stride_first: bool) -> Any:
     """1×1×1, t×3×3 and 1×1×1 convolutions, each after BN–ReLU, plus the shortcut; no ReLU after."""
-    strides = stage.strides if number == 1 else (1, 1, 1)
-    time = stage.temporal[(number - 1) % len(stage.temporal)]
     one = (1, 1, 1)
+    strides = stage.strides if number == 1 else one
+    first = one
+    if stride_first:
+        first = strides = (1, *strides[1:])
+    time = stage.temporal[(number - 1) % len(stage.temporal)]
 
-    def brc(x: Any, channels: int, kernel: tuple, strides: tuple, part: str) -> Any:
+    def brc(x: Any, channels: int, kernel: Triple, strides: Triple, part: str) -> Any:
         x = pre_activation(x, f"{name}_{part}", channel_axis())
-        return convolution(x, channels, kernel, strides, f"{name}_{part}_conv")
+        return convolution(
+            x, channels, kernel, strides, name=f"{name}_{part}_conv", padding=padding
+        )
 
     shortcut = brc(x, stage.channels, one, strides, "0") if number == 1 else x
-    x = brc(x, stage.middle, one, one, "1")
-    x = brc(x, stage.middle, (time, 3, 3), strides, "2")
+    x = brc(x, stage.middle, one, first, "1")
+    x = brc(x, stage.middle, (time, 3, 3), one if stride_first else strides, "2")
     x = brc(x, stage.channels, one, one, "3")
     return layers.Add(name=f"{name}_out")([shortcut, x])
 
 
-def resnet(
-    variant: ResNet,
-    include_top: bool,
-    weights: str | None,
-    input_tensor: Any,
-    input_shape: tuple | None,
-    pooling: str | None,
-    classes: int,
-    classifier_activation: str | None,
-    name: str | None,
-    attention: str | None,
-    positions: tuple[str, ...],
-) -> keras.Model:
-    """Builds a record of `variants.py`; the arguments are those of its builder."""
-    names = [f"conv{s}_{u + 1}" for s, t in enumerate(variant.stages, 2) for u in range(t.units)]
-    check_blocks(attention, positions, names)
-    size = variant.input_size[-variant.rank :]
-    inputs = network_input(input_tensor, input_shape, size)
-
-    x = convolution(inputs, variant.stem, (3, 5, 5), (1, 2, 2), "conv1_conv")
-    x = layers.BatchNormalization(axis=channel_axis(), name="conv1_bn", **BATCH_NORMALIZATION)(x)
+def resnet(x: Any, network: ResNet, blocks: Blocks, padding: str, variant: str) -> Any:
+    """Builds a record up to its last feature maps."""
+    if variant not in ("a", "b"):
+        raise ValueError(f"`variant` must be 'a' or 'b'. Received: variant={variant!r}")
+    x = convolution(x, network.stem, (3, 5, 5), (1, 2, 2), name="conv1_conv", padding=padding)
+    x = batch_normalization(x, "conv1_bn", **BATCH_NORMALIZATION)
     x = layers.ReLU(name="conv1_relu")(x)
-    if variant.stem_pool:
-        pool = {2: layers.MaxPooling2D, 3: layers.MaxPooling3D}[variant.rank]
-        window, strides = (1, 3, 3)[-variant.rank :], (1, 2, 2)[-variant.rank :]
-        x = pool(window, strides, padding="same", name="conv1_pool")(x)
-    for number, stage in enumerate(variant.stages, 2):
+    if network.stem_pool:
+        x = max_pooling(x, (1, 3, 3), (1, 2, 2), name="conv1_pool", padding=padding)
+    for number, stage in enumerate(network.stages, 2):
         for each in range(1, stage.units + 1):
-            x = unit(x, stage, each, place := f"conv{number}_{each}")
-            if attention is not None and place in positions:
-                x = BLOCKS[attention](
-                    stage.channels // variant.reduction,
-                    pre_activation=True,
-                    name=f"{place}_attention",
-                )(x)
-    x = pre_activation(x, "final", channel_axis())
-    return network_model(
-        inputs,
-        x,
-        include_top=include_top,
-        weights=weights,
-        pooling=pooling,
-        classes=classes,
-        classifier_activation=classifier_activation,
-        name=name or variant.name,
+            name = f"conv{number}_{each}"
+            x = unit(x, stage, each, name, padding, stride_first=variant == "b")
+            halved = (stage.strides[0], 1, 1)
+            if variant == "b" and each == 1 and network.is_video and halved != (1, 1, 1):
+                x = max_pooling(x, halved, halved, name=f"{name}_pool")
+            x = blocks(x, name)
+    return pre_activation(x, "final", channel_axis())
+
+
+def _ablation_stages(conv4_units: int) -> tuple[Stage, ...]:
+    return (
+        Stage(32, 128, 2, (2, 1, 1)),
+        Stage(64, 256, 2, (1, 2, 2)),
+        Stage(128, 512, conv4_units, (1, 2, 2)),
+        Stage(256, 1024, 2, (1, 2, 2)),
     )
 
 
-def channel_axis() -> int:
-    return -1 if keras.config.image_data_format() == "channels_last" else 1
+# Table 1's k is the temporal kernel of the middle convolutions: only there do the parameters come
+# out as printed. It prints [3, 1, 3] for conv3, which has four units: the pattern goes on.
+_RESNET50_STAGES = (
+    Stage(64, 256, 3, (1, 1, 1), (3,)),
+    Stage(128, 512, 4, (2, 2, 2), (3, 1)),
+    Stage(256, 1024, 6, (1, 2, 2), (3, 1)),
+    Stage(512, 2048, 3, (1, 2, 2), (1, 3)),
+)
+_FIVE_BLOCKS = ("conv3_1", "conv3_3", "conv4_1", "conv4_3", "conv4_5")
+_SMALL_STAGES = (
+    Stage(16, 64, 1, (1, 1, 1)),
+    Stage(32, 128, 1, (1, 2, 2)),
+    Stage(64, 256, 1, (1, 2, 2)),
+)
 
+_RESNET26_VIDEO = ResNet(
+    name="resnet26_video",
+    builder="ResNet26Video",
+    input_size=(16, 112, 112),
+    stem=16,
+    stem_pool=False,
+    stages=_ablation_stages(conv4_units=2),
+    positions=("conv4_2",),
+    source="Table 1",
+)
+_RESNET50_VIDEO = ResNet(
+    name="resnet50_video",
+    builder="ResNet50Video",
+    input_size=(8, 224, 224),
+    stem=32,
+    stem_pool=True,
+    stages=_RESNET50_STAGES,
+    positions=_FIVE_BLOCKS,
+    reduction=2,
+    source="Table 1",
+)
+_A2_RESNET50_VIDEO = dataclasses.replace(
+    _RESNET50_VIDEO,
+    name="a2_resnet50_video",
+    builder="A2ResNet50Video",
+    attention="a2",
+    source="Tables 5 and 6: Table 1's ResNet-50 with five blocks at conv3 and conv4",
+)
+_A2_RESNET50 = dataclasses.replace(
+    _A2_RESNET50_VIDEO,
+    name="a2_resnet50",
+    builder="A2ResNet50",
+    input_size=(224, 224),
+    source="Table 4: Table 1's ResNet-50 without its temporal dimension, with five blocks",
+)
+_A2_RESNET11_VIDEO = ResNet(
+    name="a2_resnet11_video",
+    builder="A2ResNet11Video",
+    input_size=(8, 112, 112),
+    stem=16,
+    stem_pool=False,
+    stages=_SMALL_STAGES,
+    attention="a2",
+    positions=("conv3_1", "conv4_1"),
+    source="a small network of Table 1's kind, for demonstrations and small data",
+)
 
-def check_blocks(attention: str | None, positions: tuple[str, ...], units: list[str]) -> None:
-    """Raises a `ValueError` for an unknown kind of attention or a unit that is not there."""
-    if attention is not None and attention not in BLOCKS:
-        raise ValueError(
-            f"`attention` must be None, {' or '.join(map(repr, BLOCKS))}. "
-            f"Received: attention={attention!r}"
-        )
-    if isinstance(positions, str):
-        raise ValueError(
-            f"`positions` must be a tuple of unit names. Received: positions={positions!r}"
-        )
-    for position in positions:
-        if position not in units:
-            near = difflib.get_close_matches(position, units, n=3) or units
-            raise ValueError(
-                f"`positions` must name units of the network, such as {', '.join(near)}. "
-                f"Received: {position!r}"
-            )
+RESNETS = (
+    _RESNET26_VIDEO,
+    dataclasses.replace(
+        _RESNET26_VIDEO,
+        name="resnet29_video",
+        builder="ResNet29Video",
+        stages=_ablation_stages(conv4_units=3),
+    ),
+    _RESNET50_VIDEO,
+    _A2_RESNET50_VIDEO,
+    dataclasses.replace(
+        _A2_RESNET50,
+        name="resnet50_lite",
+        builder="ResNet50Lite",
+        attention=None,
+        source="Table 4's network without its blocks: the image ResNet-50 of the authors' code",
+    ),
+    _A2_RESNET50,
+    _A2_RESNET11_VIDEO,
+    dataclasses.replace(
+        _A2_RESNET11_VIDEO,
+        name="a2_resnet11",
+        builder="A2ResNet11",
+        input_size=(112, 112),
+    ),
+)
 
-
-def builder_of(variant: ResNet) -> Callable[..., keras.Model]:
-    """The builder of a record, with the signature of `keras.applications`."""
-
-    def build(
-        include_top: bool = True,
-        weights: str | None = None,
-        input_tensor: Any = None,
-        input_shape: tuple | None = None,
-        pooling: str | None = None,
-        classes: int = 1000,
-        classifier_activation: str | None = "softmax",
-        name: str | None = None,
-        *,
-        attention: str | None = variant.attention,
-        positions: tuple[str, ...] = variant.positions,
-    ) -> keras.Model:
-        return resnet(
-            variant,
-            include_top,
-            weights,
-            input_tensor,
-            input_shape,
-            pooling,
-            classes,
-            classifier_activation,
-            name,
-            attention,
-            positions,
-        )
-
-    build.__name__ = build.__qualname__ = variant.builder
-    build.__doc__ = _DOCUMENTATION.format(
-        variant=variant,
-        default=(*variant.input_size[-variant.rank :], 3),
-        axes="(time, height, width" if variant.rank == 3 else "(height, width",
-    )
-    return build
-
-
-_DOCUMENTATION = """A pre-activation residual network ({variant.source}).
-
-Args:
-    include_top: whether the dense classifier stands on top.
-    weights: None, or the path of a `.weights.h5` or `.keras` file.
-    input_tensor: a Keras tensor to build on, such as preprocessed pixels; default a new input.
-    input_shape: {axes}, channels), channels last unless Keras is set otherwise, with None for
-        an unknown size; default {default}.
-    pooling: without the top: None (the feature maps), "avg" or "max" (B, channels).
-    classes: outputs of the classifier.
-    classifier_activation: activation of the classifier; None for logits.
-    name: of the model; default "{variant.name}".
-    attention: "a2" (DoubleAttention), "non_local" or None; default {variant.attention!r}.
-    positions: the residual units that a block follows; default {variant.positions}.
-
-Returns:
-    A functional `keras.Model`.
-
-Raises:
-    ValueError: an unknown attention or position, classes < 1, an unknown pooling, an input shape
-        of another rank, a weights file that does not exist.
-"""
-
-BUILDERS = {variant.name: builder_of(variant) for variant in RESNETS}
+_VARIANT = Option(
+    "a",
+    '"a", stride on the middle convolutions; "b", spatial stride on the first ones and time\n'
+    "        halved by pooling behind the first unit, which gives Table 1's 31.3 G for ResNet-50.",
+)
+BUILDERS = {each.name: builder_of(each, resnet, variant=_VARIANT) for each in RESNETS}

@@ -1,0 +1,58 @@
+"""Attention blocks behind named units of a network."""
+
+import difflib
+from typing import Any
+
+from a2keras.double_attention import DoubleAttention
+from a2keras.models.convolutions import channel_axis
+from a2keras.non_local import NonLocal
+
+BLOCKS = {"a2": DoubleAttention, "non_local": NonLocal}
+
+
+class Blocks:
+    """Puts an attention block behind every unit whose name is among the positions.
+
+    A network's body calls it once per unit, in order: `x = blocks(x, "conv4_2")`. The blocks are
+    the paper's, with BN → ReLU before each projection and m = n = c / reduction channels.
+
+    Raises:
+        ValueError: an unknown kind of attention, positions that are no tuple of names,
+            reduction < 1.
+    """
+
+    def __init__(self, attention: str | None, positions: tuple[str, ...], reduction: int):
+        if attention is not None and attention not in BLOCKS:
+            raise ValueError(
+                f"`attention` must be None, {' or '.join(map(repr, BLOCKS))}. "
+                f"Received: attention={attention!r}"
+            )
+        if isinstance(positions, str):
+            raise ValueError(
+                f"`positions` must be a tuple of unit names. Received: positions={positions!r}"
+            )
+        if reduction < 1:
+            raise ValueError(f"`reduction` must be at least 1. Received: reduction={reduction}")
+        self.attention = attention
+        self.positions = tuple(positions)
+        self.reduction = reduction
+        self.units: list[str] = []
+
+    def __call__(self, x: Any, unit: str) -> Any:
+        """The output of a unit, or of the block behind it."""
+        self.units.append(unit)
+        if self.attention is None or unit not in self.positions:
+            return x
+        channels = max(1, x.shape[channel_axis()] // self.reduction)
+        block = BLOCKS[self.attention](channels, pre_activation=True, name=f"{unit}_attention")
+        return block(x)
+
+    def check_positions(self) -> None:
+        """Raises a `ValueError` for a position that no unit had; called when the body stands."""
+        for position in self.positions:
+            if position not in self.units:
+                near = difflib.get_close_matches(position, self.units, n=3) or self.units
+                raise ValueError(
+                    f"`positions` must name units of the network, such as {', '.join(near)}. "
+                    f"Received: {position!r}"
+                )

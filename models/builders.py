@@ -1,0 +1,148 @@
+"""What makes a builder of a network: its record, its body, and the signature they all share."""
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import keras
+
+from a2keras.models.blocks import Blocks
+from a2keras.models.convolutions import check_padding
+from a2keras.models.inputs import Top, classifier, network_input, network_model
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Network:
+    """What every network's record says; families extend it by what their bodies need.
+
+    Attributes:
+        name: what `models.build` calls it.
+        builder: the name of its function.
+        input_size: (frames, height, width) of a video or (height, width) of an image, as in the
+            paper's table or the network's own paper.
+        attention: "a2", "non_local" or None.
+        positions: names of the units that a block follows where there is attention: "conv4_2".
+        reduction: channels of a block's projections are its input's divided by this.
+        source: the table, section or paper that the record comes from.
+    """
+
+    name: str
+    builder: str
+    input_size: tuple[int, ...]
+    attention: str | None = None
+    positions: tuple[str, ...] = ()
+    reduction: int = 4
+    source: str = ""
+
+    @property
+    def is_video(self) -> bool:
+        return len(self.input_size) == 3
+
+
+class Option(NamedTuple):
+    """An argument that only some builders take: its default and its line of documentation."""
+
+    default: Any
+    text: str
+
+
+class Body(Protocol):
+    """The layers between a network's input and its last feature maps."""
+
+    def __call__(
+        self, x: Any, network: Any, blocks: Blocks, padding: str, **options: Any
+    ) -> Any: ...
+
+
+def builder_of(
+    network: Network, body: Body, top: Top = classifier, **options: Option
+) -> Callable[..., keras.Model]:
+    """The builder of a record, with the signature of `keras.applications`.
+
+    Args:
+        network: the record.
+        body: makes the feature maps.
+        top: makes the logits from them.
+        options: arguments of the body that the builder takes too.
+    """
+
+    def build(
+        include_top: bool = True,
+        weights: str | None = None,
+        input_tensor: Any = None,
+        input_shape: tuple | None = None,
+        pooling: str | None = None,
+        classes: int = 1000,
+        classifier_activation: str | None = "softmax",
+        name: str | None = None,
+        *,
+        attention: str | None = network.attention,
+        positions: tuple[str, ...] = network.positions,
+        reduction: int = network.reduction,
+        padding: str = "same",
+        **others: Any,
+    ) -> keras.Model:
+        for unknown in others.keys() - options.keys():
+            raise TypeError(f"{network.builder}() has no argument {unknown!r}")
+        chosen = {name: option.default for name, option in options.items()} | others
+        blocks = Blocks(attention, positions, reduction)
+        inputs = network_input(input_tensor, input_shape, network.input_size)
+        x = body(inputs, network, blocks, check_padding(padding), **chosen)
+        blocks.check_positions()
+        return network_model(
+            inputs,
+            x,
+            top=top,
+            include_top=include_top,
+            weights=weights,
+            pooling=pooling,
+            classes=classes,
+            classifier_activation=classifier_activation,
+            name=name or network.name,
+        )
+
+    _describe(build, network, options)
+    return build
+
+
+def _describe(build: Any, network: Network, options: dict[str, Option]) -> None:
+    """Gives a builder its name, its documentation and its options in its signature."""
+    build.network = network
+    build.__name__ = build.__qualname__ = network.builder
+    build.__doc__ = _DOCUMENTATION.format(
+        network=network,
+        default=(*network.input_size, 3),
+        axes="(frames, height, width" if network.is_video else "(height, width",
+        options="".join(f"\n    {name}: {option.text}" for name, option in options.items()),
+    )
+    kind = inspect.Parameter.KEYWORD_ONLY
+    signature = inspect.signature(build)
+    kept = [each for each in signature.parameters.values() if each.name != "others"]
+    kept += [inspect.Parameter(n, kind, default=option.default) for n, option in options.items()]
+    build.__signature__ = signature.replace(parameters=kept)
+
+
+_DOCUMENTATION = """{network.source}
+
+Args:
+    include_top: whether the classifier stands on top.
+    weights: None, or the path of a `.weights.h5` or `.keras` file.
+    input_tensor: a Keras tensor to build on, such as preprocessed pixels; default a new input.
+    input_shape: {axes}, channels), channels last unless Keras is set otherwise, with None for
+        an unknown size; default {default}.
+    pooling: without a top, None for feature maps, "avg" or "max" for one vector.
+    classes: outputs of the classifier.
+    classifier_activation: "softmax", or None for logits.
+    name: of the model; default "{network.name}".
+    attention: kind of the blocks: "a2", "non_local" or None.
+    positions: names of the units that a block follows, such as {network.positions}.
+    reduction: a block's projections have its input's channels divided by this.
+    padding: "same", or "symmetric" for weights that come from PyTorch or Caffe.{options}
+
+Returns:
+    A functional `keras.Model`.
+
+Raises:
+    ValueError: an argument that breaks one of these rules.
+"""
