@@ -5,12 +5,12 @@ from typing import Any
 
 import keras
 
-from a2keras.models import resnet
+from a2keras.models import classic_resnet, r2plus1d, resnet
 from a2keras.models.features import features
 
 __all__ = ["build", "features", "is_video", "list_models"]
 
-_BUILDERS = {**resnet.BUILDERS}
+_BUILDERS = {**resnet.BUILDERS, **classic_resnet.BUILDERS, **r2plus1d.BUILDERS}
 
 ResNet26Video = _BUILDERS["resnet26_video"]
 ResNet29Video = _BUILDERS["resnet29_video"]
@@ -20,6 +20,12 @@ A2ResNet50Video = _BUILDERS["a2_resnet50_video"]
 A2ResNet50 = _BUILDERS["a2_resnet50"]
 A2ResNet11 = _BUILDERS["a2_resnet11"]
 A2ResNet11Video = _BUILDERS["a2_resnet11_video"]
+ResNet50 = _BUILDERS["resnet50"]
+ResNet152 = _BUILDERS["resnet152"]
+SEResNet50 = _BUILDERS["se_resnet50"]
+R2Plus1D34 = _BUILDERS["r2plus1d_34"]
+R2Plus1D18 = _BUILDERS["r2plus1d_18"]
+Res3D18 = _BUILDERS["res3d_18"]
 
 
 def list_models() -> list[str]:

@@ -80,3 +80,11 @@ def max_pooling(
 def batch_normalization(x: Any, name: str, momentum: float = 0.9, epsilon: float = 1e-5) -> Any:
     """Batch normalisation of the channels; the defaults are PyTorch's and Caffe's."""
     return layers.BatchNormalization(channel_axis(), momentum, epsilon, name=name)(x)
+
+
+def he_normal() -> keras.initializers.Initializer:
+    """He et al. (2015) by outgoing connections, as Caffe2 and torchvision start their ResNets.
+
+    Keras's own goes by incoming ones. A new one for every layer: the same gives the same numbers.
+    """
+    return keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")

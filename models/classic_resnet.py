@@ -1,0 +1,131 @@
+"""Post-activation residual networks for images: the originals that Table 4 compares with.
+
+Layers are named so that checkpoints of other libraries map onto them by rule:
+
+- `conv1_conv`, `conv1_bn`: the stem.
+- `conv{stage}_{unit}_{part}_conv` and `…_bn`, stages from 2 and units from 1: part 0 is the
+  projection (first units only), 1 the first 1×1, 2 the 3×3, 3 the last 1×1 convolution.
+- `conv{stage}_{unit}_se`, with dense layers `squeeze` and `excite`: the gate of SE-ResNet.
+- `predictions`: the classifier.
+
+torchvision's `layer1.0` is conv2_1, its `downsample.0` and `.1` part 0's `_conv` and `_bn`. Its
+networks, and timm's, need `stride_on="3x3", padding="symmetric"`.
+"""
+
+import dataclasses
+from typing import Any
+
+from keras import layers
+
+from a2keras.models.blocks import Blocks
+from a2keras.models.builders import Network, Option, builder_of
+from a2keras.models.convolutions import (
+    Triple,
+    batch_normalization,
+    convolution,
+    he_normal,
+    max_pooling,
+)
+from a2keras.squeeze_excitation import SqueezeExcitation
+
+_ONE: Triple = (1, 1, 1)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ClassicResNet(Network):
+    """A post-activation residual network of bottleneck units.
+
+    Attributes:
+        units: residual units of conv2 to conv5, which have 256, 512, 1024 and 2048 channels.
+        gates: whether squeeze-and-excitation scales each branch before the sum.
+    """
+
+    units: tuple[int, ...]
+    gates: bool = False
+
+
+def unit(
+    x: Any, network: ClassicResNet, stage: int, number: int, padding: str, stride_on: str
+) -> Any:
+    """1×1, 3×3 and 1×1 convolutions with BN, ReLU between, plus the shortcut, then ReLU."""
+    name, middle = f"conv{stage}_{number}", 16 * 2**stage
+    strides = (1, 2, 2) if stage > 2 and number == 1 else _ONE
+    first, second = (strides, _ONE) if stride_on == "1x1" else (_ONE, strides)
+
+    def conv_bn(x: Any, channels: int, kernel: Triple, strides: Triple, part: str) -> Any:
+        return convolution_bn(x, channels, kernel, strides, f"{name}_{part}", padding)
+
+    shortcut = conv_bn(x, 4 * middle, _ONE, strides, "0") if number == 1 else x
+    x = layers.ReLU(name=f"{name}_1_relu")(conv_bn(x, middle, _ONE, first, "1"))
+    x = layers.ReLU(name=f"{name}_2_relu")(conv_bn(x, middle, (1, 3, 3), second, "2"))
+    x = conv_bn(x, 4 * middle, _ONE, _ONE, "3")
+    if network.gates:
+        x = SqueezeExcitation(ratio=16, name=f"{name}_se")(x)
+    x = layers.Add(name=f"{name}_add")([shortcut, x])
+    return layers.ReLU(name=f"{name}_out")(x)
+
+
+def convolution_bn(
+    x: Any, channels: int, kernel: Triple, strides: Triple, name: str, padding: str
+) -> Any:
+    """A convolution and its BN."""
+    x = convolution(
+        x, channels, kernel, strides, name=f"{name}_conv", padding=padding,
+        kernel_initializer=he_normal(),
+    )  # fmt: skip
+    return batch_normalization(x, f"{name}_bn")
+
+
+def classic_resnet(
+    x: Any, network: ClassicResNet, blocks: Blocks, padding: str, stride_on: str
+) -> Any:
+    """Builds a record up to its last feature maps."""
+    if stride_on not in ("1x1", "3x3"):
+        raise ValueError(f"`stride_on` must be '1x1' or '3x3'. Received: stride_on={stride_on!r}")
+    x = convolution_bn(x, 64, (1, 7, 7), (1, 2, 2), "conv1", padding)
+    x = layers.ReLU(name="conv1_relu")(x)
+    x = max_pooling(x, (1, 3, 3), (1, 2, 2), name="conv1_pool", padding=padding)
+    for stage, units in enumerate(network.units, 2):
+        for number in range(1, units + 1):
+            x = unit(x, network, stage, number, padding, stride_on)
+            x = blocks(x, f"conv{stage}_{number}")
+    return x
+
+
+_RESNET50 = ClassicResNet(
+    name="resnet50",
+    builder="ResNet50",
+    input_size=(224, 224),
+    units=(3, 4, 6, 3),
+    # Where the paper puts its five blocks into its own ResNet-50.
+    positions=("conv3_1", "conv3_3", "conv4_1", "conv4_3", "conv4_5"),
+    reduction=2,
+    source="Table 4: the original ResNet-50 (He et al., 2016)",
+)
+
+CLASSIC_RESNETS = (
+    _RESNET50,
+    dataclasses.replace(
+        _RESNET50,
+        name="resnet152",
+        builder="ResNet152",
+        units=(3, 8, 36, 3),
+        source="Table 4: the original ResNet-152 (He et al., 2016)",
+    ),
+    dataclasses.replace(
+        _RESNET50,
+        name="se_resnet50",
+        builder="SEResNet50",
+        gates=True,
+        source="Table 4: SE-ResNet-50 (Hu et al., 2018)",
+    ),
+)
+
+_STRIDE_ON = Option(
+    "1x1",
+    '"1x1", stride on the first convolution of a stage, as published; "3x3", on its\n'
+    '        second one, as torchvision and timm have it ("v1.5").',
+)
+BUILDERS = {
+    each.name: builder_of(each, classic_resnet, stride_on=_STRIDE_ON) for each in CLASSIC_RESNETS
+}
