@@ -131,7 +131,8 @@ class Trainer:
 
     def _batches(self, first_epoch: int):
         """Iterates over the batches of all epochs from `first_epoch` on, split among replicas."""
-        batches = training_batches(self.examples, self.recipe, self.preprocessing, first_epoch)
+        first_step = first_epoch * self.steps_per_epoch
+        batches = training_batches(self.examples, self.recipe, self.preprocessing, first_step)
         options = tf.data.Options()
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
         batches = batches.with_options(options)

@@ -31,8 +31,8 @@ def examples() -> ArrayExamples:
     return ArrayExamples(images, LABELS, tuple(map(str, range(17))))
 
 
-def run(examples: Examples, recipe: Recipe, first_epoch: int = 0) -> list[tuple]:
-    batches = training_batches(examples, recipe, PREPROCESSING, first_epoch)
+def run(examples: Examples, recipe: Recipe, first_step: int = 0, shard=(0, 1)) -> list[tuple]:
+    batches = training_batches(examples, recipe, PREPROCESSING, first_step, shard)
     return [(pixels.numpy(), labels.numpy()) for pixels, labels in batches]
 
 
@@ -52,18 +52,48 @@ def test_an_epoch_shows_each_example_once_in_an_order_of_its_own(examples):
     assert labels.argmax(axis=1).tolist() == LABELS[orders[0][:4]].tolist()
 
 
-def test_a_run_that_goes_on_sees_what_it_would_have_seen():
-    random = np.random.default_rng(1)
-    examples = ArrayExamples(
-        random.integers(0, 255, (17, 7, 11, 3), dtype="uint8"), LABELS, tuple(map(str, range(17)))
-    )
-    whole, rest = run(examples, RECIPE), run(examples, RECIPE, first_epoch=2)
-    assert len(rest) == 4
-    for (pixels, labels), (pixels_again, labels_again) in zip(whole[8:], rest, strict=True):
+@pytest.fixture(scope="module")
+def noise() -> ArrayExamples:
+    """17 images of which no two pixels are alike, so that every crop and flip shows."""
+    images = np.random.default_rng(1).integers(0, 255, (17, 7, 11, 3), dtype="uint8")
+    return ArrayExamples(images, LABELS, tuple(map(str, range(17))))
+
+
+@pytest.mark.parametrize("first_step", [0, 3, 4, 7, 11, 12])
+def test_a_run_that_goes_on_sees_what_it_would_have_seen(noise, first_step):
+    whole, rest = run(noise, RECIPE), run(noise, RECIPE, first_step)
+    assert len(whole) == 12
+    assert len(rest) == 12 - first_step
+    for (pixels, labels), (pixels_again, labels_again) in zip(
+        whole[first_step:], rest, strict=True
+    ):
         assert np.array_equal(pixels, pixels_again)
         assert np.array_equal(labels, labels_again)
-    other = run(examples, dataclasses.replace(RECIPE, seed=12))
-    assert not np.array_equal(whole[0][0], other[0][0])
+
+
+def test_another_seed_is_another_order(noise):
+    other = run(noise, dataclasses.replace(RECIPE, seed=12))
+    assert not np.array_equal(run(noise, RECIPE)[0][0], other[0][0])
+
+
+@pytest.mark.parametrize("parts", [2, 4])
+def test_the_shards_together_are_the_batches(noise, parts):
+    whole = run(noise, RECIPE, first_step=6)
+    shards = [run(noise, RECIPE, 6, (part, parts)) for part in range(parts)]
+    for step, (pixels, labels) in enumerate(whole):
+        assert shards[0][step][0].shape == (4 // parts, 5, 5, 3)
+        assert np.array_equal(pixels, np.concatenate([shard[step][0] for shard in shards]))
+        assert np.array_equal(labels, np.concatenate([shard[step][1] for shard in shards]))
+
+
+@pytest.mark.parametrize("shard", [(2, 2), (-1, 2), (0, 3), (0, 0)])
+def test_a_shard_that_does_not_exist_is_refused(noise, shard):
+    with pytest.raises(ValueError) as error:
+        run(noise, RECIPE, 0, shard)
+    assert str(error.value) == (
+        "`shard` must be (i, n) with 0 <= i < n, and n must divide the batch. "
+        f"Received: shard={shard}, batch_size=4"
+    )
 
 
 def test_steps_per_epoch_is_at_most_what_the_examples_fill():

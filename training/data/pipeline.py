@@ -22,40 +22,67 @@ def steps_per_epoch(recipe: Recipe, count: int) -> int:
 
 
 def training_batches(
-    examples: Examples, recipe: Recipe, preprocessing: Preprocessing, first_epoch: int = 0
+    examples: Examples,
+    recipe: Recipe,
+    preprocessing: Preprocessing,
+    first_step: int = 0,
+    shard: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
-    """Batches of all epochs from `first_epoch` on, one after the other.
+    """The batches of the steps `first_step`, `first_step` + 1, … to the end of the run.
 
     Each epoch has `steps_per_epoch` batches. What it leaves over is left to chance, since every
-    epoch has its own order.
+    epoch has its own order. Order and augmentation are functions of (seed, epoch, position in the
+    epoch) alone: a batch is the same wherever the run began, and however it is dealt out.
+
+    Args:
+        examples: to train on.
+        recipe: its order, its batch size and its augmentation.
+        preprocessing: of the network.
+        first_step: step of the run, counted from 0 through all epochs.
+        shard: (i, n): of every batch only the i-th of n equal parts, for the i-th of n workers. The
+            n parts one after the other are the batch.
 
     Yields:
-        (pixels, labels): float32 (batch, *input_shape), values 0..255, and one-hot float32
-        (batch, classes).
-    """
-    used = steps_per_epoch(recipe, len(examples)) * recipe.batch_size
+        (pixels, labels): float32 (batch / n, *input_shape), values 0..255, and one-hot float32
+        (batch / n, classes).
 
-    def positions(epoch):
-        order = tf.numpy_function(
-            lambda e: epoch_order(len(examples), recipe.seed, int(e))[:used], [epoch], "int64"
+    Raises:
+        ValueError: a shard that does not exist, or a batch that the shards do not divide.
+    """
+    part, parts = shard
+    if not 0 <= part < parts or recipe.batch_size % parts:
+        raise ValueError(
+            "`shard` must be (i, n) with 0 <= i < n, and n must divide the batch. "
+            f"Received: shard={shard}, batch_size={recipe.batch_size}"
         )
-        order.set_shape((used,))
-        return (
-            tf.data.Dataset.from_tensor_slices(order)
-            .enumerate()
-            .map(lambda position, index: (epoch, position, index))
-        )
+    steps = steps_per_epoch(recipe, len(examples))
+    size = recipe.batch_size // parts
+
+    def places(epoch: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Positions in the epoch and the examples there, from the first step on."""
+        first = max(first_step - int(epoch) * steps, 0)
+        grid = np.arange(steps * recipe.batch_size).reshape(steps, parts, size)
+        positions = grid[first:, part].ravel()
+        return positions, epoch_order(len(examples), recipe.seed, int(epoch))[positions]
+
+    def positions(epoch: Any) -> tf.data.Dataset:
+        position, index = tf.numpy_function(places, [epoch], ("int64", "int64"))
+        position.set_shape((None,))
+        index.set_shape((None,))
+        pairs = tf.data.Dataset.from_tensor_slices((position, index))
+        return pairs.map(lambda position, index: (epoch, position, index))
 
     labels = tf.constant(examples.labels)
 
-    def example(epoch, position, index):
+    def example(epoch: Any, position: Any, index: Any) -> tuple[Any, Any]:
         # Keyed by place in the run, not drawn from a stream: the same after a resume.
         seed = tf.random.experimental.stateless_fold_in([recipe.seed, epoch], position)
         view = augmented(examples.load(index), recipe, preprocessing, seed)
         return view, tf.one_hot(labels[index], len(preprocessing.labels))
 
+    first_epoch = first_step // steps if steps else recipe.epochs
     order = tf.data.Dataset.range(first_epoch, recipe.epochs).flat_map(positions)
-    batches = order.map(example, tf.data.AUTOTUNE).batch(recipe.batch_size, drop_remainder=True)
+    batches = order.map(example, tf.data.AUTOTUNE).batch(size, drop_remainder=True)
     return batches.prefetch(tf.data.AUTOTUNE)
 
 
