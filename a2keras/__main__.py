@@ -25,6 +25,7 @@ COMMANDS = {
     "predict": Command("a2keras.export.commands", "classify files with a run or an artefact"),
     "export": Command("a2keras.export.commands", "write artefacts that equal their model"),
     "summary": Command("a2keras.models.commands", "the stages of a network and what they cost"),
+    "tables": Command("a2keras.models.tables", "the rows of the paper's tables and what they cost"),
 }
 
 

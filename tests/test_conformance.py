@@ -1,0 +1,218 @@
+"""One table runs every public layer and every network through what a user may do with it.
+
+Forward, a `.keras` file, mixed precision, channels first, two replicas, SavedModel. What is not
+enrolled fails `test_everything_is_enrolled`.
+"""
+
+import contextlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import pytest
+
+import a2keras
+from a2keras import models
+
+TENSORFLOW = keras.backend.backend() == "tensorflow"
+CLASSES = 5
+
+
+class Case(NamedTuple):
+    """How a thing is built, and the shape of what it takes: channels last, without the batch."""
+
+    build: Callable[[tuple[int, ...]], keras.Model]
+    shape: tuple[int, ...]
+
+
+def layer(kind: type, **arguments: Any) -> Case:
+    """A layer between its input and a classifier."""
+
+    def build(shape):
+        inputs = keras.Input(shape)
+        x = keras.layers.GlobalAveragePooling2D()(kind(**arguments)(inputs))
+        x = keras.layers.Dense(CLASSES)(x)
+        return keras.Model(inputs, keras.layers.Activation("softmax", dtype="float32")(x))
+
+    return Case(build, (13, 17, 11))
+
+
+def network(name: str, *size: int) -> Case:
+    def build(shape):
+        return models.build(name, input_shape=shape, classes=CLASSES)
+
+    return Case(build, (*size, 3))
+
+
+LAYERS = {
+    "DoubleAttention": layer(a2keras.DoubleAttention, value_channels=3, descriptors=2),
+    "DoubleAttention, pre-activation": layer(a2keras.DoubleAttention, pre_activation=True),
+    "NonLocal": layer(a2keras.NonLocal, value_channels=3),
+    "SqueezeExcitation": layer(a2keras.SqueezeExcitation, ratio=3),
+}
+NETWORKS = {
+    "a2_resnet11": network("a2_resnet11", 19, 23),
+    "a2_resnet11_video": network("a2_resnet11_video", 3, 19, 23),
+    "a2_resnet50": network("a2_resnet50", 37, 41),
+    "a2_resnet50_video": network("a2_resnet50_video", 3, 37, 41),
+    "resnet26_video": network("resnet26_video", 3, 19, 23),
+    "resnet29_video": network("resnet29_video", 3, 19, 23),
+    "resnet50_lite": network("resnet50_lite", 37, 41),
+    "resnet50_video": network("resnet50_video", 3, 37, 41),
+}
+CASES = {**LAYERS, **NETWORKS}
+EVERY_CASE = pytest.mark.parametrize("name", CASES)
+ON_TENSORFLOW = pytest.mark.skipif(not TENSORFLOW, reason="TensorFlow's own")
+
+
+def test_everything_is_enrolled():
+    assert NETWORKS.keys() == set(models.list_models())
+    layers = {n for n in a2keras.__all__ if isinstance(getattr(a2keras, n), type)}
+    assert {name.partition(",")[0] for name in LAYERS} == layers
+
+
+def batch(name: str, count: int = 2) -> np.ndarray:
+    return np.random.default_rng(1).normal(size=(count, *CASES[name].shape)).astype("float32")
+
+
+def randomise(model: keras.Model) -> None:
+    """No weight at a value that another, forgotten one might have too; signals of order one."""
+    generator = np.random.default_rng(2)
+    for weight in model.weights:
+        noise = generator.normal(size=weight.shape)
+        if len(weight.shape) > 1:
+            value = noise / np.sqrt(np.prod(weight.shape[:-1]))
+        else:
+            value = 0.1 * noise + any(n in weight.path for n in ("gamma", "variance"))
+        weight.assign(np.abs(value) if "variance" in weight.path else value)
+
+
+@contextlib.contextmanager
+def setting(change: Callable, value: str, before: str):
+    change(value)
+    try:
+        yield
+    finally:
+        change(before)
+
+
+class Built:
+    """The model of a case with random weights, and what it answers; built once for all checks."""
+
+    def __init__(self, name: str) -> None:
+        keras.utils.set_random_seed(0)
+        self.model = CASES[name].build(CASES[name].shape)
+        randomise(self.model)
+        self.outputs = answers(self.model, batch(name))
+
+
+def answers(model: keras.Model, inputs: np.ndarray) -> np.ndarray:
+    return keras.ops.convert_to_numpy(model(inputs, training=False))
+
+
+@pytest.fixture(scope="module")
+def built():
+    """Keeps one case at a time: pytest runs the checks of a case together (see the ids)."""
+    kept: dict[str, Built] = {}
+
+    def get(name: str) -> Built:
+        if name not in kept:
+            kept.clear()
+            kept[name] = Built(name)
+        return kept[name]
+
+    return get
+
+
+@EVERY_CASE
+def test_conformance(name, built, tmp_path):
+    """The checks of one case in a row, since building it is what takes the time."""
+    case = built(name)
+    probabilities_of_each_example_alone(name, case)
+    a_file_brings_it_back(name, case, tmp_path)
+    mixed_precision_is_close(name, case)
+    channels_first_is_the_same(name, case)
+    if TENSORFLOW:
+        two_replicas_take_the_step_of_one(name, case)
+        a_saved_model_computes_the_same(name, case, tmp_path)
+
+
+def probabilities_of_each_example_alone(name: str, case: Built) -> None:
+    assert case.outputs.shape == (2, CLASSES)
+    assert np.allclose(case.outputs.sum(axis=-1), 1, atol=1e-5)
+    assert not np.allclose(case.outputs[0], case.outputs[1], atol=1e-4), "inputs must matter"
+    assert np.allclose(answers(case.model, batch(name)[1:]), case.outputs[1:], atol=1e-5)
+
+
+def a_file_brings_it_back(name: str, case: Built, tmp_path: Any) -> None:
+    case.model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert np.array_equal(answers(loaded, batch(name)), case.outputs)
+
+
+def mixed_precision_is_close(name: str, case: Built) -> None:
+    with setting(keras.config.set_dtype_policy, "mixed_bfloat16", "float32"):
+        model = CASES[name].build(CASES[name].shape)
+    model.set_weights(case.model.get_weights())
+    outputs = model(batch(name), training=False)
+    assert keras.backend.standardize_dtype(outputs.dtype) == "float32"
+    assert np.allclose(keras.ops.convert_to_numpy(outputs), case.outputs, atol=0.1)
+    kernels = [w for w in model.trainable_weights if "kernel" in w.path]
+    assert {keras.backend.standardize_dtype(each.dtype) for each in kernels} == {"float32"}
+
+
+def channels_first_is_the_same(name: str, case: Built) -> None:
+    shape = CASES[name].shape
+    with setting(keras.config.set_image_data_format, "channels_first", "channels_last"):
+        model = CASES[name].build((shape[-1], *shape[:-1]))
+    model.set_weights(case.model.get_weights())
+    assert np.allclose(answers(model, np.moveaxis(batch(name), -1, 1)), case.outputs, atol=1e-4)
+
+
+def two_replicas_take_the_step_of_one(name: str, case: Built) -> None:
+    """Inference mode, so that batch normalisation has the same statistics on either side."""
+    import tensorflow as tf
+
+    inputs = batch(name)
+
+    def step(model, optimizer, x, replicas):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(tf.math.log(model(x, training=False)[:, 1])) / replicas
+        variables = model.trainable_variables
+        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+
+    def made():
+        model = CASES[name].build(CASES[name].shape)
+        model.set_weights(case.model.get_weights())
+        optimizer = keras.optimizers.SGD(0.01)
+        optimizer.build(model.trainable_variables)
+        return model, optimizer
+
+    alone, optimizer = made()
+    step(alone, optimizer, inputs, 2)
+    reduction = tf.distribute.ReductionToOneDevice()
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"], reduction)
+    with strategy.scope():
+        model, optimizer = made()
+    parts = strategy.experimental_distribute_values_from_function(
+        lambda context: inputs[
+            context.replica_id_in_sync_group : context.replica_id_in_sync_group + 1
+        ]
+    )
+    strategy.run(lambda x: step(model, optimizer, x, 2), args=(parts,))
+    for one, two in zip(alone.weights, model.weights, strict=True):
+        assert np.allclose(one.numpy(), two.numpy(), atol=1e-4), one.path
+    moved = [
+        not np.allclose(a, b)
+        for a, b in zip(case.model.get_weights(), alone.get_weights(), strict=True)
+    ]
+    assert any(moved)
+
+
+def a_saved_model_computes_the_same(name: str, case: Built, tmp_path: Any) -> None:
+    import tensorflow as tf
+
+    case.model.export(tmp_path / "saved", verbose=False)
+    served = tf.saved_model.load(str(tmp_path / "saved"))
+    assert np.allclose(served.serve(batch(name)), case.outputs, atol=1e-5)
