@@ -132,6 +132,7 @@ def load_keras(path: Path) -> Any:
     import keras
 
     # Registers the layers of a2keras: the command does not import them all by itself.
+    import a2keras.channel_groups
     import a2keras.double_attention
     import a2keras.non_local
     import a2keras.squeeze_excitation  # noqa: F401

@@ -8,7 +8,11 @@ from typing import Any
 import keras
 from keras import layers
 
+from a2keras.channel_groups import GroupedConv2D, GroupedConv3D
+
 PADDINGS = ("same", "symmetric")
+_PLAIN = {2: layers.Conv2D, 3: layers.Conv3D}
+_GROUPED = {2: GroupedConv2D, 3: GroupedConv3D}
 
 Triple = tuple[int, int, int]
 
@@ -61,8 +65,19 @@ def convolution(
     rank = rank_of(x)
     x, padding = pad(x, kernel, strides, padding, name)
     arguments = {"use_bias": False, **arguments}
-    return getattr(layers, f"Conv{rank}D")(
+    kinds = _GROUPED if arguments.get("groups", 1) > 1 else _PLAIN
+    return kinds[rank](
         channels, kernel[-rank:], strides[-rank:], padding=padding, name=name, **arguments
+    )(x)
+
+
+def depthwise_convolution(
+    x: Any, kernel: Triple, strides: Triple, *, name: str, padding: str = "same"
+) -> Any:
+    """A convolution of every channel of an image by itself, without bias."""
+    x, padding = pad(x, kernel, strides, padding, name)
+    return layers.DepthwiseConv2D(
+        kernel[1:], strides[1:], padding=padding, use_bias=False, name=name
     )(x)
 
 
