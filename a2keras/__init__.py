@@ -50,3 +50,5 @@ def __getattr__(name: str) -> Any:
 if not is_command():
     for _name in __all__:
         __getattr__(_name)
+    # Layers of networks in `a2keras.models`, and no public names.
+    import_module("a2keras.channel_groups")
