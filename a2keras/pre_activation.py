@@ -16,9 +16,10 @@ def clone_initializer(initializer: Any) -> Any:
     return initializer
 
 
-def pre_activation(x: Any, name: str, axis: int = -1) -> Any:
-    """BN → ReLU as two layers, `NAME_bn` and `NAME_relu`."""
-    x = keras.layers.BatchNormalization(axis=axis, name=f"{name}_bn", **BATCH_NORMALIZATION)(x)
+def pre_activation(x: Any, name: str, axis: int = -1, **normalization: float) -> Any:
+    """BN → ReLU as two layers, `NAME_bn` and `NAME_relu`; BN as the paper's, or as told."""
+    normalization = {**BATCH_NORMALIZATION, **normalization}
+    x = keras.layers.BatchNormalization(axis=axis, name=f"{name}_bn", **normalization)(x)
     return keras.layers.ReLU(name=f"{name}_relu")(x)
 
 

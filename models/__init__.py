@@ -5,12 +5,19 @@ from typing import Any
 
 import keras
 
-from a2keras.models import classic_resnet, r2plus1d, resnet
+from a2keras.models import classic_resnet, mfnet, mobilenet_v2, r2plus1d, resnet, shufflenet_v2
 from a2keras.models.features import features
 
 __all__ = ["build", "features", "is_video", "list_models"]
 
-_BUILDERS = {**resnet.BUILDERS, **classic_resnet.BUILDERS, **r2plus1d.BUILDERS}
+_BUILDERS = {
+    **resnet.BUILDERS,
+    **classic_resnet.BUILDERS,
+    **r2plus1d.BUILDERS,
+    **mobilenet_v2.BUILDERS,
+    **shufflenet_v2.BUILDERS,
+    **mfnet.BUILDERS,
+}
 
 ResNet26Video = _BUILDERS["resnet26_video"]
 ResNet29Video = _BUILDERS["resnet29_video"]
@@ -26,6 +33,14 @@ SEResNet50 = _BUILDERS["se_resnet50"]
 R2Plus1D34 = _BUILDERS["r2plus1d_34"]
 R2Plus1D18 = _BUILDERS["r2plus1d_18"]
 Res3D18 = _BUILDERS["res3d_18"]
+MobileNetV2 = _BUILDERS["mobilenet_v2"]
+A2MobileNetV2 = _BUILDERS["a2_mobilenet_v2"]
+ShuffleNetV2 = _BUILDERS["shufflenet_v2"]
+A2ShuffleNetV2 = _BUILDERS["a2_shufflenet_v2"]
+MFNet3D = _BUILDERS["mfnet_3d"]
+A2MFNet3D = _BUILDERS["a2_mfnet_3d"]
+MFNet2D = _BUILDERS["mfnet_2d"]
+A2MFNet2D = _BUILDERS["a2_mfnet_2d"]
 
 
 def list_models() -> list[str]:
