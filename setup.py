@@ -48,6 +48,7 @@ setup(
         # tensorflow-io 0.37.1's native library loads with TensorFlow 2.16 and 2.17 only.
         "io": ["tensorflow-io==0.37.1", "tensorflow>=2.17.1,<2.18"],
         "jax": ["jax>=0.4.34"],
+        "prepare": ["apache-beam>=2.70,<3"],
         "torch": ["torch>=2.4"],
     },
     entry_points={"console_scripts": ["a2keras = a2keras.__main__:main"]},
