@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import json
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,11 @@ class Recipe:
     data: str = ""  # digits | folder:DIR
     task: str = "auto"  # image | video | auto: what the files are
     model: str = "auto"  # a name of `a2keras.models.list_models()`; auto: the small one of the task
+    attention: str = "auto"  # blocks: a2 | non_local | none; auto: as the network has them
+    positions: str = ""  # units that a block follows (comma-separated); empty: the network's own
+    weights: str = ""  # a file of weights to start from; what does not fit stays random
+    bn_momentum: float = 0.0  # of every batch normalisation; 0: the network's own
+    bn_epsilon: float = 0.0  # of the network's; blocks keep theirs. 0: the network's own
 
     # What enters the network.
     size: int = 112  # height and width
@@ -37,6 +43,8 @@ class Recipe:
     steps_per_epoch: int = 0  # 0: as many as the examples give
     batch_size: int = 16  # of all replicas together
     learning_rate: float = 0.05  # after the warm-up
+    base_batch: int = 0  # the batch that learning_rate is for: it goes with batch_size. 0: any
+    learning_rate_factors: str = ""  # pattern=factor, …: the first that a weight's path has
     schedule: str = "cosine"  # cosine | step
     warmup_epochs: float = 1.0
     step_epochs: str = ""  # step: after these epochs (comma-separated) …
@@ -44,8 +52,12 @@ class Recipe:
     momentum: float = 0.9  # Nesterov
     weight_decay: float = 1e-4  # as SGD with an L2 penalty means it; not on BN and biases
     label_smoothing: float = 0.0
+    clip_norm: float = 0.0  # largest norm of the gradient of all weights together; 0: any
+    ema_decay: float = 0.0  # of averaged weights, which are then what is scored and saved; 0: none
+    precise_bn: int = 0  # batches that give the statistics of evaluation; 0: running averages
 
     # How it is computed.
+    accumulate: int = 1  # micro-batches of a batch; batch normalisation sees only these
     precision: str = "float32"  # float32 | mixed_float16 | mixed_bfloat16
     jit_compile: bool = False
     seed: int = 0
@@ -62,10 +74,10 @@ class Recipe:
         for field, choices in _CHOICES.items():
             if getattr(self, field) not in choices:
                 _refuse(field, f"must be one of {', '.join(choices)}", getattr(self, field))
-        for field in ("size", "frames", "stride", "epochs", "batch_size", "views"):
+        for field in _AT_LEAST_ONE:
             if getattr(self, field) < 1:
                 _refuse(field, "must be at least 1", getattr(self, field))
-        for field in ("validation_fraction", "test_fraction", "label_smoothing", "momentum"):
+        for field in _FRACTIONS:
             if not 0 <= getattr(self, field) < 1:
                 _refuse(field, "must be at least 0 and less than 1", getattr(self, field))
         for each in dataclasses.fields(self):
@@ -74,7 +86,7 @@ class Recipe:
         for field in ("learning_rate", "step_factor"):
             if not getattr(self, field) > 0:
                 _refuse(field, "must be greater than 0", getattr(self, field))
-        for field in ("weight_decay", "warmup_epochs", "steps_per_epoch", "seed", "memory_budget"):
+        for field in _NOT_NEGATIVE:
             if not getattr(self, field) >= 0:
                 _refuse(field, "must be at least 0", getattr(self, field))
         if not 0 < self.crop_scale <= 1:
@@ -83,6 +95,9 @@ class Recipe:
             _refuse("warmup_epochs", f"must be at most epochs={self.epochs}", self.warmup_epochs)
         if not all(part.strip().isdigit() for part in self.step_epochs.split(",") if part.strip()):
             _refuse("step_epochs", "must be whole numbers with commas between", self.step_epochs)
+        if self.batch_size % self.accumulate:
+            _refuse("accumulate", f"must divide batch_size={self.batch_size}", self.accumulate)
+        self.rate_factors()
 
     def override(self, settings: list[str]) -> "Recipe":
         """Returns the recipe with `key=value` settings applied, each by the type of its field.
@@ -120,9 +135,55 @@ class Recipe:
         """The epochs of `step_epochs` as numbers."""
         return [int(part) for part in self.step_epochs.split(",") if part.strip()]
 
+    def unit_names(self) -> tuple[str, ...]:
+        """The units of `positions`."""
+        return tuple(part.strip() for part in self.positions.split(",") if part.strip())
 
+    def peak_rate(self) -> float:
+        """The learning rate after the warm-up, in proportion to the batch if the recipe says so."""
+        if not self.base_batch:
+            return self.learning_rate
+        return self.learning_rate * self.batch_size / self.base_batch
+
+    def rate_factors(self) -> list[tuple[re.Pattern, float]]:
+        """`learning_rate_factors` as (pattern to search in a weight's path, factor)."""
+        factors = []
+        for part in filter(None, map(str.strip, self.learning_rate_factors.split(","))):
+            pattern, _, factor = part.rpartition("=")
+            try:
+                factors.append((re.compile(pattern), float(factor)))
+                valid = pattern and 0 <= float(factor) < math.inf
+            except (ValueError, re.error):
+                valid = False
+            if not valid:
+                rule = "must be pattern=factor with commas between, factors of at least 0"
+                _refuse("learning_rate_factors", rule, self.learning_rate_factors)
+        return factors
+
+
+_AT_LEAST_ONE = ("size", "frames", "stride", "epochs", "batch_size", "views", "accumulate")
+_FRACTIONS = (
+    "validation_fraction",
+    "test_fraction",
+    "label_smoothing",
+    "momentum",
+    "bn_momentum",
+    "ema_decay",
+)
+_NOT_NEGATIVE = (
+    "weight_decay",
+    "warmup_epochs",
+    "steps_per_epoch",
+    "seed",
+    "memory_budget",
+    "base_batch",
+    "clip_norm",
+    "precise_bn",
+    "bn_epsilon",
+)
 _CHOICES = {
     "task": ("auto", "image", "video"),
+    "attention": ("auto", "a2", "non_local", "none"),
     "fit": ("crop", "letterbox"),
     "schedule": ("cosine", "step"),
     "precision": ("float32", "mixed_float16", "mixed_bfloat16"),
