@@ -51,7 +51,7 @@ class Body(Protocol):
     """The layers between a network's input and its last feature maps."""
 
     def __call__(
-        self, x: Any, network: Any, blocks: Blocks, padding: str, **options: Any
+        self, x: Any, network: Any, blocks: Blocks, padding: str, *_: Any, **options: Any
     ) -> Any: ...
 
 
