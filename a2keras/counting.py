@@ -7,11 +7,13 @@ multiplication and one addition: half a "FLOP" where a FLOP is either of the two
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import keras
-from keras import layers
+
+from a2keras.counting_layers import multiply_adds, step
+from a2keras.counting_operations import Call
 
 Shape = tuple[int | None, ...]
 
@@ -73,135 +75,131 @@ def count(model: keras.Model) -> Count:
 
 def _counts(model: keras.Model) -> Iterator[LayerCount]:
     counted: set[int] = set()
-    for layer, inputs, outputs in _calls(model):
-        if isinstance(layer, keras.Model):
-            yield from _counts(layer)
-            continue
-        first = inputs[0] if inputs else outputs[0]
-        shape = tuple(outputs[0].shape)
-        if None in shape[1:]:
-            raise ValueError(
-                "count needs shapes that are known but for the batch. "
-                f"Received: layer {layer.name!r} with output shape {shape}"
-            )
-        paper, planned = multiply_adds(layer, tuple(first.shape), shape)
-        size = keras.backend.standardize_dtype(layer.compute_dtype)
+    for call in _calls_of_model(model):
+        # The weights of a layer that is called twice are there once.
+        weights = [w for w in getattr(call.operation, "weights", ()) if id(w) not in counted]
+        counted |= {id(weight) for weight in weights}
         yield LayerCount(
-            name=layer.name,
-            kind=type(layer).__name__,
-            output_shape=shape,
-            # The weights of a layer that is called twice are there once.
-            parameters=0 if id(layer) in counted else layer.count_params(),
-            multiply_adds=paper,
-            planned_multiply_adds=planned,
-            activation_bytes=_BYTES[size] * sum(math.prod(o.shape[1:]) for o in outputs),
+            name=call.operation.name,
+            kind=type(call.operation).__name__,
+            output_shape=(None, *call.output[1:]) if call.output else (),
+            parameters=sum(math.prod(weight.shape) for weight in weights),
+            multiply_adds=multiply_adds(call),
+            planned_multiply_adds=multiply_adds(call, planned=True),
+            activation_bytes=sum(_bytes(tensor, call.operation) for tensor in call.outputs),
         )
-        counted.add(id(layer))
 
 
-def _calls(model: keras.Model) -> Iterator[tuple[Any, list, list]]:
-    """Every call of a layer in a model's graph, with its symbolic inputs and outputs.
-
-    Keras has no public view of the calls of a shared layer: `layer.input` refuses it, since the
-    layer may have been called elsewhere too. `_nodes` are those of this model alone.
-    """
-    functional = model._functional if isinstance(model, keras.Sequential) else model
-    if not hasattr(functional, "_nodes"):
+def _calls_of_model(model: keras.Model) -> list[Call]:
+    graph = _graph_of(model)
+    if graph is None:
         raise ValueError(
             "count needs a functional or a built Sequential model: the layers of a subclassed one "
             f"have no known shapes. Received: {type(model).__name__} {model.name!r}"
         )
-    for depth in sorted(functional._nodes_by_depth, reverse=True):
-        for node in functional._nodes_by_depth[depth]:
-            yield node.operation, node.input_tensors, node.output_tensors
+    inputs = [each for each in graph.operations if isinstance(each, keras.layers.InputLayer)]
+    calls = [_input(layer) for layer in inputs]
+    given = {id(call.operation.output): call.outputs[0] for call in calls}
+    return calls + _run(graph, [given[id(each)] for each in graph.inputs])[0]
 
 
-def multiply_adds(layer: Any, inputs: Shape, outputs: Shape) -> tuple[int, int]:
-    """Multiply-adds of one call of a layer for one example: as the paper counts, and as planned.
+def _input(layer: keras.layers.InputLayer) -> Call:
+    shape, dtype = layer.output.shape, layer.output.dtype
+    _check_shape(layer, shape, shape[1:])
+    # A batch of one example: whatever a reshape folds into the batch then has a size.
+    return Call(layer, (), {}, [keras.KerasTensor((1, *shape[1:]), dtype)])
 
-    A layer may count itself, with a method `multiply_adds(input_shape)`, and one with an order to
-    choose with `multiply_adds(input_shape, planned=True)` too.
+
+def _run(graph: Any, inputs: list) -> tuple[list[Call], list]:
+    """The calls of layers and operations in a graph for these inputs, and its outputs.
+
+    Keras has no public view of the calls of a shared layer: `layer.input` is that of the first
+    one, which may be in another model. The nodes of a graph are its own.
     """
-    if hasattr(layer, "multiply_adds"):
-        paper = layer.multiply_adds(inputs)
-        has_plan = hasattr(layer, "association")
-        return paper, layer.multiply_adds(inputs, planned=True) if has_plan else paper
-    for kinds, rule in _RULES:
-        if isinstance(layer, kinds):
-            return (rule(layer, inputs, outputs),) * 2
-    raise ValueError(
-        f"count does not know what a layer of kind {type(layer).__name__} costs "
-        f"(layer {layer.name!r}). Give it a method `multiply_adds(input_shape)`."
-    )
+    tensors = dict(zip(map(id, graph.inputs), inputs, strict=True))
+    calls = []
+
+    def known(each: Any) -> Any:
+        return tensors.get(id(each), each)
+
+    for depth in sorted(graph._nodes_by_depth, reverse=True):
+        for node in graph._nodes_by_depth[depth]:
+            if node.is_input:
+                continue
+            args = keras.tree.map_structure(known, node.arguments.args)
+            kwargs = keras.tree.map_structure(known, node.arguments.kwargs)
+            inner, outputs = _called(node.operation, args, kwargs)
+            calls += inner
+            tensors |= zip(map(id, node.outputs), outputs, strict=True)
+    return calls, [tensors[id(each)] for each in graph.outputs]
 
 
-def _convolution(layer: Any, inputs: Shape, outputs: Shape) -> int:
-    # The kernel is (*window, input channels / groups, filters).
-    return _positions(layer, outputs) * math.prod(layer.kernel.shape)
+def _called(operation: Any, args: tuple, kwargs: dict) -> tuple[list[Call], list]:
+    """The calls that one node of a graph stands for, those of a model in it too; its outputs."""
+    call = Call(operation, args, kwargs, [])
+    graph = None if hasattr(operation, "multiply_adds") else _graph_of(operation)
+    if graph is not None:
+        return _run(graph, _inputs_of(graph, call.first))
+    outputs = keras.tree.flatten(operation.compute_output_spec(*args, **kwargs))
+    if any(None in tensor.shape for tensor in outputs):
+        # Some layers are told their shape, `EinsumDense` for one. Then their `call` is traced.
+        spec = keras.Operation.compute_output_spec(operation, *args, **kwargs)
+        outputs = keras.tree.flatten(spec)
+    for tensor in outputs:
+        _check_shape(operation, tensor.shape, tensor.shape)
+    if isinstance(operation, keras.layers.TimeDistributed):
+        graph = _graph_of(operation.layer)
+        if graph is not None:
+            return _run(graph, [step(call)])[0], outputs
+    return [call._replace(outputs=outputs)], outputs
 
 
-def _transposed(layer: Any, inputs: Shape, outputs: Shape) -> int:
-    return _positions(layer, inputs) * math.prod(layer.kernel.shape)
+def _inputs_of(graph: Any, given: Any) -> list:
+    if isinstance(given, dict) and {each.name for each in graph.inputs} <= set(given):
+        return [given[each.name] for each in graph.inputs]
+    return keras.tree.flatten(given)
 
 
-def _depthwise(layer: Any, inputs: Shape, outputs: Shape) -> int:
-    return _positions(layer, outputs) * math.prod(layer.kernel.shape)
+def _graph_of(operation: Any) -> Any:
+    """The functional graph of a model or a `keras.Function`, or None."""
+    graph = operation._functional if isinstance(operation, keras.Sequential) else operation
+    return graph if hasattr(graph, "_nodes_by_depth") else None
 
 
-def _separable(layer: Any, inputs: Shape, outputs: Shape) -> int:
-    kernels = math.prod(layer.depthwise_kernel.shape) + math.prod(layer.pointwise_kernel.shape)
-    return _positions(layer, outputs) * kernels
+def _check_shape(operation: Any, shape: Shape, known: Shape) -> None:
+    if None in known:
+        raise ValueError(
+            "count needs shapes that are known but for the batch. "
+            f"Received: layer {operation.name!r} with output shape {tuple(shape)}"
+        )
 
 
-def _dense(layer: Any, inputs: Shape, outputs: Shape) -> int:
-    return math.prod(_known(inputs[1:])) * layer.units
+def _bytes(tensor: Any, operation: Any) -> int:
+    size = _BYTES.get(tensor.dtype)
+    if size is None:
+        raise ValueError(
+            f"count does not know how many bytes a {tensor.dtype} takes. "
+            f"Received: an output of {operation.name!r}"
+        )
+    return size * math.prod(tensor.shape)
 
 
-def _free(layer: Any, inputs: Shape, outputs: Shape) -> int:
-    return 0
-
-
-def _positions(layer: Any, shape: Shape) -> int:
-    spatial = shape[1:-1] if layer.data_format == "channels_last" else shape[2:]
-    return math.prod(_known(spatial))
-
-
-def _known(shape: Shape) -> tuple[int, ...]:
-    if None in shape:
-        raise ValueError(f"multiply-adds need known sizes. Received: shape={shape}")
-    return tuple(size for size in shape if size is not None)
-
-
-# The first kind that fits decides, so that a subclass comes before the class that it extends.
-_RULES: list[tuple[tuple[type, ...], Callable[[Any, Shape, Shape], int]]] = [
-    ((layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose), _transposed),
-    ((layers.DepthwiseConv1D, layers.DepthwiseConv2D), _depthwise),
-    ((layers.SeparableConv1D, layers.SeparableConv2D), _separable),
-    ((layers.Conv1D, layers.Conv2D, layers.Conv3D), _convolution),
-    ((layers.Dense,), _dense),
-    (
-        (
-            layers.InputLayer, layers.Rescaling, layers.Normalization, layers.BatchNormalization,
-            layers.LayerNormalization, layers.Activation, layers.ReLU, layers.Softmax,
-            layers.Add, layers.Multiply, layers.Concatenate, layers.Average, layers.Maximum,
-            layers.MaxPooling1D, layers.MaxPooling2D, layers.MaxPooling3D,
-            layers.AveragePooling1D, layers.AveragePooling2D, layers.AveragePooling3D,
-            layers.GlobalAveragePooling1D, layers.GlobalAveragePooling2D,
-            layers.GlobalAveragePooling3D, layers.GlobalMaxPooling1D, layers.GlobalMaxPooling2D,
-            layers.GlobalMaxPooling3D, layers.ZeroPadding1D, layers.ZeroPadding2D,
-            layers.ZeroPadding3D, layers.Cropping2D, layers.Cropping3D, layers.UpSampling2D,
-            layers.Dropout, layers.SpatialDropout2D, layers.SpatialDropout3D, layers.Flatten,
-            layers.Reshape, layers.Permute, layers.Identity,
-        ),
-        _free,
-    ),
-]  # fmt: skip
 _BYTES = {
+    "bool": 1,
+    "int8": 1,
+    "uint8": 1,
+    "int16": 2,
+    "uint16": 2,
+    "int32": 4,
+    "uint32": 4,
+    "int64": 8,
+    "uint64": 8,
+    "float8_e4m3fn": 1,
+    "float8_e5m2": 1,
     "float16": 2,
     "bfloat16": 2,
     "float32": 4,
     "float64": 8,
-    "uint8": 1,
-    "int32": 4,
-    "int64": 8,
+    "complex64": 8,
+    "complex128": 16,
 }

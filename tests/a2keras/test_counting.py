@@ -79,8 +79,94 @@ def test_shared_layers_count_at_each_use_but_are_there_once():
 def test_nested_and_sequential_models():
     inner = keras.Sequential([keras.Input((13, 17, 3)), layers.Dense(5)])
     nested = functional(inner, layers.Dense(2))
-    assert a2keras.count(nested).multiply_adds == 221 * (3 * 5 + 5 * 2)
+    counted = a2keras.count(nested)
+    assert counted.multiply_adds == 221 * (3 * 5 + 5 * 2)
+    # The input of the inner model is that of the outer one: it is there once.
+    assert counted.activation_bytes == 4 * 221 * (3 + 5 + 2)
     assert a2keras.count(inner).multiply_adds == 221 * 15
+
+
+def test_a_shared_model_counts_at_each_use_but_is_there_once():
+    dense = layers.Dense(3)
+    shared = keras.Sequential([keras.Input((13, 17, 3)), dense, layers.BatchNormalization()])
+    counted = a2keras.count(functional(shared, layers.ReLU(), shared, dense))
+    assert counted.multiply_adds == 3 * 221 * 9
+    assert counted.parameters == sum(each.parameters for each in counted.by_layer) == 12 + 12
+    assert [each.kind for each in counted.by_layer] == [
+        *["InputLayer", "Dense", "BatchNormalization", "ReLU"],
+        *["Dense", "BatchNormalization", "Dense"],
+    ]
+
+
+def test_a_nested_model_of_unknown_size_is_counted_at_the_size_that_it_gets():
+    anywhere = functional(
+        layers.Conv2D(5, 3), layers.GlobalAveragePooling2D(), shape=(None,) * 2 + (3,)
+    )
+    counted = a2keras.count(functional(anywhere, layers.Dense(2)))
+    assert counted.multiply_adds == 11 * 15 * 27 * 5 + 5 * 2
+
+
+def test_models_by_name_in_the_middle_and_in_functions():
+    left, right = keras.Input((7,), name="left"), keras.Input((5,), name="right")
+    inner = keras.Model([left, right], layers.Concatenate()([layers.Dense(3)(left), right]))
+    a, b = keras.Input((5,)), keras.Input((7,))
+    called = keras.Model([a, b], inner({"right": a, "left": b}))
+    assert a2keras.count(called).multiply_adds == 7 * 3
+
+    x = keras.Input((7,))
+    middle = layers.Dense(3)(x)
+    end = layers.Dense(2)(layers.Dense(5)(middle))
+    assert a2keras.count(keras.Model(middle, end)).multiply_adds == 3 * 5 + 5 * 2
+    function = keras.Function(middle, end)
+    assert a2keras.count(keras.Model(x, function(layers.Dense(3)(x)))).multiply_adds == 21 + 25
+
+
+def test_a_model_at_each_time_step():
+    frame = functional(layers.Conv2D(5, 3, name="conv"), layers.GlobalAveragePooling2D())
+    at_each = layers.TimeDistributed(frame, name="frames")
+    model = functional(at_each, layers.LSTM(2), shape=(7, 13, 17, 3))
+    counted = a2keras.count(model)
+    by_name = {each.name: each for each in counted.by_layer}
+    assert by_name["conv"].multiply_adds == 7 * 11 * 15 * 27 * 5
+    assert by_name["conv"].activation_bytes == 7 * 4 * 11 * 15 * 5
+    assert counted.multiply_adds == by_name["conv"].multiply_adds + 7 * 8 * (5 + 2)
+    assert counted.parameters == sum(each.parameters for each in counted.by_layer)
+    dense = a2keras.count(functional(layers.TimeDistributed(layers.Dense(5), name="each")))
+    assert [each.name for each in dense.by_layer[1:]] == ["each"]
+    assert dense.activation_bytes == 4 * 221 * (3 + 5)
+
+
+def test_axes_in_the_batch_count():
+    block = DoubleAttention(5, 2)
+    alone = a2keras.count(functional(block, layers.Conv2D(5, 3), shape=(13, 17, 11)))
+    clip = x = keras.Input((7, 13, 17, 11))
+    x = keras.ops.reshape(x, (-1, 13, 17, 11))
+    frames = layers.Conv2D(5, 3)(block(x))
+    counted = a2keras.count(keras.Model(clip, keras.ops.reshape(frames, (-1, 7, 11, 15, 5))))
+    at_each = layers.TimeDistributed(block)
+    wrapped = a2keras.count(functional(at_each, shape=(7, 13, 17, 11)))
+    assert counted.multiply_adds == 7 * alone.multiply_adds
+    assert counted.planned_multiply_adds == 7 * alone.planned_multiply_adds
+    assert wrapped.multiply_adds == 7 * alone.by_layer[1].multiply_adds
+    assert wrapped.planned_multiply_adds == 7 * alone.by_layer[1].planned_multiply_adds
+    assert wrapped.multiply_adds != wrapped.planned_multiply_adds
+
+
+def test_a_fixed_batch_is_counted_for_one_example():
+    x = keras.Input(batch_shape=(19, 13, 17, 3))
+    counted = a2keras.count(keras.Model(x, layers.Dense(5)(x)))
+    assert counted.multiply_adds == 221 * 15
+    assert counted.activation_bytes == 4 * 221 * (3 + 5)
+    assert counted.by_layer[-1].output_shape == (None, 13, 17, 5)
+
+
+def test_masks_and_states_are_arguments_of_a_call():
+    words, state = keras.Input((13,), dtype="int32"), keras.Input((5,))
+    embedded = layers.Embedding(31, 3, mask_zero=True)(words)
+    outputs = layers.GRU(5)(embedded, initial_state=state)
+    counted = a2keras.count(keras.Model([words, state], outputs))
+    assert counted.multiply_adds == 13 * 3 * 5 * (3 + 5)
+    assert counted.parameters == 31 * 3 + 3 * 5 * (3 + 5 + 2)
 
 
 def test_unknown_layers_are_refused():
@@ -103,6 +189,23 @@ def test_a_layer_may_count_itself():
     assert a2keras.count(functional(Counted())).multiply_adds == 21
 
 
+def test_a_layer_of_several_inputs_gets_their_shapes_as_in_build():
+    class Product(layers.Layer):
+        def build(self, input_shape):
+            self.built_for = input_shape
+
+        def call(self, inputs):
+            return inputs[0] @ inputs[1]
+
+        def multiply_adds(self, input_shape):
+            assert input_shape == self.built_for
+            (_, rows, columns), (_, _, others) = input_shape
+            return rows * columns * others
+
+    x, y = keras.Input((7, 5)), keras.Input((5, 11))
+    assert a2keras.count(keras.Model([x, y], Product()([x, y]))).multiply_adds == 7 * 5 * 11
+
+
 def test_subclassed_models_and_unknown_shapes_are_refused():
     class Model(keras.Model):
         pass
@@ -111,5 +214,14 @@ def test_subclassed_models_and_unknown_shapes_are_refused():
         a2keras.count(Model(name="sub"))
     with pytest.raises(ValueError, match=r"needs a functional or a built Sequential"):
         a2keras.count(keras.Sequential([layers.Dense(3)]))
+    unnamed = keras.Model(i := keras.Input((None, 17, 3)), layers.ReLU()(i))
+    with pytest.raises(ValueError, match=rf"layer '{unnamed.layers[0].name}' with output shape"):
+        a2keras.count(unnamed)
     with pytest.raises(ValueError, match=r"layer 'any' with output shape \(None, None, 17, 3\)"):
         a2keras.count(keras.Model(i := keras.Input((None, 17, 3), name="any"), layers.ReLU()(i)))
+
+
+def test_text_has_no_number_of_bytes():
+    x = keras.Input((3,), dtype="string", name="words")
+    with pytest.raises(ValueError, match=r"many bytes a string takes. Received: .* 'words'"):
+        a2keras.count(keras.Model(x, layers.Identity()(x)))
