@@ -115,7 +115,7 @@ def _predict_flags(values: flags.FlagValues) -> None:
 
 
 def _classify(artefact: Any, files: list[str], top: int) -> tuple[list[dict], list[dict]]:
-    from a2keras.models.preprocessing.decode import DecodeError
+    from a2keras.models.preprocessing.errors import DecodeError
 
     predictions, errors = [], []
     for file in progress(files, "predict") if len(files) > 1 else files:

@@ -14,7 +14,7 @@ from a2keras.console import UserError, say, write_json
 from a2keras.export import parity, predict, saved_model
 from a2keras.export.formats import FORMATS
 from a2keras.export.manifest import MANIFEST, hashes, read_manifest, sha256
-from a2keras.models.preprocessing.decode import DecodeError
+from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.spec import FILE_NAME, Preprocessing
 
 RANDOM_SAMPLES = 8

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from a2keras.console import UserError, progress, write_json
-from a2keras.models.preprocessing.decode import DecodeError
+from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.sampling import even_starts
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.config import Recipe

@@ -9,7 +9,7 @@ import numpy as np
 
 from a2keras.attention_maps import attention_maps
 from a2keras.console import UserError, progress, write_json
-from a2keras.models.preprocessing.decode import DecodeError
+from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.data import open_held_out
 from a2keras.training.pictures import draw_attention, draw_input

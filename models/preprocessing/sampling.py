@@ -40,3 +40,32 @@ def even_starts(count: int) -> np.ndarray:
     if count < 1:
         raise ValueError(f"`count` must be at least 1. Received: count={count}")
     return np.linspace(0.0, 1.0, count) if count > 1 else np.array([0.5])
+
+
+def steady_indices(times: np.ndarray) -> np.ndarray:
+    """The frames that a camera of constant rate would have taken, for a video of variable rate.
+
+    Cameras and recorders leave frames out, so that the t-th frame is not shown at t / rate. A clip
+    that took every stride-th frame would then run at a changing speed. Let d be the median step
+    between two times: the frame nearest to each of the moments t₀, t₀ + d, t₀ + 2d, … to the last
+    frame's is taken. Pauses repeat a frame.
+
+    All frames are taken once where every step is within d/2 of d (a constant rate, possibly with
+    jitter), and where the times are none: missing, or not ascending, as those of Xvid in AVI.
+
+    Args:
+        times: float (N,), seconds at which the frames are shown.
+
+    Returns:
+        int64 (M,), ascending, within [0, N).
+    """
+    steps = np.diff(times)
+    everything = np.arange(len(times), dtype=np.int64)
+    if not len(steps) or not (steps > 0).all():
+        return everything
+    step = np.median(steps)
+    if (np.abs(steps - step) <= step / 2).all():
+        return everything
+    moments = np.arange(np.floor((times[-1] - times[0]) / step + 0.5) + 1) * step
+    borders = (times[1:] + times[:-1]) / 2 - times[0]
+    return np.searchsorted(borders, moments).astype(np.int64)

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from a2keras.console import UserError, write_json
-from a2keras.models.preprocessing.decode import Path_, read_image, read_video
 from a2keras.models.preprocessing.geometry import FITS, fit
+from a2keras.models.preprocessing.image import read_image
+from a2keras.models.preprocessing.places import Path_
 from a2keras.models.preprocessing.sampling import clip_indices, even_starts
+from a2keras.models.preprocessing.video import decode_video
 
 FILE_NAME = "preprocessing.json"
 # (x - mean) · scale, of 8-bit RGB: what the authors' sister code uses for images and videos.
@@ -73,10 +75,14 @@ class Preprocessing:
     def read(self, path: Path_) -> np.ndarray:
         """Decodes a file to uint8 (H, W, 3), or (total frames, H, W, 3) for a video network.
 
+        Videos of variable frame rate are brought to a constant one, see `sampling.steady_indices`.
+
         Raises:
             DecodeError: the file is not of the kind that the network takes, or does not decode.
         """
-        return read_video(path, short_side=self.size) if self.is_video else read_image(path)
+        if not self.is_video:
+            return read_image(path)
+        return decode_video(path, short_side=self.size).steady()
 
     def view(self, frames: Any, start: Any = 0.5, offsets: Any = (0.5, 0.5)) -> Any:
         """One view of decoded frames: the clip that starts at `start`, cropped at `offsets`.

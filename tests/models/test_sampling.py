@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from a2keras.models.preprocessing import clip_indices, even_starts
+from a2keras.models.preprocessing import clip_indices, even_starts, steady_indices
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,35 @@ def test_messages():
     with pytest.raises(ValueError) as caught:
         even_starts(0)
     assert str(caught.value) == "`count` must be at least 1. Received: count=0"
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        ([0.0], [0]),
+        ([5.0, 5.1, 5.2, 5.3], [0, 1, 2, 3]),
+        ([0.0, 0.14, 0.2, 0.26, 0.4], [0, 1, 2, 3, 4]),  # jitter: within half a step of 0.1
+        ([0.0, 0.1, 0.2, 0.5, 0.6], [0, 1, 2, 2, 3, 3, 4]),  # two frames were left out
+        ([7.0, 7.1, 7.11, 7.2, 7.3], [0, 1, 3, 4]),  # one too many: median step 0.095
+        ([0.0, 0.1, 0.1, 0.5], [0, 1, 2, 3]),  # not ascending: no times at all
+        ([0.0, 0.2, 0.1, 0.3, 0.9], [0, 1, 2, 3, 4]),
+        ([0.0, float("nan"), 0.2, 0.9], [0, 1, 2, 3]),
+    ],
+)
+def test_steady_indices(times, expected):
+    indices = steady_indices(np.array(times))
+    assert indices.dtype == np.int64
+    assert indices.tolist() == expected
+
+
+def test_steady_indices_take_the_nearest_frame():
+    """Against a loop over moments and frames, for steps of any length."""
+    random = np.random.default_rng(4)
+    for _ in range(20):
+        times = 3 + np.cumsum(random.choice([0.03, 0.1, 0.27], 24) + random.uniform(0, 0.01, 24))
+        step = np.sort(np.diff(times))[11]
+        expected, moment = [], times[0]
+        while moment <= times[-1] + step / 2:
+            expected.append(int(np.argmin(np.abs(times - moment))))
+            moment += step
+        assert steady_indices(times).tolist() == expected

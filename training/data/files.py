@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from a2keras.console import progress, say
-from a2keras.models.preprocessing.decode import DecodeError, read_image, read_video
+from a2keras.models.preprocessing.errors import DecodeError
+from a2keras.models.preprocessing.image import read_image
+from a2keras.models.preprocessing.video import decode_video
 from a2keras.training.data.source import Examples
 
 GIB = 1024**3
@@ -48,7 +50,7 @@ class FileExamples(Examples):
 
     def frames(self, index: int) -> np.ndarray:
         path = self.paths[index]
-        return read_video(path, short_side=self.size) if self.is_video else read_image(path)
+        return decode_video(path, self.size).steady() if self.is_video else read_image(path)
 
     def training_frames(self, index: int) -> np.ndarray:
         kept = self.kept[index]
@@ -60,7 +62,7 @@ class FileExamples(Examples):
 def read_small(path: Path, is_video: bool, short_side: int) -> np.ndarray:
     """Decodes a file to uint8 frames whose short side is at most `short_side`."""
     if is_video:
-        return read_video(path, short_side=short_side)
+        return decode_video(path, short_side).steady()
     image = read_image(path)
     height, width = image.shape[:2]
     scale = short_side / min(height, width)

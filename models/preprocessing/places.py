@@ -1,0 +1,92 @@
+"""Where files lie: on this machine, in a cloud store or behind HTTP. Paths stay strings outside."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from a2keras.console import UserError
+
+Path_ = str | bytes | os.PathLike
+
+PLUGIN_SCHEMES = ("http", "https", "s3")  # file systems that tensorflow-io adds to TensorFlow
+
+
+def scheme_of(path: Path_) -> str:
+    """`gs` of `gs://bucket/file`; "" of a path on this machine."""
+    scheme, separator, _ = os.fsdecode(path).partition("://")
+    return scheme if separator else ""
+
+
+def is_remote(path: Path_) -> bool:
+    return bool(scheme_of(path))
+
+
+def absolute(place: str) -> str:
+    """The place as it is written into a recipe: absolute, `~` resolved, a URI as it is."""
+    return place.rstrip("/") if is_remote(place) else str(Path(place).expanduser().resolve())
+
+
+def as_path(place: Path_) -> Any:
+    """A path object that can be listed and read: `pathlib` here, `etils.epath` elsewhere.
+
+    Raises:
+        UserError: a file system that only tensorflow-io knows and that is not there, or HTTP, which
+            has no folders.
+    """
+    scheme = scheme_of(place)
+    if not scheme:
+        return Path(os.fsdecode(place))
+    if scheme in ("http", "https"):
+        raise UserError(f"{os.fsdecode(place)}: folders cannot be listed over HTTP, use csv:")
+    if scheme in PLUGIN_SCHEMES:
+        load_plugin(scheme)
+    from etils import epath
+
+    return epath.Path(os.fsdecode(place))
+
+
+def read_bytes(path: Path_) -> bytes:
+    """The whole file, wherever it lies.
+
+    Raises:
+        OSError: it cannot be read.
+        UserError: see `as_path`.
+    """
+    scheme = scheme_of(path)
+    if not scheme:
+        return Path(os.fsdecode(path)).read_bytes()
+    if scheme in PLUGIN_SCHEMES:
+        load_plugin(scheme)
+    import tensorflow as tf
+
+    try:
+        if scheme in ("http", "https"):
+            with tf.io.gfile.GFile(os.fsdecode(path), "rb") as file:
+                return file.read()
+        return as_path(path).read_bytes()
+    except tf.errors.OpError as error:
+        raise OSError(error.message) from error
+
+
+def load_plugin(scheme: str) -> None:
+    """Loads tensorflow-io where `scheme` needs it; says what to install where it is not there."""
+    import tensorflow as tf
+
+    if scheme not in tf.io.gfile.get_registered_schemes():
+        tensorflow_io()
+    if scheme not in tf.io.gfile.get_registered_schemes():
+        raise UserError(
+            f"{scheme}:// needs tensorflow-io, which loads with TensorFlow 2.16 and 2.17 only "
+            f"(this is {tf.__version__}): pip install 'a2keras[io]'"
+        )
+
+
+def tensorflow_io() -> Any:
+    """The module, or None where it is missing or its native library does not load."""
+    try:
+        import tensorflow_io as tfio
+
+        tfio.image.decode_webp  # noqa: B018  (loads the native library)
+    except (ImportError, NotImplementedError, AttributeError):
+        return None
+    return tfio
