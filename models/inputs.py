@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import layers
 
+from a2keras.models.weights import load
+
 # From the last feature maps and the number of classes to the logits (B, classes).
 Top = Callable[[Any, int], Any]
 
@@ -65,7 +67,7 @@ def network_model(
     """Puts the head on feature maps and makes the model, from the sources of `inputs` on.
 
     Raises:
-        ValueError: an unknown pooling, classes < 1, a weights file that does not exist.
+        ValueError: an unknown pooling, classes < 1, a weights file that does not exist or fit.
     """
     if pooling not in (None, "avg", "max"):
         raise ValueError(f"`pooling` must be None, 'avg' or 'max'. Received: pooling={pooling!r}")
@@ -86,5 +88,5 @@ def network_model(
                 "`weights` must be None or the path of a `.weights.h5` or `.keras` file. "
                 f"Received: weights={weights!r}, which is no file"
             )
-        model.load_weights(weights)
+        load(model, weights)
     return model

@@ -1,0 +1,147 @@
+"""Reading `.weights.h5` and `.keras` files by the names of their layers.
+
+Keras addresses a layer by its class and a counter (`layers/conv2d_3/vars/0`), so that a block more
+or less moves every layer behind it. But beside the variables it writes the layer's name, and that
+is what counts here. Nothing in a file is executed: of a `.keras` archive only the numbers are read.
+"""
+
+import io
+import math
+import zipfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from a2keras.models.assignment import Chain
+
+SUFFIXES = (".weights.h5", ".keras")
+_MEMBER = "model.weights.h5"
+# A data set may be compressed, a hostile one without limit: to less than this part it is not.
+_LARGE, _EXPANSION = 2**32, 1000
+
+
+class Contents(NamedTuple):
+    """What a file holds.
+
+    Attributes:
+        layers: {names of a layer: its arrays in order}.
+        others: (name, reason) of every array that is no weight.
+    """
+
+    layers: dict[Chain, list[np.ndarray]]
+    others: list[tuple[str, str]]
+
+
+def read(path: str | Path) -> Contents:
+    """Reads all weights of a file into memory.
+
+    Raises:
+        ValueError: no file, another kind of file, one that is cut off or broken, or one without
+            the names of its layers.
+    """
+    import h5py
+
+    path = check_path(path)
+    try:
+        if path.name.endswith(".keras"):
+            with zipfile.ZipFile(path) as archive:
+                file: Any = io.BytesIO(archive.read(_MEMBER))
+        else:
+            file = path
+        with h5py.File(file, "r") as h5:
+            return _contents(h5, path)
+    except KeyError as error:  # of the archive: there is no such member
+        raise ValueError(f"{path} holds no {_MEMBER}: no Keras model was saved there") from error
+    except (OSError, RuntimeError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
+        kind = "Keras archive" if path.name.endswith(".keras") else "HDF5 file"
+        raise ValueError(f"{path} is no {kind}, or a part of one: {error}") from error
+
+
+def check_path(path: str | Path) -> Path:
+    """A path that may be a weights file, by its name and its size.
+
+    Raises:
+        ValueError: it is not.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder, not a weights file")
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
+    if path.name.endswith(".weights.json"):
+        raise ValueError(
+            f"{path} lists the parts of a sharded file, which are not read: load it with "
+            "model.load_weights and save it in one piece"
+        )
+    if not path.name.endswith(SUFFIXES):
+        raise ValueError(f"a weights file ends in {' or '.join(SUFFIXES)}. Received: {path}")
+    if path.stat().st_size == 0:
+        raise ValueError(f"{path} is empty")
+    return path
+
+
+def _contents(h5: Any, path: Path) -> Contents:
+    """Walks through the groups; the names on the way to a group of variables are its chain."""
+    import h5py
+
+    layers: dict[Chain, list[np.ndarray]] = {}
+    others: list[tuple[str, str]] = []
+
+    def visit(group: Any, chain: Chain, place: str) -> None:
+        members = {key: _member(group, key, path) for key in group}
+        variables = members.pop("vars", None)
+        if isinstance(variables, h5py.Group):
+            name = variables.attrs.get("name")
+            if variables and not isinstance(name, str):
+                raise ValueError(
+                    f"{path} has no names of layers, as older versions of Keras wrote it: load it "
+                    "with model.load_weights into the network that wrote it and save it again"
+                )
+            if place:
+                chain = (*chain, str(name))
+            arrays = [_array(variables, key, path) for key in sorted(variables, key=_number)]
+            if place.split("/")[0] == "optimizer":
+                others.extend((f"{place}/{key}", "state of the optimizer") for key in variables)
+            elif arrays and chain in layers:
+                raise ValueError(f"{path} has two layers of the name {'/'.join(chain)!r}")
+            elif arrays:
+                layers[chain] = arrays
+        for key, member in members.items():
+            if isinstance(member, h5py.Group):
+                visit(member, chain, f"{place}/{key}".lstrip("/"))
+
+    visit(h5, (), "")
+    if not layers:
+        raise ValueError(f"{path} is an HDF5 file, but not of Keras 3 weights")
+    return Contents(layers, others)
+
+
+def _number(key: str) -> tuple[int, str]:
+    return (int(key), "") if key.isdigit() else (-1, key)
+
+
+def _member(group: Any, key: str, path: Path) -> Any:
+    """What a group holds in this file itself: a link could lead to any file of the machine."""
+    import h5py
+
+    if group.get(key, getlink=True, getclass=True) is not h5py.HardLink:
+        raise ValueError(f"{path} links to something else at {group.name}/{key}")
+    return group[key]
+
+
+def _array(variables: Any, key: str, path: Path) -> np.ndarray:
+    import h5py
+    import ml_dtypes
+
+    data = _member(variables, key, path)
+    if not isinstance(data, h5py.Dataset) or data.external or data.is_virtual:
+        raise ValueError(f"{path} has no plain array at {variables.name}/{key}")
+    size = math.prod(data.shape) * data.dtype.itemsize
+    if size > _LARGE and size > _EXPANSION * data.id.get_storage_size():
+        raise ValueError(f"{path} holds less than it declares at {data.name}: {size} bytes")
+    if data.attrs.get("dtype") == "bfloat16":
+        return np.array(data).view(ml_dtypes.bfloat16)
+    if data.dtype.kind not in "fiub":
+        raise ValueError(f"{path} holds no numbers at {data.name}")
+    return np.array(data)
