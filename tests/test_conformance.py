@@ -52,14 +52,31 @@ LAYERS = {
     "SqueezeExcitation": layer(a2keras.SqueezeExcitation, ratio=3),
 }
 NETWORKS = {
+    "a2_mfnet_2d": network("a2_mfnet_2d", 37, 41),
+    "a2_mfnet_3d": network("a2_mfnet_3d", 3, 37, 41),
+    "a2_mobilenet_v2": network("a2_mobilenet_v2", 37, 41),
     "a2_resnet11": network("a2_resnet11", 19, 23),
     "a2_resnet11_video": network("a2_resnet11_video", 3, 19, 23),
     "a2_resnet50": network("a2_resnet50", 37, 41),
     "a2_resnet50_video": network("a2_resnet50_video", 3, 37, 41),
+    "a2_shufflenet_v2": network("a2_shufflenet_v2", 37, 41),
+    "c3d": network("c3d", 5, 37, 41),
+    "convnet_lstm": network("convnet_lstm", 3, 37, 41),
+    "i3d": network("i3d", 11, 37, 41),
+    "mfnet_2d": network("mfnet_2d", 37, 41),
+    "mfnet_3d": network("mfnet_3d", 3, 37, 41),
+    "mobilenet_v2": network("mobilenet_v2", 37, 41),
+    "r2plus1d_18": network("r2plus1d_18", 5, 19, 23),
+    "r2plus1d_34": network("r2plus1d_34", 5, 19, 23),
+    "res3d_18": network("res3d_18", 5, 19, 23),
+    "resnet152": network("resnet152", 37, 41),
     "resnet26_video": network("resnet26_video", 3, 19, 23),
     "resnet29_video": network("resnet29_video", 3, 19, 23),
+    "resnet50": network("resnet50", 37, 41),
     "resnet50_lite": network("resnet50_lite", 37, 41),
     "resnet50_video": network("resnet50_video", 3, 37, 41),
+    "se_resnet50": network("se_resnet50", 37, 41),
+    "shufflenet_v2": network("shufflenet_v2", 37, 41),
 }
 CASES = {**LAYERS, **NETWORKS}
 EVERY_CASE = pytest.mark.parametrize("name", CASES)
@@ -76,16 +93,29 @@ def batch(name: str, count: int = 2) -> np.ndarray:
     return np.random.default_rng(1).normal(size=(count, *CASES[name].shape)).astype("float32")
 
 
-def randomise(model: keras.Model) -> None:
+def randomise(model: keras.Model, inputs: np.ndarray) -> None:
     """No weight at a value that another, forgotten one might have too; signals of order one."""
     generator = np.random.default_rng(2)
     for weight in model.weights:
         noise = generator.normal(size=weight.shape)
         if len(weight.shape) > 1:
-            value = noise / np.sqrt(np.prod(weight.shape[:-1]))
-        else:
-            value = 0.1 * noise + any(n in weight.path for n in ("gamma", "variance"))
-        weight.assign(np.abs(value) if "variance" in weight.path else value)
+            depthwise = weight.shape[-1] == 1
+            fan_in = np.prod(weight.shape[: -2 if depthwise else -1])
+            weight.assign(noise * np.sqrt(2 / fan_in))
+        elif "moving" not in weight.path:
+            weight.assign(0.1 * noise + ("gamma" in weight.path))
+    # One pass in training mode leaves its own statistics as the moving ones.
+    normalizations = [
+        each
+        for each in model._flatten_layers()
+        if isinstance(each, keras.layers.BatchNormalization)
+    ]
+    before = [each.momentum for each in normalizations]
+    for each in normalizations:
+        each.momentum = 0.0
+    model(inputs, training=True)
+    for each, momentum in zip(normalizations, before, strict=True):
+        each.momentum = momentum
 
 
 @contextlib.contextmanager
@@ -103,7 +133,7 @@ class Built:
     def __init__(self, name: str) -> None:
         keras.utils.set_random_seed(0)
         self.model = CASES[name].build(CASES[name].shape)
-        randomise(self.model)
+        randomise(self.model, batch(name, 7))
         self.outputs = answers(self.model, batch(name))
 
 
@@ -152,7 +182,7 @@ def a_file_brings_it_back(name: str, case: Built, tmp_path: Any) -> None:
 
 
 def mixed_precision_is_close(name: str, case: Built) -> None:
-    with setting(keras.config.set_dtype_policy, "mixed_bfloat16", "float32"):
+    with setting(keras.config.set_dtype_policy, "mixed_float16", "float32"):
         model = CASES[name].build(CASES[name].shape)
     model.set_weights(case.model.get_weights())
     outputs = model(batch(name), training=False)
@@ -167,7 +197,7 @@ def channels_first_is_the_same(name: str, case: Built) -> None:
     with setting(keras.config.set_image_data_format, "channels_first", "channels_last"):
         model = CASES[name].build((shape[-1], *shape[:-1]))
     model.set_weights(case.model.get_weights())
-    assert np.allclose(answers(model, np.moveaxis(batch(name), -1, 1)), case.outputs, atol=1e-4)
+    assert np.allclose(answers(model, np.moveaxis(batch(name), -1, 1)), case.outputs, atol=1e-3)
 
 
 def two_replicas_take_the_step_of_one(name: str, case: Built) -> None:
