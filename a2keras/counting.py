@@ -1,8 +1,9 @@
 """What a model costs, by arithmetic on its shapes: parameters, multiply-adds, activation bytes.
 
-Multiply-adds are those of convolutions, dense layers and matrix products; normalisations,
-activations, pooling, biases and additions are free, as the paper counts. One multiply-add is one
-multiplication and one addition: half a "FLOP" where a FLOP is either of the two.
+Multiply-adds are those of convolutions, dense and recurrent layers and matrix products at
+inference; normalisations, activations, pooling, biases, additions and products element by element
+are free, as the paper counts. One multiply-add is one multiplication and one addition: half a
+"FLOP" where a FLOP is either of the two.
 """
 
 import dataclasses
@@ -19,7 +20,10 @@ Shape = tuple[int | None, ...]
 
 
 class LayerCount(NamedTuple):
-    """The costs of one call of a layer, for one example."""
+    """The costs of one call of a layer or of an operation of `keras.ops`, for one example.
+
+    `output_shape` is that of the first output, with None for the batch.
+    """
 
     name: str
     kind: str
@@ -40,8 +44,8 @@ class Count:
         multiply_adds: as the paper counts: double attention in the order of Eq. 6, unless its
             `association` asks for another.
         planned_multiply_adds: in the order in which double attention really multiplies.
-        activation_bytes: of all layers' outputs, in their own compute types.
-        by_layer: a `LayerCount` for every call of a layer, in the model's order.
+        activation_bytes: of the outputs of all calls, in their own dtypes.
+        by_layer: a `LayerCount` for every call of a layer or an operation, in the model's order.
     """
 
     parameters: int
@@ -59,8 +63,8 @@ def count(model: keras.Model) -> Count:
         model: a functional or `Sequential` model whose shapes are known but for the batch.
 
     Raises:
-        ValueError: a layer of an unknown kind (it is never counted as zero), a subclassed model, or
-            a layer whose shapes are not known.
+        ValueError: a layer or an operation of an unknown kind (it is never counted as zero), a
+            subclassed model, or a layer whose shapes are not known.
     """
     by_layer = tuple(_counts(model))
     return Count(

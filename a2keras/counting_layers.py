@@ -71,12 +71,12 @@ def _rule(operation: Any) -> Rule:
     return rule
 
 
-def _by_kind(table: dict[type, Any], layer: Any) -> Any:
+def _by_kind(table: dict[Any, Any], layer: Any) -> Any:
     """The entry of a layer's class or of the nearest one that it extends, or None.
 
     A class that extends a known one with a `call` of its own computes something else.
     """
-    kind = type(layer)
+    kind: Any = type(layer)
     for base in kind.__mro__:
         if base in table:
             return table[base] if kind.call is base.call else None

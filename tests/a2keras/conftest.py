@@ -100,3 +100,21 @@ def oracle():
         to_numpy=lambda x: np.asarray(keras.ops.convert_to_numpy(x), "float64"),
         relative_error=lambda a, b: float(np.abs(a - b).max() / np.abs(b).max()),
     )
+
+
+@pytest.fixture
+def zero_weights(monkeypatch):
+    """For tests of costs, which weights do not change: JAX compiles every shape of every one."""
+
+    def zeros(self, shape, dtype=None, **_):
+        return np.zeros(shape, dtype)
+
+    for name in (
+        "Ones",
+        "Orthogonal",
+        "RandomUniform",
+        "TruncatedNormal",
+        "VarianceScaling",
+        "Zeros",
+    ):
+        monkeypatch.setattr(getattr(keras.initializers, name), "__call__", zeros)

@@ -7,6 +7,8 @@ from keras import layers
 import a2keras
 from a2keras import DoubleAttention
 
+pytestmark = pytest.mark.usefixtures("zero_weights")
+
 
 def functional(*stack, shape=(13, 17, 3)):
     inputs = x = keras.Input(shape)
@@ -225,3 +227,14 @@ def test_text_has_no_number_of_bytes():
     x = keras.Input((3,), dtype="string", name="words")
     with pytest.raises(ValueError, match=r"many bytes a string takes. Received: .* 'words'"):
         a2keras.count(keras.Model(x, layers.Identity()(x)))
+
+
+def test_the_count_does_not_touch_the_model():
+    x = keras.Input((13, 17, 3))
+    dense = layers.Dense(5)
+    model = keras.Model(x, keras.ops.relu(dense(dense(x)[..., :3])))
+    config, weights = model.get_config(), [id(each) for each in model.weights]
+    assert a2keras.count(model) == a2keras.count(model)
+    assert model.get_config() == config
+    assert [id(each) for each in model.weights] == weights
+    assert len(dense._inbound_nodes) == 2

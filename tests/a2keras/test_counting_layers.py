@@ -7,6 +7,7 @@ from keras import layers
 import a2keras
 from a2keras import counting_layers
 
+pytestmark = pytest.mark.usefixtures("zero_weights")
 IMAGE = (13, 17, 3)
 LSTM = 4 * 5 * (3 + 5)  # four gates of 5 units, from 3 inputs and 5 units
 REFUSED = {
