@@ -21,7 +21,7 @@ class Recipe:
     """
 
     name: str
-    data: str = ""  # digits | folder:DIR
+    data: str = ""  # digits | folder:DIR | csv:FILE[,TEST] | tfds:NAME | prepared:DIR
     task: str = "auto"  # image | video | auto: what the files are
     model: str = "auto"  # a name of `a2keras.models.list_models()`; auto: the small one of the task
     attention: str = "auto"  # blocks: a2 | non_local | none; auto: as the network has them
@@ -62,7 +62,11 @@ class Recipe:
     jit_compile: bool = False
     seed: int = 0
 
-    # Which examples are held out (of a folder without train/validation/test folders).
+    # Where the files lie.
+    root: str = ""  # csv: the folder that paths start from, if not the list's; tfds: its data_dir
+    fold: int = 1  # of a data set with several official splits (UCF-101: 1, 2, 3)
+
+    # Which examples are held out (of a source without splits of its own).
     validation_fraction: float = 0.1
     test_fraction: float = 0.2
     group_pattern: str = ""  # one group in a regular expression, searched in the relative path
@@ -161,7 +165,16 @@ class Recipe:
         return factors
 
 
-_AT_LEAST_ONE = ("size", "frames", "stride", "epochs", "batch_size", "views", "accumulate")
+_AT_LEAST_ONE = (
+    "size",
+    "frames",
+    "stride",
+    "epochs",
+    "batch_size",
+    "views",
+    "accumulate",
+    "fold",
+)
 _FRACTIONS = (
     "validation_fraction",
     "test_fraction",
