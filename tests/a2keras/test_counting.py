@@ -214,6 +214,9 @@ def test_subclassed_models_and_unknown_shapes_are_refused():
 
     with pytest.raises(ValueError, match=r"needs a functional or a built Sequential.*Model 'sub'"):
         a2keras.count(Model(name="sub"))
+    nested = type("Inner", (keras.Model,), {"call": lambda self, x: x})
+    with pytest.raises(ValueError, match=r"a call of kind Inner costs \(layer 'inner'\)"):
+        a2keras.count(functional(nested(name="inner")))
     with pytest.raises(ValueError, match=r"needs a functional or a built Sequential"):
         a2keras.count(keras.Sequential([layers.Dense(3)]))
     unnamed = keras.Model(i := keras.Input((None, 17, 3)), layers.ReLU()(i))

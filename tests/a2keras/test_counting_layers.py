@@ -62,6 +62,7 @@ def image(layer, shape=IMAGE):
         (layers.TimeDistributed(layers.Conv2D(5, 3)), (7, *IMAGE), 7 * 11 * 15 * 27 * 5),
         (layers.TimeDistributed(layers.LSTM(5)), (7, 13, 3), 7 * 13 * LSTM),
         (layers.SpectralNormalization(layers.Conv2D(5, 3)), IMAGE, 11 * 15 * 27 * 5),
+        (layers.Pipeline([layers.Dense(5), layers.Dense(7)]), (13, 3), 13 * (3 * 5 + 5 * 7)),
         (layers.ReversibleEmbedding(31, 5), (13,), 0),
     ],
     ids=lambda each: type(each).__name__,
