@@ -5,7 +5,17 @@ from typing import Any
 
 import keras
 
-from a2keras.models import classic_resnet, mfnet, mobilenet_v2, r2plus1d, resnet, shufflenet_v2
+from a2keras.models import (
+    c3d,
+    classic_resnet,
+    convnet_lstm,
+    inception,
+    mfnet,
+    mobilenet_v2,
+    r2plus1d,
+    resnet,
+    shufflenet_v2,
+)
 from a2keras.models.features import features
 
 __all__ = ["build", "features", "is_video", "list_models"]
@@ -13,7 +23,10 @@ __all__ = ["build", "features", "is_video", "list_models"]
 _BUILDERS = {
     **resnet.BUILDERS,
     **classic_resnet.BUILDERS,
+    **inception.BUILDERS,
     **r2plus1d.BUILDERS,
+    **c3d.BUILDERS,
+    **convnet_lstm.BUILDERS,
     **mobilenet_v2.BUILDERS,
     **shufflenet_v2.BUILDERS,
     **mfnet.BUILDERS,
@@ -33,6 +46,10 @@ SEResNet50 = _BUILDERS["se_resnet50"]
 R2Plus1D34 = _BUILDERS["r2plus1d_34"]
 R2Plus1D18 = _BUILDERS["r2plus1d_18"]
 Res3D18 = _BUILDERS["res3d_18"]
+InceptionV1 = _BUILDERS["inception_v1"]
+I3D = _BUILDERS["i3d"]
+C3D = _BUILDERS["c3d"]
+ConvNetLSTM = _BUILDERS["convnet_lstm"]
 MobileNetV2 = _BUILDERS["mobilenet_v2"]
 A2MobileNetV2 = _BUILDERS["a2_mobilenet_v2"]
 ShuffleNetV2 = _BUILDERS["shufflenet_v2"]

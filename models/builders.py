@@ -1,6 +1,7 @@
 """What makes a builder of a network: its record, its body, and the signature they all share."""
 
 import dataclasses
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
@@ -64,8 +65,9 @@ def builder_of(
         network: the record.
         body: makes the feature maps.
         top: makes the logits from them.
-        options: arguments of the body that the builder takes too.
+        options: arguments of the body that the builder takes too, and those of the top.
     """
+    top_takes = inspect.signature(top).parameters
 
     def build(
         include_top: bool = True,
@@ -86,6 +88,7 @@ def builder_of(
         for unknown in others.keys() - options.keys():
             raise TypeError(f"{network.builder}() has no argument {unknown!r}")
         chosen = {name: option.default for name, option in options.items()} | others
+        of_top = {each: chosen.pop(each) for each in options if each in top_takes}
         blocks = Blocks(attention, positions, reduction)
         inputs = network_input(input_tensor, input_shape, network.input_size)
         x = body(inputs, network, blocks, check_padding(padding), **chosen)
@@ -93,7 +96,7 @@ def builder_of(
         return network_model(
             inputs,
             x,
-            top=top,
+            top=functools.partial(top, **of_top),
             include_top=include_top,
             weights=weights,
             pooling=pooling,

@@ -102,7 +102,9 @@ def test_stride_is_on_the_middle_convolution_and_blocks_take_the_raw_sum():
 def test_builders_have_the_signature_of_keras_applications():
     theirs = list(inspect.signature(keras.applications.ResNet50).parameters)
     for name in models.list_models():
-        builder = getattr(models, {n.lower(): n for n in dir(models)}[name.replace("_", "")])
+        builder = getattr(models, models.builder(name).network.builder)
+        assert builder is models.builder(name)
+        assert builder.__name__.lower() == name.replace("_", "")
         ours = inspect.signature(builder).parameters
         assert list(ours)[: len(theirs)] == theirs
         own = ["attention", "positions", "reduction", "padding"]
