@@ -12,7 +12,7 @@ from a2keras.models.preprocessing.sampling import even_starts
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.config import Recipe
 from a2keras.training.data import open_held_out
-from a2keras.training.data.source import Examples, Skipped
+from a2keras.training.data.source import Examples, Skipped, counted
 from a2keras.training.plots import draw_confusion
 from a2keras.training.run import Run
 
@@ -37,7 +37,8 @@ def evaluate(path: str | Path, data: str | None = None) -> dict:
     """
     run = Run.load(path)
     preprocessing = Preprocessing.load(run.path)
-    split, source = open_held_out(run.recipe, preprocessing.labels, data)
+    before = run.skipped() if data is None else ()
+    split, source = open_held_out(run.recipe, preprocessing.labels, data, before)
     if data is None:
         run.check_data(source.fingerprint)
     examples = source.splits[split]
@@ -165,8 +166,10 @@ def table(document: dict) -> str:
         *((f"  {name}", value) for name, value in document["per_class"].items()),
     ]
     width = max(len(name) for name, _ in rows)
-    lines = [f"{document['examples']} examples ({document['split']}: {document['split_rule']})"]
+    examples = counted(document["examples"], "example")
+    lines = [f"{examples} of the {document['split']} split ({document['split_rule']})"]
     lines += [f"{name:<{width}}  {value:7.2%}" for name, value in rows]
     if document["skipped"]:
-        lines.append(f"{len(document['skipped'])} files could not be read: see evaluation.json")
+        files = counted(len(document["skipped"]), "file")
+        lines.append(f"{files} could not be read: see evaluation.json")
     return "\n".join(lines)

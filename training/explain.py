@@ -121,7 +121,7 @@ def _from_files(files: list[str], preprocessing: Preprocessing) -> tuple[list[Ex
 
 def _held_out(run: Run, preprocessing: Preprocessing, samples: int) -> list[Example]:
     """Examples that were not trained on, of as many classes as possible, always the same ones."""
-    split, source = open_held_out(run.recipe, preprocessing.labels)
+    split, source = open_held_out(run.recipe, preprocessing.labels, None, run.skipped())
     run.check_data(source.fingerprint)
     held_out = source.splits[split]
     # Every class' first example, then every class' second one, …

@@ -1,11 +1,14 @@
 """The directory of a run: who may write into it, and what lies in it."""
 
+import contextlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from a2keras.console import UserError, write_atomically, write_json
 from a2keras.training.config import Recipe
+from a2keras.training.data.source import Skipped
 
 
 @dataclass(frozen=True)
@@ -39,18 +42,21 @@ class Run:
         """
         self.check()
         self.check_data(data["fingerprint"])
-        try:
+        with self.writing("a run"):
             self.path.mkdir(parents=True, exist_ok=True)
             write_json(self.path / "data.json", data)
             self.recipe.save(self.path / "recipe.json")
-        except OSError as error:
-            raise UserError(f"{self.path} cannot be written: {error.strerror}") from error
 
     def check_data(self, fingerprint: str) -> None:
         """Refuses data other than what the run began with: its splits would mix with these."""
         report = self.path / "data.json"
         if report.is_file() and json.loads(report.read_text())["fingerprint"] != fingerprint:
             raise UserError(f"the files of {self.recipe.data} have changed since {self.path} began")
+
+    def skipped(self) -> tuple[Skipped, ...]:
+        """What could not be read when the run began; it has split the others."""
+        report = json.loads((self.path / "data.json").read_text())
+        return tuple(Skipped(**skipped) for skipped in report["skipped"])
 
     @classmethod
     def load(cls, path: str | Path) -> "Run":
@@ -78,4 +84,14 @@ class Run:
 
     def write_history(self, history: list[dict]) -> None:
         text = "".join(json.dumps(line, allow_nan=False) + "\n" for line in history)
-        write_atomically(self.path / "metrics.jsonl", text)
+        with self.writing("metrics.jsonl"):
+            write_atomically(self.path / "metrics.jsonl", text)
+
+    @contextlib.contextmanager
+    def writing(self, what: str) -> Iterator[None]:
+        """Tells a full disk, or one that may not be written, as a `UserError`."""
+        try:
+            yield
+        except OSError as error:
+            reason = error.strerror or error
+            raise UserError(f"{what} cannot be written to {self.path}: {reason}") from error

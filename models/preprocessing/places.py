@@ -27,15 +27,13 @@ def absolute(place: str) -> str:
 
 
 def as_path(place: Path_) -> Any:
-    """A path object that can be listed and read: `pathlib` here, `etils.epath` elsewhere.
+    """The `etils.epath` of a place, which can be listed and read.
 
     Raises:
         UserError: a file system that only tensorflow-io knows and that is not there, or HTTP, which
             has no folders.
     """
     scheme = scheme_of(place)
-    if not scheme:
-        return Path(os.fsdecode(place))
     if scheme in ("http", "https"):
         raise UserError(f"{os.fsdecode(place)}: folders cannot be listed over HTTP, use csv:")
     if scheme in PLUGIN_SCHEMES:
@@ -66,6 +64,27 @@ def read_bytes(path: Path_) -> bytes:
         return as_path(path).read_bytes()
     except tf.errors.OpError as error:
         raise OSError(error.message) from error
+
+
+def size_of(path: Path_) -> int | None:
+    """Bytes of a file; None where it is not there."""
+    try:
+        if scheme_of(path) in ("http", "https"):
+            load_plugin(scheme_of(path))
+            import tensorflow as tf
+
+            return tf.io.gfile.stat(os.fsdecode(path)).length
+        return (
+            as_path(path).stat().length
+            if is_remote(path)
+            else Path(os.fsdecode(path)).stat().st_size
+        )
+    except OSError:
+        return None
+    except Exception as error:
+        if type(error).__module__.startswith("tensorflow."):  # NotFoundError and its kin
+            return None
+        raise
 
 
 def load_plugin(scheme: str) -> None:

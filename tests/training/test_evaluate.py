@@ -62,7 +62,7 @@ def test_views_are_those_of_prediction(tmp_path, write_video):
     preprocessing = Preprocessing(("dark", "light"), 16, frames=4)
     recipe = Recipe("mine", data=f"folder:{tmp_path}", task="video", size=16, frames=4, views=3)
     split, source = open_held_out(recipe, preprocessing.labels, data=f"folder:{tmp_path}")
-    assert (split, source.split_rule) == ("test", "all files of the folder")
+    assert (split, source.split_rule) == ("test", "all examples")
     inputs = keras.Input(preprocessing.input_shape)
     means = keras.layers.GlobalAveragePooling3D()(inputs)
     model = keras.Model(inputs, keras.layers.Dense(2, activation="softmax")(means / 255))
@@ -98,6 +98,10 @@ def test_a_folder_of_images_from_training_to_scores(tmp_path, images, tiny_netwo
     assert printed["top1"] == 1.0  # colours are easy
     assert (run / "confusion.png").read_bytes().startswith(b"\x89PNG")
     assert "always the most frequent class" in table(printed)
+    assert table(printed).startswith("4 examples of the test split (test: 0.2 of every class (seed")
+    one = table({**printed, "examples": 1, "skipped": [{}]})
+    assert one.startswith("1 example of the test split (")
+    assert one.endswith("\n1 file could not be read: see evaluation.json")
 
     # Data that have changed would be split anew, and mix what was trained on into the test.
     shutil.copy(images / "red/00.png", images / "red/100.png")
@@ -114,7 +118,7 @@ def test_a_folder_of_images_from_training_to_scores(tmp_path, images, tiny_netwo
     assert printed["examples"] == 24
     assert json.loads((run / "evaluation_data.json").read_text()) == printed
     assert json.loads((run / "evaluation.json").read_text())["data"] == f"folder:{images}"
-    assert printed["split_rule"] == "all files of the folder"
+    assert printed["split_rule"] == "all examples"
     shutil.copytree(images / "blue", other / "violet")
     with pytest.raises(UserError) as error:
         run_command("evaluate", run, f"--data=folder:{other}")

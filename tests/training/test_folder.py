@@ -8,10 +8,15 @@ import pytest
 from a2keras.console import UserError
 from a2keras.training.config import Recipe
 from a2keras.training.data.files import NOT_KEPT
-from a2keras.training.data.folder import list_folder, open_folder
+from a2keras.training.data.folder import list_folder
+from a2keras.training.data.listing import open_listing
 from a2keras.training.data.source import ArrayExamples, Source
 
 RECIPE = Recipe("mine", task="image", size=10, crop_scale=0.8, batch_size=4)
+
+
+def open_folder(directory, recipe: Recipe) -> Source:
+    return open_listing(list_folder(directory, recipe.task), recipe)
 
 
 def test_hidden_and_other_files_are_passed_over(images):
@@ -23,8 +28,8 @@ def test_hidden_and_other_files_are_passed_over(images):
     listing = list_folder(images)
     assert listing.task == "image"
     assert listing.classes == ("blue", "red")
-    assert len(listing.paths) == 25
-    assert listing.paths[-1] == "red/deeper/00.PNG"
+    assert len(listing.names) == 25
+    assert listing.names[-1] == "red/deeper/00.PNG"
     assert np.bincount(listing.labels).tolist() == [12, 13]
 
 
@@ -99,9 +104,11 @@ def test_bad_folders_are_refused_in_one_sentence(tmp_path, images, write_images,
     )
 
 
-def test_unreadable_files_are_left_out_and_listed(images):
+def test_unreadable_files_are_left_out_and_listed(images, capsys):
     cut = (images / "red/03.png").read_bytes()
     (images / "red/03.png").write_bytes(cut[: len(cut) // 2])
+    open_folder(images, RECIPE)
+    assert "1 of 24 files cannot be read and is left out, such as\n" in capsys.readouterr().err
     (images / "blue/07.png").write_bytes(b"")
     source = open_folder(images, RECIPE)
     assert sum(len(part) for part in source.splits.values()) == 22

@@ -5,7 +5,8 @@ import pytest
 
 from a2keras.console import UserError
 from a2keras.training.config import Recipe
-from a2keras.training.data.folder import assign_splits, list_folder
+from a2keras.training.data.folder import list_folder
+from a2keras.training.data.listing import assign_splits
 from a2keras.training.data.splits import groups_of, named_groups, random_groups, stratified
 
 
@@ -69,7 +70,7 @@ def sequences(tmp_path):
 def test_test_groups_are_the_test_set_and_validation_is_of_other_groups(sequences):
     recipe = Recipe("mine", group_pattern=r"_(\d)_0", test_groups="2,5", validation_fraction=0.1)
     splits, rule = assign_splits(sequences, recipe)
-    groups = groups_of(list(sequences.paths), recipe.group_pattern)
+    groups = groups_of(list(sequences.names), recipe.group_pattern)
     sets = {name: set(groups[splits == name]) for name in ("train", "validation", "test")}
     assert sets["test"] == {"2", "5"}
     assert len(sets["validation"]) == 1

@@ -1,60 +1,87 @@
-"""Sources of examples: `digits`, and `folder:DIR` with one folder per class."""
+"""Sources of examples: what `--data` may say, and opening it."""
 
 import dataclasses
-from pathlib import Path
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NamedTuple
 
 import numpy as np
 
 from a2keras.console import UserError
+from a2keras.models.preprocessing.places import absolute
 from a2keras.training.config import Recipe
-from a2keras.training.data.source import Source
+from a2keras.training.data.listing import Listing, list_held_out, open_listing
+from a2keras.training.data.source import Skipped, Source
 
-SOURCES = "digits or folder:DIR"
+
+class Kind(NamedTuple):
+    form: str
+    module: str  # has list_source(place, recipe) -> Listing
+    is_place: bool = True  # what follows the colon are paths, which a recipe keeps absolute
+
+
+KINDS = {
+    "folder": Kind("folder:DIR", "a2keras.training.data.folder"),
+    "csv": Kind("csv:FILE[,TEST]", "a2keras.training.data.lists"),
+}
+SOURCES = "digits, " + ", ".join(kind.form for kind in KINDS.values())
 
 
 def resolve(recipe: Recipe) -> Recipe:
     """Replaces what a recipe leaves to the data ("auto") without reading the data's files.
 
     Raises:
-        UserError: no data, an unknown kind of source, or a folder that cannot be used.
+        UserError: no data, an unknown kind of source, or a source that cannot be used.
     """
+    if recipe.data == "digits":
+        task = "image" if recipe.task == "auto" else recipe.task
+        return dataclasses.replace(recipe, task=task, model=_model(recipe, task))
     kind, _, place = recipe.data.partition(":")
-    data, task = recipe.data, recipe.task
-    if kind == "folder" and place:
-        from a2keras.training.data.folder import list_folder
+    if kind not in KINDS or not place:
+        raise UserError(f"--data must be one of {SOURCES}. Received: --data={recipe.data}")
+    if KINDS[kind].is_place:
+        place = ",".join(absolute(each) for each in place.split(","))
+    root = absolute(recipe.root) if recipe.root else ""
+    recipe = dataclasses.replace(recipe, data=f"{kind}:{place}", root=root)
+    task = list_source(recipe).task
+    return dataclasses.replace(recipe, task=task, model=_model(recipe, task))
 
-        data = f"folder:{Path(place).expanduser().resolve()}"
-        task = list_folder(Path(place).expanduser().resolve(), task).task
-    elif recipe.data == "digits":
-        task = "image" if task == "auto" else task
-    else:
-        raise UserError(f"--data must be {SOURCES}. Received: --data={recipe.data}")
-    model = recipe.model
-    if model == "auto":
-        model = "a2_resnet11_video" if task == "video" else "a2_resnet11"
-    return dataclasses.replace(recipe, data=data, task=task, model=model)
+
+def _model(recipe: Recipe, task: str) -> str:
+    if recipe.model != "auto":
+        return recipe.model
+    return "a2_resnet11_video" if task == "video" else "a2_resnet11"
+
+
+def list_source(recipe: Recipe) -> Listing:
+    """Lists the data of a recipe, any but `digits`."""
+    kind, _, place = recipe.data.partition(":")
+    listing: Listing = import_module(KINDS[kind].module).list_source(place, recipe)
+    return listing
 
 
 def open_source(recipe: Recipe) -> Source:
-    """Opens the data of a resolved recipe: reads every file once and splits them."""
+    """Opens the data of a resolved recipe: finds out what can be read, and splits it."""
     if recipe.data == "digits":
         from a2keras.training.data.digits import open_digits
 
         return open_digits(recipe)
-    from a2keras.training.data.folder import open_folder
-
-    return open_folder(_directory(recipe), recipe)
+    return open_listing(list_source(recipe), recipe)
 
 
 def open_held_out(
-    recipe: Recipe, classes: tuple[str, ...], data: str | None = None
+    recipe: Recipe,
+    classes: tuple[str, ...],
+    data: str | None = None,
+    skipped: Sequence[Skipped] = (),
 ) -> tuple[str, Source]:
     """Opens what a run may be scored on: its test split, or validation if there is no test.
 
     Args:
         recipe: of the run.
         classes: that the run's network tells apart.
-        data: another source; of a folder without split folders all files are taken.
+        data: another source; of one without splits of its own all examples are taken.
+        skipped: what the run could not read: it has split the rest.
 
     Returns:
         the split's name, and the source with this split, its labels in the order of `classes`.
@@ -66,9 +93,7 @@ def open_held_out(
     if other.data == "digits":
         source = open_source(other)
     else:
-        from a2keras.training.data.folder import list_held_out
-
-        source = list_held_out(_directory(other), other, whole=bool(data))
+        source = list_held_out(list_source(other), other, bool(data), skipped)
     split = next((name for name in ("test", "validation") if name in source.splits), None)
     if split is None:
         raise UserError(f"{other.data} has no test or validation examples: give --data")
@@ -81,7 +106,3 @@ def open_held_out(
     examples = source.splits[split]
     examples.labels = np.array([classes.index(name) for name in source.classes])[examples.labels]
     return split, dataclasses.replace(source, classes=classes, splits={split: examples})
-
-
-def _directory(recipe: Recipe) -> Path:
-    return Path(recipe.data.partition(":")[2])

@@ -1,69 +1,131 @@
 """Media files as examples: read once, kept in memory where they fit, read again where not."""
 
+import dataclasses
+import hashlib
+import math
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import NamedTuple, Self
 
 import numpy as np
 
-from a2keras.console import progress, say
+from a2keras.console import UserError, progress, say
+from a2keras.models.preprocessing.decode import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.image import read_image
+from a2keras.models.preprocessing.places import Path_, size_of
 from a2keras.models.preprocessing.video import decode_video
-from a2keras.training.data.source import Examples
+from a2keras.training.config import Recipe
+from a2keras.training.data.listing import Listing
+from a2keras.training.data.source import Examples, Skipped, counted
 
 GIB = 1024**3
 NOT_KEPT = np.zeros(0, "uint8")  # a file that can be read, but is not kept in memory
+SUFFIXES = {"image": IMAGE_SUFFIXES, "video": VIDEO_SUFFIXES}
+
+
+class MediaFile(NamedTuple):
+    """A file, or of a video the part from `start` to `end` in seconds."""
+
+    path: str
+    start: float | None = None
+    end: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileListing(Listing):
+    """Examples that are files.
+
+    Attributes:
+        files: where every example lies.
+        places: what a message calls every class.
+        kept: decoded frames of every example, or `NOT_KEPT`.
+    """
+
+    files: tuple[MediaFile, ...]
+    places: tuple[str, ...]
+    kept: tuple[np.ndarray, ...] = ()
+
+    def class_place(self, label: int) -> str:
+        return self.places[label]
+
+    def select(self, members: np.ndarray) -> Self:
+        def some(values: tuple) -> tuple:
+            return tuple(values[i] for i in members)
+
+        return dataclasses.replace(
+            self,
+            names=some(self.names),
+            files=some(self.files),
+            kept=some(self.kept) if self.kept else (),
+            labels=self.labels[members],
+            splits=self.splits[members],
+        )
+
+    def readable(self, recipe: Recipe) -> tuple[Self, tuple[Skipped, ...]]:
+        """Reads every file once, so that what cannot be read is known before training starts."""
+        short_side = training_side(recipe)
+        frames, errors = read_all(self.files, self.task, short_side, recipe.memory_budget)
+        good = np.array([array is not None for array in frames])
+        skipped = tuple(
+            Skipped(self.names[i], str(error))
+            for i, error in zip(np.flatnonzero(~good), errors, strict=True)
+        )
+        kept = tuple(NOT_KEPT if array is None else array for array in frames)
+        return dataclasses.replace(self, kept=kept).select(np.flatnonzero(good)), skipped
+
+    def examples(self, recipe: Recipe, in_memory: bool) -> "FileExamples":
+        return FileExamples(self, recipe.size, training_side(recipe), in_memory)
+
+
+def training_side(recipe: Recipe) -> int:
+    """The short side that training needs, so that no crop has to be enlarged."""
+    return math.ceil(recipe.size / recipe.crop_scale)
 
 
 class FileExamples(Examples):
     """Images or videos on disk.
 
     Args:
-        paths: the files.
-        names: their paths relative to the data's folder.
-        labels: int64 (N,).
-        is_video: what they are.
+        listing: the files.
         size: short side that prediction reads videos with.
         short_side: short side that training needs.
-        kept: decoded frames for training, or `NOT_KEPT`.
+        in_memory: use the frames that the listing has kept.
     """
 
-    def __init__(
-        self,
-        paths: Sequence[Path],
-        names: Sequence[str],
-        labels: np.ndarray,
-        is_video: bool,
-        size: int,
-        short_side: int,
-        kept: Sequence[np.ndarray],
-    ) -> None:
-        self.paths = tuple(paths)
-        self.names = tuple(names)
-        self.labels = labels
-        self.is_video = is_video
+    def __init__(self, listing: FileListing, size: int, short_side: int, in_memory: bool) -> None:
+        self.files = listing.files
+        self.names = listing.names
+        self.labels = listing.labels
+        self.is_video = listing.task == "video"
         self.size = size
         self.short_side = short_side
-        self.kept = tuple(kept)
+        nothing = (NOT_KEPT,) * len(self.files)
+        self.kept = listing.kept or nothing if in_memory else nothing
 
     def frames(self, index: int) -> np.ndarray:
-        path = self.paths[index]
-        return decode_video(path, self.size).steady() if self.is_video else read_image(path)
+        file = self.files[index]
+        return _read_video(file, self.size) if self.is_video else read_image(file.path)
 
     def training_frames(self, index: int) -> np.ndarray:
         kept = self.kept[index]
         if kept is not NOT_KEPT:
             return kept
-        return read_small(self.paths[index], self.is_video, self.short_side)
+        return read_small(self.files[index], self.is_video, self.short_side)
 
 
-def read_small(path: Path, is_video: bool, short_side: int) -> np.ndarray:
+def _read_video(file: MediaFile, short_side: int) -> np.ndarray:
+    return decode_video(file.path, short_side, file.start, file.end).steady()
+
+
+def read_small(file: MediaFile, is_video: bool, short_side: int) -> np.ndarray:
     """Decodes a file to uint8 frames whose short side is at most `short_side`."""
     if is_video:
-        return decode_video(path, short_side).steady()
-    image = read_image(path)
+        return _read_video(file, short_side)
+    image = read_image(file.path)
     height, width = image.shape[:2]
     scale = short_side / min(height, width)
     if scale >= 1:
@@ -75,13 +137,12 @@ def read_small(path: Path, is_video: bool, short_side: int) -> np.ndarray:
 
 
 def read_all(
-    paths: Sequence[Path], keep: np.ndarray, task: str, short_side: int, budget: float
+    files: Sequence[MediaFile], task: str, short_side: int, budget: float
 ) -> tuple[list[np.ndarray | None], list[DecodeError]]:
-    """Reads every file once, so that what cannot be read is known before training starts.
+    """Reads every file once.
 
     Args:
-        paths: the files.
-        keep: bool (N,), whose frames training will need again.
+        files: what to read.
         task: "image" or "video".
         short_side: of the frames to keep.
         budget: GiB of frames to keep; if they do not all fit, none is kept.
@@ -93,31 +154,73 @@ def read_all(
     errors: list[DecodeError] = []
     kept, fits = 0, True
 
-    def attempt(path: Path) -> np.ndarray | DecodeError:
+    def attempt(file: MediaFile) -> np.ndarray | DecodeError:
         try:
-            return read_small(path, task == "video", short_side)
+            return read_small(file, task == "video", short_side)
         except DecodeError as error:
             return error
 
     workers = os.cpu_count() or 1
     with ThreadPoolExecutor(workers) as pool:
         # In portions: the pool would otherwise decode far ahead of the budget.
-        portions = (paths[i : i + 4 * workers] for i in range(0, len(paths), 4 * workers))
+        portions = (files[i : i + 4 * workers] for i in range(0, len(files), 4 * workers))
         results = (result for portion in portions for result in pool.map(attempt, portion))
-        for result in progress(results, f"reading {task}s", total=len(paths)):
+        for result in progress(results, f"reading {task}s", total=len(files)):
             if isinstance(result, DecodeError):
                 errors.append(result)
                 frames.append(None)
                 continue
-            wanted = bool(keep[len(frames)])
-            kept += result.nbytes * wanted
+            kept += result.nbytes
             if fits and kept > budget * GIB:
                 fits = False
                 frames = [None if array is None else NOT_KEPT for array in frames]
-            frames.append(result if wanted and fits else NOT_KEPT)
+            frames.append(result if fits else NOT_KEPT)
     if errors:
-        say(f"{len(errors)} of {len(paths)} files cannot be read and are left out, such as")
+        are = "is" if len(errors) == 1 else "are"
+        of = f"{len(errors)} of {counted(len(files), 'file')}"
+        say(f"{of} cannot be read and {are} left out, such as")
         say(f"  {errors[0]}")
     if not fits:
         say(f"the decoded {task}s do not fit into memory_budget={budget:g} GiB: they are read anew")
     return frames, errors
+
+
+def task_of(paths: Sequence[str], place: str, wanted: str) -> str:
+    """Whether these are images or videos.
+
+    Raises:
+        UserError: both, and `wanted` is "auto"; or none of the kind that is wanted.
+    """
+    found = {
+        task: [path for path in paths if PurePath(path).suffix.lower() in suffixes]
+        for task, suffixes in SUFFIXES.items()
+    }
+    if wanted != "auto":
+        other = "video" if wanted == "image" else "image"
+        if found[other] and not found[wanted]:
+            raise UserError(
+                f"{place} holds {other}s, such as {found[other][0]}, but {wanted}s are wanted "
+                f"(task={wanted})"
+            )
+        return wanted
+    images, videos = found["image"], found["video"]
+    if images and videos:
+        raise UserError(
+            f"{place} mixes images ({len(images)}, such as {images[0]}) and videos "
+            f"({len(videos)}, such as {videos[0]}): choose with --set task=image or task=video"
+        )
+    return "video" if videos else "image"
+
+
+def fingerprint_of(names: Sequence[str], paths: Sequence[Path_]) -> tuple[str, int]:
+    """SHA-256 of the lines `name TAB bytes`, and how many of the files are there.
+
+    A file that is not there has the size `missing`.
+    """
+    sizes = [size_of(path) for path in paths]
+    lines = (
+        f"{name}\t{'missing' if size is None else size}\n"
+        for name, size in zip(names, sizes, strict=True)
+    )
+    there = sum(size is not None for size in sizes)
+    return hashlib.sha256("".join(lines).encode()).hexdigest(), there

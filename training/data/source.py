@@ -59,6 +59,11 @@ class ArrayExamples(Examples):
         return tf.gather(tf.constant(self.images), index)
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 @dataclass(frozen=True)
 class Skipped:
     """A file that could not be read, and why."""
