@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from a2keras.attention_maps import attention_maps
     from a2keras.counting import count
     from a2keras.double_attention import DoubleAttention, double_attention
+    from a2keras.insertion import insert_blocks
     from a2keras.non_local import NonLocal
     from a2keras.squeeze_excitation import SqueezeExcitation
 
@@ -24,6 +25,7 @@ __all__ = [
     "attention_maps",
     "count",
     "double_attention",
+    "insert_blocks",
 ]
 
 _HOME = {
@@ -33,6 +35,7 @@ _HOME = {
     "attention_maps": "a2keras.attention_maps",
     "count": "a2keras.counting",
     "double_attention": "a2keras.double_attention",
+    "insert_blocks": "a2keras.insertion",
 }
 
 
