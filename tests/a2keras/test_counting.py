@@ -109,10 +109,11 @@ def test_a_nested_model_of_unknown_size_is_counted_at_the_size_that_it_gets():
 
 
 def test_models_by_name_in_the_middle_and_in_functions():
-    left, right = keras.Input((7,), name="left"), keras.Input((5,), name="right")
-    inner = keras.Model([left, right], layers.Concatenate()([layers.Dense(3)(left), right]))
+    # The order of the inputs is not that of their names.
+    sound, image = keras.Input((7,), name="sound"), keras.Input((5,), name="image")
+    inner = keras.Model([sound, image], layers.Concatenate()([layers.Dense(3)(sound), image]))
     a, b = keras.Input((5,)), keras.Input((7,))
-    called = keras.Model([a, b], inner({"right": a, "left": b}))
+    called = keras.Model([a, b], inner({"image": a, "sound": b}))
     assert a2keras.count(called).multiply_adds == 7 * 3
 
     x = keras.Input((7,))

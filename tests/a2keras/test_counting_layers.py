@@ -178,6 +178,9 @@ def test_the_cells_of_a_recurrent_network():
 
     counted = a2keras.count(sequential((13, 3), layers.RNN(Cell())))
     assert counted.multiply_adds == 13 * 7 * 3
+    stacked = layers.RNN([layers.SimpleRNNCell(11), Cell()])
+    counted = a2keras.count(sequential((13, 3), stacked))
+    assert counted.multiply_adds == 13 * (11 * (3 + 11) + 7 * 11)
     x, state = keras.Input((3,)), keras.Input((5,))
     one_step = keras.Model([x, state], layers.SimpleRNNCell(5)(x, [state])[0])
     assert a2keras.count(one_step).multiply_adds == 5 * (3 + 5)
