@@ -33,8 +33,8 @@ class PlainLayers:
         return [w.astype("float64") for w in self.model.get_layer(name).get_weights()]
 
     def convolution(self, x, name, strides):
-        """Of any rank, with k // 2 zeros on both sides of an axis; it must have no bias."""
-        (kernel,) = self.weights(name)
+        """Of any rank, with k // 2 zeros on both sides of an axis; with its bias if it has one."""
+        kernel, *bias = self.weights(name)
         window = kernel.shape[:-2]
         x = np.pad(x, [(0, 0), *((k // 2, k // 2) for k in window), (0, 0)])
         sizes = [(n - k) // s + 1 for n, k, s in zip(x.shape[1:-1], window, strides, strict=True)]
@@ -45,7 +45,7 @@ class PlainLayers:
                 for o, n, s in zip(offset, sizes, strides, strict=True)
             ]
             result = result + x[(slice(None), *reach)] @ kernel[offset]
-        return result
+        return result + sum(bias)
 
     def normalization(self, x, name, epsilon):
         gamma, beta, mean, variance = self.weights(name)
