@@ -98,18 +98,24 @@ class Preprocessing:
         Returns:
             uint8 of `input_shape`.
         """
-        if self.frames is not None:
-            frames = self._clip(frames, start)
-        return fit(frames, self.size, self.fit, offsets)
+        if self.is_video:
+            if isinstance(frames, np.ndarray):
+                frames = frames[self.indices(len(frames), start)]
+            else:
+                import tensorflow as tf
 
-    def _clip(self, frames: Any, start: Any) -> Any:
+                total = tf.shape(frames, out_type="int64")[0]
+                frames = tf.gather(frames, self.indices(total, start))
+        return self.crop(frames, offsets)
+
+    def indices(self, total: Any, start: Any = 0.5) -> Any:
+        """The frames of a video of `total` frames that make the clip at `start`: int64 (T,)."""
         assert self.frames is not None
-        if isinstance(frames, np.ndarray):
-            return frames[clip_indices(len(frames), self.frames, self.stride, start)]
-        import tensorflow as tf
+        return clip_indices(total, self.frames, self.stride, start)
 
-        total = tf.shape(frames, out_type="int64")[0]
-        return tf.gather(frames, clip_indices(total, self.frames, self.stride, start))
+    def crop(self, frames: Any, offsets: Any = (0.5, 0.5)) -> Any:
+        """The square of an image, or of all frames of a clip: uint8 of `input_shape`."""
+        return fit(frames, self.size, self.fit, offsets)
 
     def views(self, path: Path_, count: int = 1) -> np.ndarray:
         """The test views of a file: `count` evenly spaced clips, or the one view of an image.

@@ -23,6 +23,7 @@ class Kind(NamedTuple):
 KINDS = {
     "folder": Kind("folder:DIR", "a2keras.training.data.folder"),
     "csv": Kind("csv:FILE[,TEST]", "a2keras.training.data.lists"),
+    "tfds": Kind("tfds:NAME", "a2keras.training.data.tfds", is_place=False),
 }
 SOURCES = "digits, " + ", ".join(kind.form for kind in KINDS.values())
 

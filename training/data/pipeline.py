@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from a2keras.models.preprocessing.geometry import fit
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.config import Recipe
 from a2keras.training.data.source import Examples
@@ -77,7 +78,7 @@ def training_batches(
     def example(epoch: Any, position: Any, index: Any) -> tuple[Any, Any]:
         # Keyed by place in the run, not drawn from a stream: the same after a resume.
         seed = tf.random.experimental.stateless_fold_in([recipe.seed, epoch], position)
-        view = augmented(examples.load(index), recipe, preprocessing, seed)
+        view = random_view(examples, index, recipe, preprocessing, seed)
         return view, tf.one_hot(labels[index], len(preprocessing.labels))
 
     first_epoch = first_step // steps if steps else recipe.epochs
@@ -86,20 +87,26 @@ def training_batches(
     return batches.prefetch(tf.data.AUTOTUNE)
 
 
-def augmented(frames: Any, recipe: Recipe, preprocessing: Preprocessing, seed: Any) -> Any:
+def random_view(
+    examples: Examples, index: Any, recipe: Recipe, preprocessing: Preprocessing, seed: Any
+) -> Any:
     """A random view of an example; all frames of a clip are cut and mirrored alike.
 
     Args:
-        frames: uint8 ([T,] H, W, 3) tensor.
+        examples: where it is.
+        index: which one, a scalar tensor.
+        recipe: how views are drawn.
+        preprocessing: of the network.
         seed: int64 (2,), for TensorFlow's stateless random numbers.
 
     Returns:
         float32 of `preprocessing.input_shape`, pixel values 0..255.
     """
     start, zoom, top, left, mirror = tf.unstack(tf.random.stateless_uniform((5,), seed))
+    frames = examples.load_clip(index, lambda total: preprocessing.indices(total, start))
     scale = recipe.crop_scale + (1 - recipe.crop_scale) * zoom
     window = random_window(frames, scale, top, left, keep_shape=recipe.fit == "letterbox")
-    view = preprocessing.view(window, start)
+    view = fit(window, recipe.size, recipe.fit)
     if recipe.flip:
         view = tf.cond(mirror < 0.5, lambda: tf.reverse(view, [-2]), lambda: view)
     return tf.cast(tf.ensure_shape(view, preprocessing.input_shape), "float32")
@@ -125,8 +132,8 @@ def plain_batches(
     labels = tf.constant(examples.labels)
 
     def example(index):
-        view = preprocessing.view(examples.load(index))
-        view = tf.ensure_shape(view, preprocessing.input_shape)
+        frames = examples.load_clip(index, preprocessing.indices)
+        view = tf.ensure_shape(preprocessing.crop(frames), preprocessing.input_shape)
         return tf.cast(view, "float32"), tf.one_hot(labels[index], len(preprocessing.labels))
 
     order = tf.data.Dataset.range(len(examples))

@@ -1,12 +1,14 @@
 """What the run asks of any data: labelled examples that can be read in any order."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+
+Choose = Callable[[Any], Any]  # number of frames of a video → int64 (T,), those of the clip
 
 
 class Examples(ABC):
@@ -40,6 +42,13 @@ class Examples(ABC):
         frames = tf.numpy_function(self.training_frames, [index], "uint8")
         frames.set_shape((None,) * self.is_video + (None, None, 3))
         return frames
+
+    def load_clip(self, index: Any, choose: Choose) -> Any:
+        """The training frames of example `index` that `choose` takes; an image is taken whole."""
+        frames = self.load(index)
+        if not self.is_video:
+            return frames
+        return tf.gather(frames, choose(tf.shape(frames, out_type="int64")[0]))
 
 
 class ArrayExamples(Examples):

@@ -1,0 +1,163 @@
+"""Sets of TensorFlow Datasets as a source: any order, our splits, clear refusals."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from a2keras.console import UserError
+from a2keras.models.preprocessing.spec import Preprocessing
+from a2keras.training.config import Recipe
+from a2keras.training.data import list_source, open_held_out, open_source, resolve
+from a2keras.training.data.pipeline import plain_batches, training_batches
+
+sys.path.insert(0, str(Path(__file__).parent))
+import tiny_datasets
+from tiny_datasets import picture
+
+PREPROCESSING = Preprocessing(("blue", "red"), 16)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return tmp_path_factory.mktemp("tfds")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch):
+    place = tmp_path_factory.getbasetemp() / "cache"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(place))
+    return place
+
+
+def recipe_of(data: str, root, **settings) -> Recipe:
+    return resolve(Recipe("mine", data=data, root=str(root), size=16, batch_size=3, **settings))
+
+
+def numbers_of(examples) -> list[int]:
+    """Which of tiny_datasets' pictures the examples are."""
+    return [
+        next(n for n in (*range(11), *range(100, 105)) if close(examples.frames(i), picture(n)))
+        for i in range(len(examples))
+    ]
+
+
+def close(a: np.ndarray, b: np.ndarray) -> bool:
+    return bool(np.abs(a.astype(int) - b).mean() < 12)
+
+
+def test_images(root):
+    recipe = recipe_of("tfds:tiny_pictures", root)
+    assert (recipe.task, recipe.model) == ("image", "a2_resnet11")
+    source = open_source(recipe)
+    assert source.classes == ("blue", "red")
+    # The test split keeps its answers to itself, so validation is what is held out.
+    assert {name: len(part) for name, part in source.splits.items()} == {
+        "train": 11,
+        "validation": 5,
+    }
+    assert source.split_rule == "by TFDS's splits train, validation"
+    train = source.splits["train"]
+    numbers = numbers_of(train)
+    assert sorted(numbers) == list(range(11))
+    assert [n % 2 for n in numbers] == train.labels.tolist()
+    assert train.names[3] == "train/3"
+    for i, number in enumerate(numbers):
+        if number % 2:  # PNG
+            assert np.array_equal(train.frames(i), picture(number))
+    split, held_out = open_held_out(recipe, ("red", "blue"))
+    assert split == "validation"
+    validation = numbers_of(held_out.splits["validation"])
+    assert [1 - n % 2 for n in validation] == held_out.splits["validation"].labels.tolist()
+
+
+def test_jpeg_is_decoded_as_pillow_decodes_it(root):
+    from PIL import Image
+
+    train = open_source(recipe_of("tfds:tiny_pictures", root)).splits["train"]
+    index = numbers_of(train).index(4)
+    with Image.open(tiny_datasets.encoded(picture(4), "JPEG")) as image:
+        assert np.array_equal(train.frames(index), np.asarray(image))
+
+
+def test_training_sees_them_in_the_order_of_the_seed(root):
+    recipe = recipe_of("tfds:tiny_pictures", root, epochs=2, crop_scale=1.0, flip=False)
+    train = open_source(recipe).splits["train"]
+    shown = np.concatenate([y for _, y in training_batches(train, recipe, PREPROCESSING)])
+    order = np.concatenate(
+        [np.random.default_rng([recipe.seed, epoch]).permutation(11)[:9] for epoch in range(2)]
+    )
+    assert shown.argmax(axis=1).tolist() == train.labels[order].tolist()
+    views = np.concatenate([x for x, _ in plain_batches(train, 4, PREPROCESSING)])
+    assert np.array_equal(views[7], PREPROCESSING.view(train.frames(7)))
+
+
+def test_videos_are_decoded_frame_by_frame(root):
+    recipe = recipe_of("tfds:tiny_films", root, frames=3, stride=2, test_fraction=0.25)
+    assert (recipe.task, recipe.model) == ("video", "a2_resnet11_video")
+    source = open_source(recipe)
+    assert {name: len(part) for name, part in source.splits.items()} == {
+        "train": 4,
+        "validation": 2,
+        "test": 2,
+    }
+    assert source.split_rule.startswith("test: 0.25 of every class (seed 0); validation: ")
+    train = source.splits["train"]
+    for i in range(4):
+        film = train.frames(i)
+        number = len(film) - 5
+        assert train.labels[i] == number % 2
+        expected = [picture(1000 * number + t) for t in range(5 + number)]
+        assert np.array_equal(film, np.stack(expected))
+        clip = tf.function(lambda i: train.load_clip(i, lambda n: tf.stack([0, n - 1, n // 2])))
+        ends = [expected[0], expected[-1], expected[len(film) // 2]]
+        assert np.array_equal(clip(i), np.stack(ends))
+
+
+def test_labels_are_read_once(root, cache, monkeypatch):
+    before = list_source(recipe_of("tfds:tiny_pictures", root))
+    monkeypatch.setattr(tf.io, "parse_example", None)
+    again = list_source(recipe_of("tfds:tiny_pictures", root))
+    assert again.labels.tolist() == before.labels.tolist()
+    assert again.fingerprint == before.fingerprint
+    assert list((cache / "a2keras").glob(f"labels_{before.fingerprint}_label.npy"))
+
+
+def test_what_cannot_be_used_is_told(root):
+    def sentence(data, **settings):
+        with pytest.raises(UserError) as error:
+            recipe_of(data, root, **settings)
+        return str(error.value)
+
+    assert sentence("tfds:tiny_picture") == (
+        "TensorFlow Datasets has no 'tiny_picture': did you mean 'tiny_pictures'?"
+    )
+    assert sentence("tfds:tiny_pictures:7.0.0").startswith(
+        "tfds:tiny_pictures:7.0.0 cannot be used"
+    )
+    assert sentence("tfds:tiny_pictures", task="video") == (
+        "tiny_pictures/1.2.0 holds images, but videos are wanted (task=video)"
+    )
+    assert sentence("tfds:tiny_pairs") == (
+        "tiny_pairs/1.0.0 does not say which image or video has which class: its features are "
+        "left, right, label"
+    )
+    assert sentence("tfds:tiny_download") == (
+        f"tfds:tiny_download is not in {root}/tiny_download/1.2.0 and cannot be prepared: "
+        "put archive.zip into the folder for manual downloads"
+    )
+
+
+def test_a_set_without_random_access_is_told_with_the_way_out(tmp_path):
+    import tensorflow_datasets as tfds
+
+    tfds.builder("tiny_pictures", data_dir=tmp_path).download_and_prepare()
+    with pytest.raises(UserError) as error:
+        recipe_of("tfds:tiny_pictures", tmp_path)
+    assert str(error.value) == (
+        f"tfds:tiny_pictures is stored as tfrecord in {tmp_path}/tiny_pictures/1.2.0, where "
+        "examples cannot be read in any order: `a2keras prepare tfds:tiny_pictures --output=DIR` "
+        "writes them anew, and prepared:DIR reads that"
+    )

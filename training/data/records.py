@@ -1,0 +1,138 @@
+"""Serialized examples of TensorFlow Datasets in any order: read in Python, decoded in the graph."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import tensorflow as tf
+
+from a2keras.console import UserError
+from a2keras.models.preprocessing.image import TIFF, WEBP
+from a2keras.models.preprocessing.places import tensorflow_io
+from a2keras.models.preprocessing.sampling import steady_indices
+from a2keras.training.config import Recipe
+from a2keras.training.data.listing import Listing
+from a2keras.training.data.source import Choose, Examples
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordListing(Listing):
+    """Examples that are records.
+
+    Attributes:
+        records: all records of the source, each a serialized `tf.train.Example`.
+        places: int64 (N,), where in `records` every example lies.
+        features: of TFDS, what is in a record.
+        pixels: name of the feature that holds the image or the frames.
+    """
+
+    records: Sequence[bytes]
+    places: np.ndarray
+    features: Any
+    pixels: str
+
+    def select(self, members: np.ndarray) -> Self:
+        return dataclasses.replace(
+            self,
+            names=tuple(self.names[i] for i in members),
+            labels=self.labels[members],
+            splits=self.splits[members],
+            places=self.places[members],
+        )
+
+    def examples(self, recipe: Recipe, in_memory: bool) -> "RecordExamples":
+        return RecordExamples(self)
+
+
+class RecordExamples(Examples):
+    """Images, or videos as images one after the other, that a record holds in encoded form.
+
+    Of a video only the frames of the clip are decoded.
+    """
+
+    def __init__(self, listing: RecordListing) -> None:
+        from tensorflow_datasets.core.example_parser import ExampleParser
+
+        self.names = listing.names
+        self.labels = listing.labels
+        self.is_video = listing.task == "video"
+        self.records = listing.records
+        self.places = listing.places
+        self.pixels = listing.pixels
+        keys = [self.pixels]
+        if self.is_video and "timestamps" in listing.features:
+            keys.append("timestamps")
+        self.timed = len(keys) > 1
+        specification = {key: listing.features[key].get_serialized_info() for key in keys}
+        self.parse = ExampleParser(specification).parse_example
+        self.decode = _decoder(self._encoded(0), listing.place)
+
+    def _record(self, index: Any) -> np.ndarray:
+        # As an object: NumPy's own strings lose zeros at their end.
+        return np.array(self.records[int(self.places[index])], object)
+
+    def _encoded(self, index: int) -> bytes:
+        encoded = self.parse(tf.constant(self._record(index).item()))[self.pixels]
+        return (encoded[0] if self.is_video else encoded).numpy()
+
+    def frames(self, index: int) -> np.ndarray:
+        return self.load(index).numpy()
+
+    def load(self, index: Any) -> Any:
+        return self.load_clip(index, lambda total: tf.range(total))
+
+    def load_clip(self, index: Any, choose: Choose) -> Any:
+        record = tf.numpy_function(self._record, [index], tf.string, stateful=False)
+        record.set_shape(())
+        parsed = self.parse(record)
+        if not self.is_video:
+            return self.decode(parsed[self.pixels])
+        encoded = parsed[self.pixels]
+        if self.timed:
+            steady = tf.numpy_function(
+                steady_indices, [parsed["timestamps"]], tf.int64, stateful=False
+            )
+            steady.set_shape((None,))
+            chosen = tf.gather(steady, choose(tf.shape(steady, out_type=tf.int64)[0]))
+        else:
+            chosen = choose(tf.shape(encoded, out_type=tf.int64)[0])
+        return self._decode_all(tf.gather(encoded, chosen))
+
+    def _decode_all(self, encoded: Any) -> Any:
+        if encoded.shape[0] is not None and not tf.executing_eagerly():
+            # Nodes of their own are decoded side by side, without the bookkeeping of a loop.
+            return tf.stack([self.decode(each) for each in tf.unstack(encoded)])
+        signature = tf.TensorSpec((None, None, 3), tf.uint8)
+        return tf.map_fn(self.decode, encoded, fn_output_signature=signature)
+
+
+def _decoder(sample: bytes, place: str) -> Any:
+    """How to decode pictures like this one, as a function of a string tensor.
+
+    JPEG is decoded with the accurate transform: TensorFlow's fast one is off by several levels, and
+    this one gives what Pillow gives.
+    """
+    if sample.startswith((*TIFF, WEBP)):
+        if (tfio := tensorflow_io()) is None:
+            raise UserError(
+                f"{place} holds WebP or TIFF images, which need tensorflow-io and TensorFlow 2.17: "
+                f"pip install 'a2keras[io]'; or `a2keras prepare` turns it into PNG once"
+            )
+        image = tfio.image
+        decode = (
+            image.decode_webp if sample.startswith(WEBP) else tfio.experimental.image.decode_tiff
+        )
+        return lambda data: tf.ensure_shape(decode(data), (None, None, 4))[..., :3]
+    return decode_picture
+
+
+def decode_picture(data: Any) -> Any:
+    """JPEG, PNG, GIF or BMP as uint8 RGB (H, W, 3)."""
+    picture = tf.cond(
+        tf.io.is_jpeg(data),
+        lambda: tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE"),
+        lambda: tf.io.decode_image(data, channels=3, expand_animations=False),
+    )
+    return tf.ensure_shape(picture, (None, None, 3))
