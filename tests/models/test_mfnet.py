@@ -132,6 +132,8 @@ def test_convolutions_of_the_units():
     grouped = [each for each in model.layers if isinstance(each, GroupedConv3D)]
     assert {each.groups for each in grouped} == {16}
     assert len(grouped) == 2 * 16 - 4
+    normalizations = [e for e in model.layers if isinstance(e, keras.layers.BatchNormalization)]
+    assert {(each.epsilon, each.momentum) for each in normalizations} == {(1e-5, 0.9)}
     images = models.MFNet2D().layers
     assert sum(isinstance(each, GroupedConv2D) for each in images) == len(grouped)
 
