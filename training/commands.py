@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import sys
 from typing import TYPE_CHECKING
 
 from a2keras.command_line import parse
@@ -30,6 +31,12 @@ def train(arguments: list[str]) -> None:
         flags.DEFINE_enum("strategy", "auto", strategies, help_strategy, flag_values=values)
         help_replicas = "Number of GPUs, or of logical CPU devices, that share every batch."
         flags.DEFINE_integer("replicas", None, help_replicas, flag_values=values)
+        help_minutes = "Minutes between two checkpoints within an epoch; 0: none by time."
+        flags.DEFINE_float("checkpoint_minutes", 10.0, help_minutes, flag_values=values)
+        help_steps = "Steps between two checkpoints; 0: none by number."
+        flags.DEFINE_integer("checkpoint_steps", 0, help_steps, flag_values=values)
+        help_keep = "How many of the last checkpoints stay, besides the best."
+        flags.DEFINE_integer("checkpoint_keep", 2, help_keep, flag_values=values)
 
     values, rest = parse(
         "a2keras train --recipe=NAME --output=RUN [--data=SOURCE] [--set key=value]…",
@@ -38,12 +45,19 @@ def train(arguments: list[str]) -> None:
         arguments,
     )
     _no_more(rest)
+    from a2keras.training.checkpoints import Saving
+    from a2keras.training.interruption import Stopped
     from a2keras.training.recipes import recipe as recipe_named
     from a2keras.training.train import train as train_recipe
 
     settings = [f"{key}={values[key].value}" for key in ("data", "model") if values[key].value]
     recipe = recipe_named(values.recipe).override([*settings, *values.set])
-    run = train_recipe(recipe, values.output, values.strategy, values.replicas)
+    saving = Saving(values.checkpoint_minutes, values.checkpoint_steps, values.checkpoint_keep)
+    try:
+        run = train_recipe(recipe, values.output, values.strategy, values.replicas, saving)
+    except Stopped as stopped:
+        say(f"a2keras train: {stopped}")
+        sys.exit(stopped.exit_code)
     say(f"the run is in {run.path}")
 
 

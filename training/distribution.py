@@ -1,9 +1,15 @@
 """Where a run is computed: one device, or replicas that stay in step."""
 
-import keras
 import tensorflow as tf
 
 from a2keras.console import UserError
+from a2keras.training.computation import Computation
+from a2keras.training.computation_tensorflow import TensorFlowComputation
+
+
+def computation_for(name: str, replicas: int | None = None) -> Computation:
+    """Where a run is computed, see `strategy_for`."""
+    return TensorFlowComputation(strategy_for(name, replicas))
 
 
 def strategy_for(name: str, replicas: int | None = None) -> tf.distribute.Strategy:
@@ -50,15 +56,3 @@ def _split_cpu(count: int) -> None:
             f"TensorFlow has already started with {len(configured)} logical CPU devices in this "
             f"process. Received: --replicas={count}"
         ) from error
-
-
-def synchronize_batch_normalization(model: keras.Model) -> None:
-    """Lets every BatchNormalization take its statistics over the batch of all replicas.
-
-    To be called before the first step. `synchronized` is Keras's own public attribute; the walk
-    over the layers is not public, but nothing that is reaches the layers that a composite layer
-    keeps in a list: not `model.layers`, not `tf.train.TrackableView`.
-    """
-    for layer in model._flatten_layers(include_self=False, recursive=True):
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.synchronized = True

@@ -1,5 +1,8 @@
 """The network of a run: normalisation and the named network in one flat model of raw pixels."""
 
+import difflib
+from typing import Any
+
 import keras
 
 from a2keras import models
@@ -12,7 +15,8 @@ def check(recipe: Recipe) -> None:
     """Refuses a network that does not exist or does not fit the task, before any data is read."""
     names = models.list_models()
     if recipe.model not in names:
-        raise UserError(f"there is no network {recipe.model!r}: there are {', '.join(names)}")
+        near = difflib.get_close_matches(recipe.model, names, n=3, cutoff=0.0)
+        raise UserError(f"there is no network {recipe.model!r}: did you mean {', '.join(near)}?")
     if models.is_video(recipe.model) != (recipe.task == "video"):
         kind = "videos" if models.is_video(recipe.model) else "images"
         raise UserError(f"{recipe.model} takes {kind}, but the data are {recipe.task}s")
@@ -22,22 +26,62 @@ def build(recipe: Recipe, preprocessing: Preprocessing, precision: str = "float3
     """Builds the network with fresh weights from the recipe's seed.
 
     Args:
-        recipe: names the network.
+        recipe: names the network, its blocks, and how its batch normalisation is set.
         preprocessing: gives the input's shape and the classes.
         precision: Keras dtype policy of the layers; the class probabilities are always float32.
 
     Returns:
         A functional model: pixels 0..255 (B, *input_shape) → class probabilities (B, classes).
+
+    Raises:
+        UserError: positions that are no units of the network.
     """
     before = keras.config.dtype_policy()
     keras.utils.set_random_seed(recipe.seed)
     try:
         keras.config.set_dtype_policy(precision)
         pixels = keras.Input(preprocessing.input_shape, dtype="float32", name="pixels")
-        return models.build(
+        model = models.build(
             recipe.model,
             input_tensor=normalisation()(pixels),
             classes=len(preprocessing.labels),
+            **block_arguments(recipe),
         )
+    except ValueError as error:
+        raise UserError(f"{recipe.model} cannot be built by this recipe: {error}") from error
     finally:
         keras.config.set_dtype_policy(before)
+    set_batch_normalization(model, recipe)
+    return model
+
+
+def block_arguments(recipe: Recipe) -> dict[str, Any]:
+    """The arguments of the builder by which the recipe changes the network's blocks."""
+    arguments: dict[str, Any] = {}
+    if recipe.attention != "auto":
+        arguments["attention"] = None if recipe.attention == "none" else recipe.attention
+    if recipe.positions:
+        arguments["positions"] = recipe.unit_names()
+    return arguments
+
+
+def set_batch_normalization(model: keras.Model, recipe: Recipe) -> None:
+    """Sets momentum and epsilon as the recipe asks.
+
+    A block's epsilon is part of what the block is: a saved model would come back with it. So only
+    the network's own layers take the recipe's.
+    """
+    for layer in layers_of(model):
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = recipe.bn_momentum or layer.momentum
+            if layer in model.layers:
+                layer.epsilon = recipe.bn_epsilon or layer.epsilon
+
+
+def layers_of(model: keras.Model) -> list[keras.layers.Layer]:
+    """All layers, those inside other layers included.
+
+    The walk is not public in Keras, but nothing that is reaches the layers that a composite layer
+    keeps in a list: not `model.layers`, not `tf.train.TrackableView`.
+    """
+    return list(model._flatten_layers(include_self=False, recursive=True))

@@ -63,7 +63,7 @@ def learning_rate(recipe: Recipe, steps_per_epoch: int) -> WarmupSchedule:
     """The recipe's schedule, its epochs turned into steps."""
     stepped = recipe.schedule == "step"
     return WarmupSchedule(
-        recipe.learning_rate,
+        recipe.peak_rate(),
         round(recipe.warmup_epochs * steps_per_epoch),
         recipe.epochs * steps_per_epoch,
         [epoch * steps_per_epoch for epoch in recipe.steps_down()] if stepped else None,

@@ -8,16 +8,16 @@ import sys
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from a2keras.__main__ import run
 from a2keras.console import UserError
-from a2keras.training import network, recipes
+from a2keras.training import recipes
+from a2keras.training.computation_tensorflow import TensorFlowComputation
 from a2keras.training.config import Recipe
 from a2keras.training.data import open_source
-from a2keras.training.distribution import strategy_for, synchronize_batch_normalization
-from a2keras.training.schedules import learning_rate
-from a2keras.training.train import Trainer, compile_model, preprocessing_of, train
+from a2keras.training.distribution import strategy_for
+from a2keras.training.train import preprocessing_of, train
+from a2keras.training.trainer import Trainer
 
 SETTINGS = ["size=16", "batch_size=12", "steps_per_epoch=5", "epochs=2", "learning_rate=0.1"]
 
@@ -49,53 +49,10 @@ def test_two_replicas_end_with_the_weights_of_one(tmp_path, digits, tiny_network
     saved = keras.models.load_model(two.model_path, compile=False)
     assert not saved.get_layer(index=3).synchronized
     # The counterproof: without synchronized statistics they would differ.
-    name = "a2keras.training.train.synchronize_batch_normalization"
-    monkeypatch.setattr(name, lambda model: None)
+    monkeypatch.setattr(TensorFlowComputation, "synchronize_batch_normalization", lambda self: None)
     apart = train(digits, tmp_path / "apart", replicas=2)
     pairs = zip(weights(one.path), weights(apart.path), strict=True)
     assert max(np.abs(a - b).max() for a, b in pairs) > 1e-3
-
-
-def test_every_batch_normalization_is_synchronized():
-    class Composite(keras.layers.Layer):
-        def __init__(self):
-            super().__init__()
-            self.inner = [keras.layers.BatchNormalization(), keras.layers.BatchNormalization()]
-
-        def call(self, x):
-            return self.inner[1](self.inner[0](x))
-
-    inputs = keras.Input((3,))
-    composite, outer = Composite(), keras.layers.BatchNormalization()
-    synchronize_batch_normalization(keras.Model(inputs, outer(composite(inputs))))
-    assert [layer.synchronized for layer in (*composite.inner, outer)] == [True] * 3
-
-
-@pytest.mark.parametrize("replicas", [1, 2])
-def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(
-    tmp_path, digits, tiny_network, monkeypatch, replicas
-):
-    digits = dataclasses.replace(digits, epochs=3, steps_per_epoch=3)
-    whole = train(digits, tmp_path / "whole", replicas=replicas)
-    epoch_of = Trainer._train_epoch
-
-    def stop_in_epoch_three(trainer, iterator, bar):
-        if len(trainer.history) == 2:
-            trainer.step(next(iterator))
-            raise KeyboardInterrupt
-        return epoch_of(trainer, iterator, bar)
-
-    monkeypatch.setattr(Trainer, "_train_epoch", stop_in_epoch_three)
-    with pytest.raises(KeyboardInterrupt):
-        train(digits, tmp_path / "stopped", replicas=replicas)
-    assert not (tmp_path / "stopped/results.json").exists()
-    monkeypatch.setattr(Trainer, "_train_epoch", epoch_of)
-    stopped = train(digits, tmp_path / "stopped", replicas=replicas)
-    for a, b in zip(weights(whole.path), weights(stopped.path), strict=True):
-        assert np.array_equal(a, b)
-    timeless = ({k: v for k, v in line.items() if "second" not in k} for line in stopped.history())
-    for line, again in zip(whole.history(), timeless, strict=True):
-        assert again.items() <= line.items()
 
 
 def test_a_finished_run_is_left_alone_and_another_recipe_refused(
@@ -167,17 +124,19 @@ def test_mistakes_are_told_before_anything_is_written(tmp_path, run_command, arg
     assert not (tmp_path / "run").exists()
 
 
-def test_an_unknown_network_is_told_with_those_that_exist(tmp_path, run_command):
-    with pytest.raises(UserError, match="there is no network 'resnet': there are a2_resnet11, "):
-        run_command("train", "--recipe=digits_image", "--model=resnet", f"--output={tmp_path}/run")
+def test_an_unknown_network_is_told_with_its_neighbours(tmp_path, run_command):
+    with pytest.raises(UserError, match="there is no network 'a2_resnet': did you mean a2_resnet"):
+        run_command("train", "--recipe=digits_image", "--model=a2_resnet", f"--output={tmp_path}")
 
 
 def test_a_loss_that_is_no_number_ends_the_run(tmp_path, digits, tiny_network):
     wild = dataclasses.replace(digits, learning_rate=1e30, warmup_epochs=0)
     with pytest.raises(UserError) as error:
         train(wild, tmp_path / "run")
-    assert "the loss is nan in epoch 1, at step " in str(error.value)
-    assert "try a smaller learning_rate (now 1e+30)" in str(error.value)
+    assert str(error.value) == (
+        "the loss is nan at step 2, which is step 2 of 5 in epoch 1: try a smaller learning_rate "
+        "(now 1e+30) or more warmup_epochs. There is no checkpoint yet"
+    )
     assert not (tmp_path / "run/results.json").exists()
 
 
@@ -185,32 +144,18 @@ def test_a_file_that_vanishes_during_training_is_named(images, tmp_path, tiny_ne
     recipe = recipes.recipe("folder").override(
         [f"data=folder:{images}", "size=16", "batch_size=4", "epochs=1", "memory_budget=0"]
     )
-    restore = Trainer._restore
+    restore = Trainer.restore
 
     def lose_a_class(trainer):
         for path in (images / "red").iterdir():
             path.unlink()
         restore(trainer)
 
-    monkeypatch.setattr(Trainer, "_restore", lose_a_class)
+    monkeypatch.setattr(Trainer, "restore", lose_a_class)
     with pytest.raises(UserError) as error:
         train(recipe, tmp_path / "run")
     assert str(error.value).startswith(f"a file can no longer be read: {images}/red/")
     assert str(error.value).endswith(".png: does not exist")
-
-
-def test_weight_decay_passes_over_batch_normalization_and_biases(digits, tiny_network):
-    decayed = dataclasses.replace(digits, weight_decay=0.02, momentum=0.5)
-    model = network.build(decayed, preprocessing_of(decayed, tuple("0123456789")))
-    compile_model(model, decayed, learning_rate(dataclasses.replace(decayed, warmup_epochs=0), 5))
-    before = [v.numpy().copy() for v in model.trainable_variables]
-    model.optimizer.apply_gradients([(tf.zeros(v.shape), v) for v in model.trainable_variables])
-    for variable, was in zip(model.trainable_variables, before, strict=True):
-        kernel = len(was.shape) > 1
-        # Learning rate × weight decay / (1 - momentum), as the momentum of SGD would add it up.
-        factor = 1 - 0.1 * 0.02 / 0.5 if kernel else 1
-        np.testing.assert_allclose(variable.numpy(), was * factor, rtol=1e-6, err_msg=variable.path)
-        assert kernel == (variable.name == "kernel"), variable.path
 
 
 def test_auto_is_one_device_without_gpus():
@@ -236,6 +181,6 @@ def test_a_diverging_run_is_told_in_one_sentence(tmp_path):
     output = tmp_path / "run"
     settings = ["--set=epochs=1", "--set=warmup_epochs=0", "--set=steps_per_epoch=2"]
     train = ["train", "--recipe=digits_image", f"--output={output}", *settings]
-    with pytest.raises(UserError, match=r"the \w+ is (nan|inf) in epoch 1, at step \d of 2 or"):
+    with pytest.raises(UserError, match=r"is (nan|inf|not finite) at step \d, which is"):
         run([*train, "--set=learning_rate=1e30"])
     assert not (output / "results.json").exists()

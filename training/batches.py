@@ -1,0 +1,95 @@
+"""What each worker and each replica takes of the batches: equal parts, in a fixed order."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from a2keras.models.preprocessing.spec import Preprocessing
+from a2keras.training.config import Recipe
+from a2keras.training.data.pipeline import plain_batches, steps_per_epoch, training_batches
+from a2keras.training.data.source import Examples
+
+
+def training_part(
+    examples: Examples,
+    recipe: Recipe,
+    preprocessing: Preprocessing,
+    first_step: int,
+    shard: tuple[int, int],
+    local: int,
+) -> tf.data.Dataset:
+    """A worker's part of the micro-batches from step `first_step` on, dealt out to its replicas.
+
+    Args:
+        shard: number of the worker, and how many there are.
+        local: replicas of the worker, which take turns.
+
+    Yields:
+        what `training_batches` yields, for one replica and one micro-batch. The micro-batches of a
+        step together are its batch.
+    """
+    each = recipe.accumulate
+    micro = dataclasses.replace(
+        recipe,
+        batch_size=recipe.batch_size // each,
+        steps_per_epoch=steps_per_epoch(recipe, len(examples)) * each,
+        accumulate=1,
+    )
+    batches = training_batches(examples, micro, preprocessing, first_step * each, shard)
+    if local == 1:
+        return batches
+    return batches.rebatch(micro.batch_size // shard[1] // local, drop_remainder=True)
+
+
+def validation_part(
+    examples: Examples,
+    preprocessing: Preprocessing,
+    size: int,
+    shard: tuple[int, int],
+    local: int,
+) -> tf.data.Dataset:
+    """A worker's part of all examples, in batches of `size` for each of its replicas.
+
+    Every replica gets the same number of full batches. Those that there are no examples for are
+    filled up with zeros; a row of zeros for a label is no example.
+    """
+    worker, workers = shard
+    most = -(-len(examples) // workers)  # of any worker
+    rounds = -(-most // (size * local))
+    batches = plain_batches(Part(examples, worker, workers), size, preprocessing)
+    pixels, labels = batches.element_spec
+    empty = tf.data.Dataset.from_tensors(
+        (tf.zeros((size, *pixels.shape[1:])), tf.zeros((size, *labels.shape[1:])))
+    )
+
+    def fill(pixels: Any, labels: Any) -> tuple[Any, Any]:
+        missing = size - tf.shape(labels)[0]
+        filled = [
+            tf.pad(x, [[0, missing]] + [[0, 0]] * (len(x.shape) - 1)) for x in (pixels, labels)
+        ]
+        return tuple(tf.ensure_shape(x, (size, *x.shape[1:])) for x in filled)
+
+    full = batches.map(fill, tf.data.AUTOTUNE).concatenate(empty.repeat())
+    return full.take(rounds * local).prefetch(tf.data.AUTOTUNE)
+
+
+class Part(Examples):
+    """Every n-th example, from the i-th on."""
+
+    def __init__(self, examples: Examples, i: int, n: int) -> None:
+        self.examples = examples
+        self.i, self.n = i, n
+        self.labels = examples.labels[i::n]
+        self.names = examples.names[i::n]
+        self.is_video = examples.is_video
+
+    def frames(self, index: int) -> np.ndarray:
+        return self.examples.frames(self.i + self.n * index)
+
+    def training_frames(self, index: int) -> np.ndarray:
+        return self.examples.training_frames(self.i + self.n * index)
+
+    def load(self, index: Any) -> Any:
+        return self.examples.load(self.i + self.n * index)

@@ -1,0 +1,164 @@
+"""Where a network is trained: what TensorFlow's replicas and JAX's devices have in common."""
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from a2keras.models.preprocessing.spec import Preprocessing
+from a2keras.training import network
+from a2keras.training.config import Recipe
+from a2keras.training.data.source import Examples
+from a2keras.training.optimizers import Optimizer
+from a2keras.training.schedules import learning_rate
+
+
+class Computation(ABC):
+    """A network with its weights on every replica, and the steps that change them.
+
+    Attributes:
+        replicas: devices, of all workers together, that share every batch.
+        workers: processes that share the run.
+        worker: number of this one; 0 is the chief, which writes the run.
+        model, optimizer: from `build` on.
+        variables: the state of the run, as far as it is arrays: weights, statistics of batch
+            normalisation, seeds of dropout, and the optimizer's.
+    """
+
+    replicas = 1
+    workers = 1
+    worker = 0
+    recipe: Recipe
+    preprocessing: Preprocessing
+    model: keras.Model
+    optimizer: Optimizer
+
+    @property
+    def is_chief(self) -> bool:
+        return self.worker == 0
+
+    def build(self, recipe: Recipe, preprocessing: Preprocessing, steps_per_epoch: int) -> None:
+        """Makes the model and its optimizer, from the recipe's seed."""
+        self.recipe = recipe
+        self.preprocessing = preprocessing
+        self.model = network.build(recipe, preprocessing, recipe.precision)
+        self.optimizer = Optimizer(recipe, self.model, learning_rate(recipe, steps_per_epoch))
+        # What micro-batches add up besides their gradients; see `train_step` for what it holds.
+        self.sums = keras.Variable(np.zeros(3, "float32"), trainable=False, name="sums")
+        self.variables = [*self.model.variables, *self.optimizer.variables]
+
+    @property
+    def per_replica(self) -> int:
+        """Examples of a micro-batch on each replica."""
+        return self.recipe.batch_size // self.recipe.accumulate // self.replicas
+
+    @abstractmethod
+    def training_iterator(self, examples: Examples, first_step: int) -> Iterator:
+        """Iterates over micro-batches from the first one of step `first_step` on."""
+
+    @abstractmethod
+    def train_step(self, batches: Iterator, stop: bool = False) -> Any:
+        """Runs one step, `recipe.accumulate` micro-batches and an update, on all replicas.
+
+        Args:
+            batches: of `training_iterator`.
+            stop: whether this worker wants to stop.
+
+        Returns:
+            A handle for `numbers`, which gives the sum of the losses of the batch, the number of
+            examples that were classified correctly, and whether any worker wants to stop.
+        """
+
+    @abstractmethod
+    def validation_iterator(self, examples: Examples) -> Iterator:
+        """Iterates once over all examples; the last batches are filled up with zeros as labels."""
+
+    @abstractmethod
+    def validation_step(self, batch: Any, stop: bool = False) -> Any:
+        """As `train_step`, without training: the handle also gives the number of examples, last."""
+
+    @abstractmethod
+    def statistics_step(self, batches: Iterator) -> None:
+        """Sets the moving statistics of every batch normalisation to those of a batch."""
+
+    def numbers(self, handle: Any) -> np.ndarray:
+        """Waits for a step and returns its numbers as float64."""
+        return np.asarray(ops.convert_to_numpy(handle), "float64")
+
+    def read(self, variables: list[keras.Variable] | None = None) -> list[np.ndarray]:
+        """The values of some variables; default: of all that the run's state has."""
+        chosen = self.variables if variables is None else variables
+        return [np.asarray(ops.convert_to_numpy(variable)) for variable in chosen]
+
+    def write(
+        self, values: list[np.ndarray], variables: list[keras.Variable] | None = None
+    ) -> None:
+        """Gives variables their values, on every replica."""
+        chosen = self.variables if variables is None else variables
+        for variable, value in zip(chosen, values, strict=True):
+            variable.assign(value)
+
+    def share(self, document: dict, values: list[np.ndarray] | None) -> tuple[dict, list | None]:
+        """What the chief passes here comes back on every worker; here, where there is but one."""
+        return document, values
+
+    def normalizations(self) -> list[keras.layers.BatchNormalization]:
+        """Every batch normalisation that trains, those inside other layers included."""
+        return [
+            layer
+            for layer in network.layers_of(self.model)
+            if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+        ]
+
+    @contextlib.contextmanager
+    def batch_statistics(self) -> Iterator[None]:
+        """While a forward pass is traced: moving statistics do not move but jump to the batch's."""
+        layers = self.normalizations()
+        momenta = [layer.momentum for layer in layers]
+        try:
+            for layer in layers:
+                layer.momentum = 0.0
+            yield
+        finally:
+            for layer, momentum in zip(layers, momenta, strict=True):
+                layer.momentum = momentum
+
+    # What follows is traced, on a replica: keras.ops alone.
+
+    def scores(self, labels: Any, probabilities: Any) -> tuple[Any, Any]:
+        """Loss and correctness of each example: (b,), (b,)."""
+        probabilities = ops.cast(probabilities, "float32")
+        losses = keras.losses.categorical_crossentropy(
+            labels, probabilities, label_smoothing=self.recipe.label_smoothing
+        )
+        correct = ops.equal(ops.argmax(labels, -1), ops.argmax(probabilities, -1))
+        return losses, ops.cast(correct, "float32")
+
+    def loss(self, labels: Any, probabilities: Any, stop: Any) -> tuple[Any, Any]:
+        """The replica's share of the batch's mean loss, scaled, and the numbers of `train_step`."""
+        losses, correct = self.scores(labels, probabilities)
+        total = ops.sum(losses)
+        numbers = ops.stack([total, ops.sum(correct), stop])
+        return self.optimizer.scale_loss(total / self.recipe.batch_size), numbers
+
+    def accumulate(self, gradients: list[Any], numbers: Any) -> None:
+        """Keeps what a micro-batch gives until the last one."""
+        self.optimizer.accumulate(gradients)
+        self.sums.assign_add(numbers)
+
+    def take_accumulated(self, gradients: list[Any], numbers: Any) -> tuple[list[Any], Any]:
+        """Gradients and numbers of all micro-batches; there is nothing kept after it."""
+        if self.recipe.accumulate == 1:
+            return gradients, numbers
+        numbers = numbers + self.sums
+        self.sums.assign(ops.zeros_like(self.sums))
+        return self.optimizer.take_accumulated(gradients), numbers
+
+    def validation_numbers(self, labels: Any, probabilities: Any, stop: Any) -> Any:
+        losses, correct = self.scores(labels, probabilities)
+        real = ops.sum(labels, -1)  # rows that fill up a batch have no label
+        return ops.stack([ops.sum(losses * real), ops.sum(correct * real), stop, ops.sum(real)])

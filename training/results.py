@@ -1,0 +1,47 @@
+"""What a finished run leaves: the model, its preprocessing, its figures and its curves."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from a2keras.console import write_json
+from a2keras.training import network
+from a2keras.training.computation import Computation
+from a2keras.training.data.source import Source
+from a2keras.training.plots import draw_curves
+from a2keras.training.run import Run
+
+
+def write(run: Run, computation: Computation, source: Source, history: list[dict]) -> None:
+    """Writes model.keras, preprocessing.json, curves.png, and results.json last: then it is done.
+
+    A fresh float32 model takes the weights. What is saved then has nothing of the training in it
+    (synchronised batch normalisation, mixed precision, the optimizer) and loads anywhere.
+    """
+    finished = network.build(run.recipe, computation.preprocessing)
+    finished.set_weights(computation.read(computation.model.weights))
+    with run.writing("the results"):
+        partial = run.path / ".model.partial.keras"
+        finished.save(partial)
+        partial.replace(run.model_path)
+        computation.preprocessing.save(run.path)
+        draw_curves(history, run.path / "curves.png")
+        write_json(run.path / "results.json", _results(run, computation, source, finished, history))
+
+
+def _results(
+    run: Run, computation: Computation, source: Source, model: keras.Model, history: list[dict]
+) -> dict[str, Any]:
+    last = history[-1]
+    return {
+        "model": run.recipe.model,
+        "parameters": model.count_params(),
+        "epochs": run.recipe.epochs,
+        "steps": last["step"],
+        "seconds": round(sum(line["seconds"] for line in history), 1),
+        "replicas": computation.replicas,
+        "metrics": {k: v for k, v in last.items() if "loss" in k or "accuracy" in k},
+        "data": source.report(),
+        "versions": {"keras": keras.__version__, "tensorflow": tf.__version__},
+    }

@@ -1,0 +1,299 @@
+"""The loop: steps, epochs, and checkpoints from which a run goes on as if it had not stopped."""
+
+import contextlib
+import dataclasses
+import math
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from a2keras.console import UserError, progress, say
+from a2keras.training import results
+from a2keras.training.batch_statistics import precise_statistics
+from a2keras.training.checkpoints import Checkpoint, Checkpoints, Saving
+from a2keras.training.computation import Computation
+from a2keras.training.data.pipeline import steps_per_epoch
+from a2keras.training.data.source import Source
+from a2keras.training.interruption import Interruption, Stopped
+from a2keras.training.run import Run
+
+
+@dataclasses.dataclass
+class Position:
+    """Where a run is, besides the arrays of its state.
+
+    Attributes:
+        step: steps that have been done.
+        loss, correct: sums over the examples of the epoch so far.
+        seconds: that these have taken.
+        history: a line for each epoch that has ended.
+    """
+
+    step: int = 0
+    loss: float = 0.0
+    correct: float = 0.0
+    seconds: float = 0.0
+    history: list[dict] = dataclasses.field(default_factory=list)
+
+
+class Trainer:
+    """A run in training.
+
+    Args:
+        run: where the chief writes.
+        source: the opened data.
+        computation: built for the run's recipe.
+        saving: when to write checkpoints.
+        interruption: tells when to stop.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        source: Source,
+        computation: Computation,
+        saving: Saving,
+        interruption: Interruption,
+    ) -> None:
+        self.run = run
+        self.recipe = run.recipe
+        self.source = source
+        self.computation = computation
+        self.saving = saving
+        self.interruption = interruption
+        self.examples = source.splits["train"]
+        self.steps_per_epoch = steps_per_epoch(self.recipe, len(self.examples))
+        self.checkpoints = Checkpoints(run.path / "checkpoints", saving.keep)
+        self.position = Position()
+        self.waiting: tuple[int, Any] | None = None  # the last step, whose numbers are not read yet
+        self.stop_after: int | None = None  # the step at which all workers stop
+        self.saved = self.mark = time.monotonic()
+
+    def train(self) -> None:
+        """Runs the steps that are left and writes the results."""
+        self.restore()
+        batches = self.computation.training_iterator(self.examples, self.position.step)
+        size = self.recipe.batch_size
+        total = self.recipe.epochs * self.steps_per_epoch * size
+        unit = " clips" if self.recipe.task == "video" else " images"
+        self.interruption.patient = True
+        with progress((), "training", unit=unit, total=total) as bar:
+            bar.update(self.position.step * size)
+            while len(self.position.history) < self.recipe.epochs:
+                bar.write(self.train_epoch(batches, bar), file=sys.stderr)
+        self.interruption.patient = False
+        with self.evaluated_weights():
+            if self.computation.is_chief:
+                results.write(self.run, self.computation, self.source, self.position.history)
+
+    def restore(self) -> None:
+        """Takes up the newest sound checkpoint, if there is one, on all workers."""
+        found = None
+        if self.computation.is_chief:
+            self.checkpoints.remove_partial()
+            found = self.checkpoints.latest()
+        document, state = self.computation.share(
+            found.document if found else {}, list(found.state.values()) if found else None
+        )
+        if not document:
+            return
+        shapes = [list(v.shape) for v in self.computation.variables]
+        if shapes != [list(array.shape) for array in state]:
+            raise UserError(f"the checkpoints of {self.run.path} are of another network")
+        self.computation.write(state)
+        self.position = Position(**document)
+        done, step = len(self.position.history), self.position.step
+        say(
+            f"going on after step {step} of {self.recipe.epochs * self.steps_per_epoch}, "
+            f"in epoch {min(done + 1, self.recipe.epochs)} of {self.recipe.epochs}"
+        )
+
+    def train_epoch(self, batches: Iterator, bar: Any) -> str:
+        """Runs what is left of an epoch, keeps its checkpoint, and returns a line about it."""
+        epoch, shown = len(self.position.history), 0.0
+        end = (epoch + 1) * self.steps_per_epoch
+        self.mark = time.monotonic()
+        while self.position.step < end:
+            handle = self.computation.train_step(batches, self.interruption.received is not None)
+            self.position.step += 1
+            self.settle()
+            self.waiting = (self.position.step, handle)
+            bar.update(self.recipe.batch_size)
+            if time.monotonic() - shown > 0.5:
+                shown = time.monotonic()
+                bar.set_postfix_str(f"epoch {epoch + 1}/{self.recipe.epochs} {self.running()}")
+            if self.position.step < end:
+                self.save_or_stop()
+        self.settle()
+        validation = None if self.is_stopping() or self.stop_after else self.validate()
+        if validation is None:
+            self.stop()
+        line = self.line(epoch, validation)
+        self.position = Position(self.position.step, history=[*self.position.history, line])
+        if self.computation.is_chief:
+            self.run.write_history(self.position.history)
+            self.save()
+        return sentence(line, self.recipe.epochs)
+
+    def settle(self) -> None:
+        """Takes in the numbers of the last step.
+
+        It waits for the device. So the loop calls it after it has started the next step, which the
+        device goes on with meanwhile.
+        """
+        if self.waiting is None:
+            return
+        step, handle = self.waiting
+        self.waiting = None
+        loss, correct, stop = self.computation.numbers(handle).tolist()
+        if not math.isfinite(loss):
+            self.diverged(f"the loss is {loss}", step)
+        self.position.loss += loss
+        self.position.correct += correct
+        if stop and self.stop_after is None:
+            # By then every worker has read it, the slowest reader too.
+            self.stop_after = step + 1
+
+    def is_stopping(self) -> bool:
+        """Whether to stop after this step; all workers agree on the step."""
+        if self.computation.workers > 1:
+            return self.stop_after == self.position.step
+        return self.interruption.received is not None
+
+    def save_or_stop(self) -> None:
+        """Writes a checkpoint where one is due, and stops where that was asked for."""
+        if self.is_stopping():
+            self.settle()
+            self.stop()
+        steps, minutes = self.saving.steps, self.saving.minutes
+        due = bool(steps and self.position.step % steps == 0)
+        due |= bool(minutes and time.monotonic() - self.saved >= 60 * minutes)
+        if due and self.computation.is_chief:
+            self.settle()
+            self.save()
+
+    def stop(self) -> None:
+        """Saves, waits until all workers are here, and ends the run."""
+        if self.computation.is_chief:
+            self.save()
+        self.computation.share({}, None)
+        received = self.interruption.received
+        reason = received.name if received else "another worker"
+        raise Stopped(
+            f"stopped by {reason} after step {self.position.step}: saved. "
+            f"The same command goes on with {self.run.path}",
+            self.interruption.exit_code,
+        )
+
+    def save(self) -> None:
+        """Writes a checkpoint of where the run is. No step may be waiting."""
+        self.tick()
+        values = self.computation.read()
+        if not all(np.isfinite(value).all() for value in values):
+            self.diverged("a weight is not finite", self.position.step)
+        state = {f"{i:05}": value for i, value in enumerate(values)}
+        document = dataclasses.asdict(self.position)
+        checkpoint = Checkpoint(self.position.step, state, document)
+        self.checkpoints.save(checkpoint, best_step(self.position.history))
+        self.saved = time.monotonic()
+
+    def tick(self) -> None:
+        """Adds the time since the last call, or since the epoch's start, to the epoch's."""
+        now = time.monotonic()
+        self.position.seconds += now - self.mark
+        self.mark = now
+
+    def diverged(self, what: str, step: int) -> None:
+        number = (step - 1) % self.steps_per_epoch + 1
+        raise UserError(
+            f"{what} at step {step}, which is step {number} of {self.steps_per_epoch} in epoch "
+            f"{len(self.position.history) + 1}: try a smaller learning_rate (now "
+            f"{self.recipe.learning_rate}) or more warmup_epochs. {self.checkpoints.last_one()}"
+        )
+
+    def running(self) -> str:
+        """Loss and accuracy of the epoch so far."""
+        done = self.position.step - len(self.position.history) * self.steps_per_epoch
+        settled = (done - (self.waiting is not None)) * self.recipe.batch_size
+        if not settled:
+            return ""
+        loss, accuracy = self.position.loss / settled, self.position.correct / settled
+        return f"loss {loss:.3f} accuracy {accuracy:.3f}"
+
+    def line(self, epoch: int, validation: dict[str, float]) -> dict:
+        """What metrics.jsonl says of an epoch."""
+        examples = self.steps_per_epoch * self.recipe.batch_size
+        schedule = self.computation.optimizer.schedule
+        return {
+            "epoch": epoch + 1,
+            "step": self.position.step,
+            "loss": self.position.loss / examples,
+            "accuracy": self.position.correct / examples,
+            **validation,
+            "learning_rate": float(schedule(self.position.step - 1)),
+            "seconds": round(self.position.seconds, 3),
+            "examples_per_second": round(examples / self.position.seconds, 1),
+        }
+
+    def validate(self) -> dict[str, float] | None:
+        """Loss and accuracy on the validation examples, if any; None where it was stopped."""
+        self.tick()
+        if "validation" not in self.source.splits:
+            return {}
+        totals, waiting = np.zeros(4), None
+        with self.evaluated_weights():
+            for batch in self.computation.validation_iterator(self.source.splits["validation"]):
+                stop = self.interruption.received is not None
+                handle = self.computation.validation_step(batch, stop)
+                if waiting is not None:
+                    totals += self.computation.numbers(waiting)
+                waiting = handle
+                if totals[2] or (stop and self.computation.workers == 1):
+                    return None
+            totals += self.computation.numbers(waiting)
+        loss, correct, stop, examples = totals.tolist()
+        if not math.isfinite(loss):
+            self.diverged(f"the validation_loss is {loss}", self.position.step)
+        return {"validation_loss": loss / examples, "validation_accuracy": correct / examples}
+
+    @contextlib.contextmanager
+    def evaluated_weights(self) -> Iterator[None]:
+        """The weights that are scored and saved, for the block: averaged ones, with the statistics
+        of batches, as far as the recipe says so."""
+        computation, precise = self.computation, self.recipe.precise_bn
+        if not computation.optimizer.averages and not precise:
+            yield
+            return
+        variables = computation.model.variables
+        before = computation.read(variables)
+        try:
+            if computation.optimizer.averages:
+                averages = computation.read(computation.optimizer.averages)
+                computation.write(averages, computation.optimizer.averaged)
+            if precise:
+                steps = min(precise, self.steps_per_epoch)
+                first = self.position.step - steps
+                batches = computation.training_iterator(self.examples, first)
+                precise_statistics(computation, batches, steps * self.recipe.accumulate)
+            yield
+        finally:
+            computation.write(before, variables)
+
+
+def best_step(history: list[dict]) -> int | None:
+    """The step after the epoch of the best validation accuracy, the first of equals."""
+    scored = [line for line in history if "validation_accuracy" in line]
+    return max(scored, key=lambda line: line["validation_accuracy"])["step"] if scored else None
+
+
+def sentence(line: dict, epochs: int) -> str:
+    """An epoch for a person."""
+    text = (
+        f"epoch {line['epoch']}/{epochs}: loss {line['loss']:.4f}, accuracy {line['accuracy']:.3f}"
+    )
+    if "validation_accuracy" in line:
+        text += f", validation accuracy {line['validation_accuracy']:.3f}"
+    return f"{text} ({line['seconds']:.1f} s, {line['examples_per_second']:.0f} examples/s)"
