@@ -11,8 +11,8 @@ from keras import layers
 from a2keras.channel_groups import GroupedConv2D, GroupedConv3D
 
 PADDINGS = ("same", "symmetric")
-_PLAIN = {2: layers.Conv2D, 3: layers.Conv3D}
-_GROUPED = {2: GroupedConv2D, 3: GroupedConv3D}
+_PLAIN: dict[int, Any] = {2: layers.Conv2D, 3: layers.Conv3D}
+_GROUPED: dict[int, Any] = {2: GroupedConv2D, 3: GroupedConv3D}
 
 Triple = tuple[int, int, int]
 
