@@ -11,9 +11,9 @@ from a2keras.positions import check_data_format
 class _Groups:
     """Convolves every group by itself where Keras would compile the whole with XLA.
 
-    On TensorFlow Keras has XLA compile every grouped convolution. On CPU that is 10 to 40 times
-    slower than the convolutions of the groups one by one (MF-Net's, forward and gradient), and
-    LiteRT converts no grouped 3D convolution. Kernel, configuration and costs are those of Keras's
+    On TensorFlow Keras has XLA compile every grouped convolution. On CPU that is 13 to 40 times
+    slower than the convolutions of the groups one by one (3D ones of MF-Net, two cores), and LiteRT
+    converts no grouped 3D convolution. Kernel, configuration and costs are those of Keras's
     layer with `groups`; on JAX and PyTorch, so is the computation. Videos with channels first are
     compiled in any case, so that they are left whole.
     """
