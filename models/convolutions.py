@@ -40,10 +40,10 @@ def pad(x: Any, window: Triple, strides: Triple, padding: str, name: str) -> tup
     The sizes that come out are the same, the numbers are not: converted weights need "symmetric".
     """
     rank = rank_of(x)
-    window, strides = window[-rank:], strides[-rank:]
-    if padding == "same" or all(s == 1 or w == 1 for w, s in zip(window, strides, strict=True)):
+    sizes, steps = window[-rank:], strides[-rank:]
+    if padding == "same" or all(w == 1 or s == 1 for w, s in zip(sizes, steps, strict=True)):
         return x, "same"
-    zeros = [(w - 1) // 2 for w in window]
+    zeros = [(size - 1) // 2 for size in sizes]
     if any(zeros):
         x = getattr(layers, f"ZeroPadding{rank}D")(
             tuple((each, each) for each in zeros), name=f"{name}_pad"

