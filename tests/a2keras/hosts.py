@@ -25,8 +25,12 @@ def noise(*shape, seed=13):
     return np.random.default_rng(seed).uniform(0, 1, shape).astype("float32")
 
 
+def array(tensor):
+    return ops.convert_to_numpy(tensor)
+
+
 def call(model, x, **arguments):
-    return keras.tree.map_structure(ops.convert_to_numpy, model(x, **arguments))
+    return keras.tree.map_structure(array, model(x, **arguments))
 
 
 def variables_of(model):
@@ -40,7 +44,7 @@ def weights_by_layer(model, prefix=""):
         if isinstance(layer, keras.Model):
             found |= weights_by_layer(layer, f"{prefix}{layer.name}/")
         else:
-            found[f"{prefix}{layer.name}"] = [ops.convert_to_numpy(v) for v in layer.weights]
+            found[f"{prefix}{layer.name}"] = [array(v) for v in layer.weights]
     return found
 
 

@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from hosts import (
     ENDS,
     IMAGE,
+    array,
     block,
     blocks_of,
     call,
@@ -64,7 +65,7 @@ def test_the_block_stands_between_the_layer_and_what_followed_it():
     for name in ("two_conv", "two_bn", "two_relu"):
         y = layer[name](y)
     expected = layer["head"](layer["pool"](after_sum(layer["sum"]([x, y]))))
-    np.testing.assert_allclose(call(copy, IMAGE), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(call(copy, IMAGE), array(expected), rtol=1e-5, atol=1e-6)
 
 
 def test_a_shared_layer_has_one_shared_block():
@@ -79,7 +80,9 @@ def test_a_shared_layer_has_one_shared_block():
     x = first(IMAGE)
     y = block_deep(deep(block_conv(conv(x))))
     y = block_deep(deep(block_conv(conv(pool(y)))))
-    np.testing.assert_allclose(call(copy, IMAGE)[1], np.mean(y, (1, 2)), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        call(copy, IMAGE)[1], np.mean(array(y), (1, 2)), rtol=1e-5, atol=1e-6
+    )
 
 
 def test_a_followed_output_is_replaced_by_its_block():
@@ -87,7 +90,7 @@ def test_a_followed_output_is_replaced_by_its_block():
     model = keras.Model(inputs, layers.Conv2D(5, 3, name="conv")(inputs))
     copy = loud(a2keras.insert_blocks(model, ["conv"], block))
     expected = copy.get_layer("conv_double_attention")(model(IMAGE))
-    np.testing.assert_array_equal(call(copy, IMAGE), ops.convert_to_numpy(expected))
+    np.testing.assert_array_equal(call(copy, IMAGE), array(expected))
 
 
 def test_masks_reach_the_block_and_pass_it():
@@ -99,7 +102,7 @@ def test_masks_reach_the_block_and_pass_it():
     copy = loud(check(model, tokens, ["embed"]))
     mask = tokens != 0
     features = copy.get_layer("embed_double_attention")(model.get_layer("embed")(tokens), mask=mask)
-    expected = [np.mean(each[keep], 0) for each, keep in zip(np.array(features), mask, strict=True)]
+    expected = [np.mean(each[keep], 0) for each, keep in zip(array(features), mask, strict=True)]
     np.testing.assert_allclose(call(copy, tokens), expected, rtol=1e-5)
 
 
@@ -114,7 +117,7 @@ def test_call_arguments_stay():
     for batch in (noise(2, 11, 5), noise(3, 11, 5, seed=5)):  # each moves the statistics
         np.testing.assert_array_equal(call(model, batch), call(copy, batch))
     statistics = [each.get_layer("norm").moving_mean for each in (model, copy)]
-    np.testing.assert_array_equal(*map(ops.convert_to_numpy, statistics))
+    np.testing.assert_array_equal(*map(array, statistics))
 
 
 class Squeeze(layers.Layer):
@@ -163,13 +166,13 @@ def test_squeeze_and_excitation_is_not_the_identity_when_fresh():
     features = keras.Model(model.input, model.get_layer("sum").output)(IMAGE)
     gated = copy.get_layer("sum_squeeze_excitation")(features)
     expected = model.get_layer("head")(model.get_layer("pool")(gated))
-    np.testing.assert_allclose(call(copy, IMAGE), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(call(copy, IMAGE), array(expected), rtol=1e-5, atol=1e-6)
     assert np.abs(call(copy, IMAGE) - call(model, IMAGE)).max() > 0.01
 
 
 def test_every_place_gets_initial_weights_of_its_own():
     blocks = blocks_of(a2keras.insert_blocks(small(), ["one_relu", "sum"], block()))
-    assert not np.array_equal(*[ops.convert_to_numpy(each.theta.kernel) for each in blocks])
+    assert not np.array_equal(*[array(each.theta.kernel) for each in blocks])
 
 
 def test_a_predicate_chooses_layers_of_nested_models_too():

@@ -12,7 +12,6 @@ from a2keras import DoubleAttention
 sys.path.insert(0, str(Path(__file__).parent))
 from hosts import check, noise, randomise
 
-ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 # One of every family: its smallest member, its smallest legal input, and three places.
 FAMILIES = {
     "convnext": ("ConvNeXtTiny", 32, {}, ["convnext_tiny_stage_1_block_2_layer_scale",
@@ -38,17 +37,20 @@ FAMILIES = {
     "xception": ("Xception", 71, {}, ["add_2", "block9_sepconv2", "block14_sepconv2_act"]),
 }  # fmt: skip
 HEAVY = {"densenet", "inception_resnet_v2", "nasnet"}
-ELSEWHERE = {"convnext"}  # on the other backends
+# On the other backends those that are quick there: JAX compiles every operation of every shape.
+CHOSEN = {"jax": {"vgg16"}, "torch": {"convnext", "mobilenet_v3"}}
 
 
 @pytest.mark.parametrize(
     "family",
-    [pytest.param(f, marks=pytest.mark.slow) if f in HEAVY else f for f in FAMILIES],
+    [
+        pytest.param(family, marks=[pytest.mark.slow] * (family in HEAVY))
+        for family in FAMILIES
+        if family in CHOSEN.get(keras.backend.backend(), FAMILIES)
+    ],
 )
 @pytest.mark.usefixtures("zero_weights")
 def test_every_family_of_keras_applications(family):
-    if not ON_TENSORFLOW and family not in ELSEWHERE:
-        return
     keras.utils.clear_session()  # numbers in names that Keras makes begin anew
     builder, size, arguments, places = FAMILIES[family]
     model = getattr(keras.applications, builder)(

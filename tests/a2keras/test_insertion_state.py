@@ -14,6 +14,7 @@ from a2keras import DoubleAttention
 sys.path.insert(0, str(Path(__file__).parent))
 from hosts import (
     IMAGE,
+    array,
     block,
     blocks_of,
     call,
@@ -86,7 +87,7 @@ def test_layers_of_every_making_are_copied():
     for one, other in zip(model.layers, [c for c in copy.layers if not is_block(c)], strict=1):
         assert one.name == other.name and type(one) is type(other)
     seeds = [each.get_layer("drop").variables for each in (model, copy)]
-    np.testing.assert_array_equal(*[ops.convert_to_numpy(each[0]) for each in seeds])
+    np.testing.assert_array_equal(*[array(each[0]) for each in seeds])
 
 
 def test_trainable_flags_stay():
