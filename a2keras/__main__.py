@@ -19,12 +19,14 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "demo": Command("a2keras.demo", "train, evaluate, explain and export on scanned digits", False),
+    "prepare": Command("a2keras.training.prepare_command", "store data for training at speed"),
     "train": Command("a2keras.training.commands", "train a network by a recipe"),
     "evaluate": Command("a2keras.training.commands", "score a run on data that it has not seen"),
     "explain": Command("a2keras.training.commands", "draw what a network attends to"),
     "predict": Command("a2keras.export.commands", "classify files with a run or an artefact"),
     "export": Command("a2keras.export.commands", "write artefacts that equal their model"),
     "summary": Command("a2keras.models.commands", "the stages of a network and what they cost"),
+    "convert": Command("a2keras.models.commands", "weights of other libraries as ours", False),
     "tables": Command("a2keras.models.tables", "the rows of the paper's tables and what they cost"),
 }
 

@@ -176,23 +176,20 @@ def assign(
     new = tuple(name for name in variables if name not in fitting)
     report = Report(source, model.name, loaded, tuple(left), new, notes)
     if not fitting:
-        raise ValueError(f"nothing in {source} fits model {model.name!r}.\n{report}")
+        raise ValueError(
+            f"nothing in {source} fits model {model.name!r}, whose variables are named "
+            f"{listing(new)}; there are {listing([name for name, _ in left]) or 'none'} instead"
+        )
     if new and not skip_mismatch:
         reasons = dict(left)
-        lines = [
-            f"  {name}: {reasons.get(name, 'no array of this name')}" for name in new[:_LISTED]
-        ]
-        more = [f"  and {len(new) - _LISTED} more"] if len(new) > _LISTED else []
+        parts = [f"{name}: {reasons[name]}" for name in new if name in reasons]
+        if len(parts) > _LISTED:
+            parts[_LISTED:] = [f"{len(parts) - _LISTED} more of other shapes"]
+        if absent := [name for name in new if name not in reasons]:
+            parts.append(f"nothing for {_by_layer(absent)}")
         raise ValueError(
-            "\n".join(
-                [
-                    f"{len(new)} of {len(variables)} variables of model {model.name!r} find no "
-                    f"value in {source}:",
-                    *lines,
-                    *more,
-                    "skip_mismatch=True leaves them as they are and loads the rest.",
-                ]
-            )
+            f"{len(new)} of {len(variables)} variables of model {model.name!r} find no value in "
+            f"{source} ({'; '.join(parts)}): skip_mismatch=True leaves them as they are"
         )
     for name, array in fitting.items():
         variables[name].assign(array)

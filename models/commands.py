@@ -1,11 +1,15 @@
-"""`a2keras summary`: the stages of a network, with shapes, parameters and multiply-adds."""
+"""`a2keras summary`, the stages of a network, and `a2keras convert`, weights of other libraries."""
 
+import inspect
 import itertools
+import os
+from pathlib import Path
+from typing import Any
 
 from absl import flags
 
 from a2keras.command_line import parse
-from a2keras.console import UserError, print_json
+from a2keras.console import UserError, print_json, quiet_native_stderr, say
 from a2keras.models.features import stage_of
 
 
@@ -104,3 +108,133 @@ def as_text(document: dict) -> str:
 
 def _shape(shape: list[int]) -> str:
     return "×".join(map(str, shape))
+
+
+def convert(arguments: list[str]) -> None:
+    values, names = parse(
+        "a2keras convert CHECKPOINT --model=NAME --output=FILE.weights.h5|.keras [--layout=auto] "
+        "[--classes=N] [--skip_mismatch] [--set option=value]…",
+        "Writes the weights of a PyTorch or Caffe2 checkpoint as a file for one of our networks, "
+        "which then gives the same logits. Nothing in the checkpoint is executed. Reading .pth "
+        'files needs PyTorch: pip install "a2keras[torch]".',
+        _convert_flags,
+        arguments,
+    )
+    if len(names) != 1:
+        raise UserError(f"give one checkpoint. Received: {' '.join(names) or 'none'}")
+    output = _output(values.output)
+    try:
+        _convert(names[0], output, values)
+    except ValueError as error:
+        raise UserError(str(error).replace("skip_mismatch=True", "--skip_mismatch")) from error
+
+
+def _convert_flags(values: flags.FlagValues) -> None:
+    from a2keras.models.layouts import LAYOUTS
+
+    flags.DEFINE_string("model", None, "the network, such as resnet50", flag_values=values)
+    flags.DEFINE_string(
+        "output", None, "weights (.weights.h5) or the whole model (.keras)", flag_values=values
+    )
+    flags.DEFINE_enum(
+        "layout",
+        "auto",
+        ["auto", *(layout.name for layout in LAYOUTS)],
+        "how the checkpoint names its weights; auto: by its keys",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "classes", None, "outputs of the classifier; the checkpoint's unless given",
+        flag_values=values,
+    )  # fmt: skip
+    flags.DEFINE_boolean(
+        "skip_mismatch",
+        False,
+        "leave new what the checkpoint lacks (attention blocks) or has in another shape (the "
+        "classifier for other classes)",
+        flag_values=values,
+    )
+    flags.DEFINE_multi_string(
+        "set", [], "option=value of the network's builder, over those that the layout asks for",
+        flag_values=values,
+    )  # fmt: skip
+    flags.mark_flags_as_required(["model", "output"], flag_values=values)
+
+
+def _output(name: str) -> Path:
+    output = Path(name)
+    if not output.name.endswith((".weights.h5", ".keras")):
+        raise UserError(f"--output must end in .weights.h5 or .keras. Received: --output={name}")
+    if not output.parent.is_dir():
+        raise UserError(f"--output={name}: there is no folder {output.parent}")
+    if output.is_dir():
+        raise UserError(f"--output={name} is a folder")
+    return output
+
+
+def _convert(checkpoint: str, output: Path, values: flags.FlagValues) -> None:
+    import keras
+
+    from a2keras import models
+    from a2keras.models import checkpoints, layouts, translation, weights
+
+    with quiet_native_stderr():
+        # Where there is no driver, TensorFlow's first look for GPUs says so at length.
+        keras.ops.zeros(1)
+    builder = models.builder(values.model)
+    say(f"reading {checkpoint}")
+    found = checkpoints.read(checkpoint)
+    chosen = values.layout
+    layout = layouts.layout_of(found.arrays) if chosen == "auto" else layouts.named(chosen)
+    if values.model not in layout.networks:
+        raise UserError(
+            f"a checkpoint of the layout {layout.name} fits {' or '.join(layout.networks)}. "
+            f"Received: --model={values.model}"
+        )
+    options = {**layout.options, **_settings(values.set, builder)}
+    classes = values.classes
+    if classes is None:
+        classes = translation.classes_of(layout, found.arrays) or 1000
+    model = builder(classes=classes, **options)
+    weights.convert(found, model, layout.name, values.skip_mismatch)
+    _save(model, output)
+    if output.suffix == ".keras":
+        print(f"keras.saving.load_model({str(output)!r})")
+    else:
+        arguments = {"classes": classes, **options, "weights": str(output)}
+        listed = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+        print(f"a2keras.models.build({values.model!r}, {listed})")
+    if layout.pixels:
+        print(f"input of the published weights: {layout.pixels}")
+
+
+def _settings(pairs: list[str], builder: Any) -> dict[str, Any]:
+    """`--set option=value`: arguments that are the builder's own."""
+    own = [
+        parameter.name
+        for parameter in inspect.signature(builder).parameters.values()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    ]
+    settings: dict[str, Any] = {}
+    for pair in pairs:
+        option, _, value = pair.partition("=")
+        if option not in own or not value:
+            raise UserError(
+                f"--set takes option=value with one of {', '.join(own)}. Received: --set {pair}"
+            )
+        if option == "positions":
+            settings[option] = tuple(value.split(","))
+        else:
+            settings[option] = {"none": None}.get(value, int(value) if value.isdigit() else value)
+    return settings
+
+
+def _save(model: Any, output: Path) -> None:
+    """Writes beside the file and renames: a reader sees the old file or the whole new one."""
+    suffix = ".keras" if output.suffix == ".keras" else ".weights.h5"
+    partial = output.with_name(f".{output.name}.{os.getpid()}{suffix}")
+    try:
+        model.save(partial) if suffix == ".keras" else model.save_weights(partial)
+        partial.replace(output)
+    finally:
+        partial.unlink(missing_ok=True)

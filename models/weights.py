@@ -10,10 +10,11 @@ import keras
 import numpy as np
 
 from a2keras.console import say
-from a2keras.models import weight_files
+from a2keras.models import checkpoints, layouts, weight_files
 from a2keras.models.assignment import Report, assign, layers_of, name_of, variables_of
+from a2keras.models.translation import differences, translate
 
-__all__ = ["Report", "inflate", "load"]
+__all__ = ["Report", "convert", "inflate", "load"]
 
 
 def load(model: keras.Model, path: str | Path, skip_mismatch: bool = False) -> Report:
@@ -95,6 +96,44 @@ def _inflated(kernel: np.ndarray, target: Any) -> np.ndarray:
         return kernel
     times = target.shape[0]
     return np.repeat(kernel[np.newaxis] / times, times, axis=0)
+
+
+def convert(
+    checkpoint: str | Path | checkpoints.Checkpoint,
+    model: keras.Model,
+    layout: str | None = None,
+    skip_mismatch: bool = False,
+) -> Report:
+    """Loads a checkpoint of another library into one of our networks, and prints the report.
+
+    Args:
+        checkpoint: the file (see `checkpoints.read`), or what was read from it.
+        model: a network built as the checkpoint's was: with the `options` of its layout, such as
+            padding="symmetric". Where it is not, the report has a note.
+        layout: name of the checkpoint's layout, one of `layouts.LAYOUTS`; default, by its keys.
+        skip_mismatch: leave layers as they are that the checkpoint does not have, or with other
+            shapes: attention blocks, and the classifier for other classes.
+
+    Raises:
+        ValueError: a file that is none, cut off, or holds more than arrays; an unknown layout;
+            nothing fits; or, without `skip_mismatch`, a variable finds no value. The model is then
+            as it was.
+    """
+    found = checkpoint
+    if not isinstance(found, checkpoints.Checkpoint):
+        found = checkpoints.read(found)
+    chosen = layouts.named(layout) if layout else layouts.layout_of(found.arrays)
+    arrays, skipped = translate(chosen, found.arrays, variables_of(model))
+    return _told(
+        assign(
+            model,
+            arrays,
+            source=found.source,
+            skip_mismatch=skip_mismatch,
+            skipped=(*found.others, *skipped),
+            notes=tuple(differences(chosen, model)),
+        )
+    )
 
 
 def _numbered(chain: tuple[str, ...], index: int) -> str:

@@ -90,7 +90,9 @@ def test_blocks_that_a_plain_file_lacks_stay_new(source, tmp_path):
     plain.save_weights(path)
     model = randomise(small(), seed=4)
     before, loaded = values_of(model), values_of(plain)
-    with pytest.raises(ValueError, match=r"(?s)40 of 111 variables .*no array of this name"):
+    with pytest.raises(
+        ValueError, match=r"40 of 111 variables .*nothing for conv3_1_attention \(20\), conv4_1_at"
+    ):
         weights.load(model, path)
     assert same(values_of(model), before)
     report = weights.load(model, path, skip_mismatch=True)
@@ -106,10 +108,10 @@ def test_other_classes(target, file, source):
     with pytest.raises(ValueError) as error:
         weights.load(target, file)
     assert str(error.value) == (
-        f"2 of 111 variables of model 'a2_resnet11' find no value in {file}:\n"
-        "  predictions/kernel: shape (256, 5), in the model (256, 7)\n"
-        "  predictions/bias: shape (5,), in the model (7,)\n"
-        "skip_mismatch=True leaves them as they are and loads the rest."
+        f"2 of 111 variables of model 'a2_resnet11' find no value in {file} "
+        "(predictions/kernel: shape (256, 5), in the model (256, 7); "
+        "predictions/bias: shape (5,), in the model (7,)): skip_mismatch=True leaves them as "
+        "they are"
     )
     assert same(values_of(target), before)
     report = weights.load(target, file, skip_mismatch=True)
@@ -329,8 +331,13 @@ def test_paths_that_are_no_weights_files(target, tmp_path):
 def test_a_file_of_another_network_fits_nowhere(target, tmp_path):
     path = tmp_path / "a.weights.h5"
     dense_pair("one", "two").save_weights(path)
-    with pytest.raises(ValueError, match=r"(?s)nothing in .* fits model 'a2_resnet11'.*0 of 111"):
+    with pytest.raises(ValueError) as error:
         weights.load(target, path, skip_mismatch=True)
+    assert str(error.value) == (
+        f"nothing in {path} fits model 'a2_resnet11', whose variables are named conv1_conv/kernel, "
+        "conv1_bn/gamma, conv1_bn/beta, conv1_bn/moving_mean, conv1_bn/moving_variance, "
+        "conv2_1_1_bn/gamma and 105 more; there are one/0, one/1, two/0, two/1 instead"
+    )
 
 
 def test_the_configuration_of_an_archive_is_not_even_read(source, target, tmp_path):
@@ -545,7 +552,7 @@ def test_inflate_refuses_other_models(source, image_and_video):
         weights.inflate(image, source)
     other = small(classes=7)
     with pytest.raises(
-        ValueError, match=r"(?s)2 of 111 .*in image model 'a2_resnet11':.*_mismatch"
+        ValueError, match=r"2 of 111 .*in image model 'a2_resnet11' \(.*skip_mismatch"
     ):
         weights.inflate(other, video, skip_mismatch=False)
     assert same(values_of(video), before)

@@ -1,0 +1,110 @@
+"""Reading a pickle of arrays, text, numbers and containers, and of nothing else.
+
+A pickle can name any function of the machine and have it called. Here the few names that arrays
+need stand for functions of this file; every other name ends the reading before anything is called.
+"""
+
+import io
+import pickle
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+
+def loads(data: bytes) -> Any:
+    """What the pickle says, with NumPy arrays in its dictionaries.
+
+    Raises:
+        pickle.UnpicklingError: it names something else. A broken pickle can raise anything.
+    """
+    # Python 2 wrote VMZ's: its strings are bytes.
+    return _plain(_Unpickler(io.BytesIO(data), encoding="latin1").load())
+
+
+class _Type:
+    """Stands for NumPy's dtype in a pickle: knows numbers, nothing with objects or fields."""
+
+    def __init__(self, kind: Any, *_: Any):
+        kind = kind.decode("latin1") if isinstance(kind, bytes) else str(kind)
+        if not re.fullmatch(r"[fiu][1248]|b1", kind):
+            raise pickle.UnpicklingError(f"arrays of {kind}")
+        self.kind, self.order = kind, "<"
+
+    def __setstate__(self, state: tuple) -> None:
+        order = state[1].decode() if isinstance(state[1], bytes) else state[1]
+        self.order = order if order in ("<", ">") else "<"
+
+    @property
+    def dtype(self) -> np.dtype:
+        return np.dtype(self.order + self.kind)
+
+
+class _Array:
+    """Stands for NumPy's ndarray in a pickle, which NumPy would fill with whatever it is told."""
+
+    value: np.ndarray | None = None
+
+    def __setstate__(self, state: tuple) -> None:
+        _, shape, kind, by_columns, data = state
+        data = data.encode("latin1") if isinstance(data, str) else data
+        if not isinstance(kind, _Type) or not isinstance(data, bytes):
+            raise pickle.UnpicklingError("an array of objects")
+        self.value = np.frombuffer(data, kind.dtype).reshape(
+            shape, order="F" if by_columns else "C"
+        )
+
+
+def _array(*_: Any) -> _Array:
+    return _Array()
+
+
+def _from_buffer(data: Any, kind: _Type, shape: tuple, order: str = "C") -> _Array:
+    array = _Array()
+    array.value = np.frombuffer(bytes(data), kind.dtype).reshape(shape, order=order)
+    return array
+
+
+def _scalar(kind: _Type, data: Any) -> Any:
+    data = data.encode("latin1") if isinstance(data, str) else data
+    return np.frombuffer(data, kind.dtype)[0]
+
+
+def _bytes(text: str, encoding: str = "latin1") -> bytes:
+    """How Python 3 writes bytes in the protocols of Python 2: as text, and in which encoding."""
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"text in {encoding}")
+    return text.encode("latin1")
+
+
+class _Unpickler(pickle.Unpickler):
+    """Knows arrays, numbers, text and containers. A pickle can name any function, to be called."""
+
+    allowed: Mapping[tuple[str, str], Callable] = {
+        ("collections", "OrderedDict"): OrderedDict,
+        ("numpy", "ndarray"): _Array,
+        ("numpy", "dtype"): _Type,
+        ("_codecs", "encode"): _bytes,
+        **{
+            (f"numpy.{core}.{module}", name): function
+            for core in ("core", "_core")
+            for module, name, function in (
+                ("multiarray", "_reconstruct", _array),
+                ("multiarray", "scalar", _scalar),
+                ("numeric", "_frombuffer", _from_buffer),
+            )
+        },
+    }
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in self.allowed:
+            raise pickle.UnpicklingError(f"it names {module}.{name}")
+        return self.allowed[module, name]
+
+
+def _plain(saved: Any) -> Any:
+    if isinstance(saved, Mapping):
+        return {key: _plain(value) for key, value in saved.items()}
+    return saved.value if isinstance(saved, _Array) else saved
