@@ -1,5 +1,6 @@
 """From an image file to uint8 RGB pixels, by Pillow."""
 
+import io
 import warnings
 from typing import Any
 
@@ -14,11 +15,15 @@ TIFF = (b"II*\0", b"MM\0*")
 WEBP = b"RIFF"
 
 
-def read_image(path: Path_) -> np.ndarray:
+def read_image(path: Path_, data: bytes | None = None) -> np.ndarray:
     """Reads an image (of an animated one the first frame) as uint8 RGB (H, W, 3).
 
     EXIF orientation is applied; 16-bit grey keeps its upper 8 bits; transparent parts are laid
     over white. TIFF and WebP that Pillow cannot read are given to tensorflow-io, where it loads.
+
+    Args:
+        path: the file.
+        data: its bytes, where they have been read already; the path is then its name.
 
     Raises:
         DecodeError: missing, no image, cut off, damaged, or more than `MAX_PIXELS`.
@@ -29,7 +34,7 @@ def read_image(path: Path_) -> np.ndarray:
         with warnings.catch_warnings():
             # Pillow warns beside our own limit, and about damaged metadata that does not matter.
             warnings.simplefilter("ignore")
-            with Image.open(opened(path)) as image:
+            with Image.open(opened(path) if data is None else io.BytesIO(data)) as image:
                 check_pixels(path, *image.size)
                 return to_rgb(ImageOps.exif_transpose(image))
     except (DecodeError, MemoryError):
@@ -38,7 +43,7 @@ def read_image(path: Path_) -> np.ndarray:
         reason = f"has more pixels than the limit of {errors.MAX_PIXELS}"
         raise DecodeError(path, reason) from None
     except UnidentifiedImageError:
-        return _by_tensorflow_io(path)
+        return _by_tensorflow_io(path, read_bytes(path) if data is None else data)
     except Exception as error:  # on damaged bytes Pillow raises errors of a dozen types
         raise DecodeError(path, f"is a damaged or cut-off image ({error})") from error
 
@@ -59,9 +64,8 @@ def to_rgb(image: Any) -> np.ndarray:
     return np.array(image.convert("RGB"))
 
 
-def _by_tensorflow_io(path: Path_) -> np.ndarray:
+def _by_tensorflow_io(path: Path_, data: bytes) -> np.ndarray:
     """TIFF of kinds that Pillow does not know (16-bit RGB, say), and WebP."""
-    data = read_bytes(path)
     if not data.startswith((*TIFF, WEBP)):
         raise DecodeError(path, "is not an image that can be read")
     if (tfio := tensorflow_io()) is None:

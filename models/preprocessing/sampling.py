@@ -66,6 +66,19 @@ def steady_indices(times: np.ndarray) -> np.ndarray:
     step = np.median(steps)
     if (np.abs(steps - step) <= step / 2).all():
         return everything
+    return nearest_indices(times, float(step))
+
+
+def nearest_indices(times: np.ndarray, step: float) -> np.ndarray:
+    """The frame nearest to each of the moments t₀, t₀ + step, t₀ + 2·step, … to the last frame's.
+
+    Args:
+        times: float (N,), ascending seconds.
+        step: seconds.
+
+    Returns:
+        int64 (M,), ascending, within [0, N).
+    """
     moments = np.arange(np.floor((times[-1] - times[0]) / step + 0.5) + 1) * step
     borders = (times[1:] + times[:-1]) / 2 - times[0]
     return np.searchsorted(borders, moments).astype(np.int64)

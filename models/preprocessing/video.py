@@ -26,10 +26,12 @@ class Video(NamedTuple):
     Attributes:
         frames: uint8 RGB (T, H, W, 3).
         times: float64 (T,), seconds from the beginning of the stream; NaN where a frame has none.
+        rate: frames per second as the container says; NaN where it does not.
     """
 
     frames: np.ndarray
     times: np.ndarray
+    rate: float
 
     def steady(self) -> np.ndarray:
         """The frames at a constant rate, see `sampling.steady_indices`."""
@@ -106,8 +108,10 @@ def _decode(
 
     frames: list[np.ndarray] = []
     times: list[float] = []
+    rate = None
     try:
         with av.open(source) as container:
+            rate = container.streams.video and container.streams.video[0].average_rate
             for time, frame in _shown(path, container, part, gone):
                 if not frames:
                     check_pixels(path, frame.width, frame.height)
@@ -124,7 +128,7 @@ def _decode(
         raise DecodeError(path, f"has no frame from {part[0] or 0:g} s to {part[1]} s")
     if not frames:
         raise DecodeError(path, "holds a video stream, but no frame of it decodes")
-    video = Video(np.stack(frames), np.array(times))
+    video = Video(np.stack(frames), np.array(times), float(rate or "nan"))
     _check_amount(path, len(steady_indices(video.times)), frames[0].nbytes)
     return video
 

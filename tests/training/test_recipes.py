@@ -87,7 +87,7 @@ def test_auto_is_replaced_by_what_the_data_are(images, monkeypatch):
     for data in ("", "folder:", "folders:x", "digit"):
         with pytest.raises(UserError) as error:
             resolve(Recipe("mine", data=data))
-        kinds = "digits, folder:DIR, csv:FILE[,TEST], tfds:NAME"
+        kinds = "digits, folder:DIR, csv:FILE[,TEST], tfds:NAME, prepared:DIR"
         assert str(error.value) == f"--data must be one of {kinds}. Received: --data={data}"
 
 

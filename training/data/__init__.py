@@ -24,6 +24,7 @@ KINDS = {
     "folder": Kind("folder:DIR", "a2keras.training.data.folder"),
     "csv": Kind("csv:FILE[,TEST]", "a2keras.training.data.lists"),
     "tfds": Kind("tfds:NAME", "a2keras.training.data.tfds", is_place=False),
+    "prepared": Kind("prepared:DIR", "a2keras.training.data.prepared"),
 }
 SOURCES = "digits, " + ", ".join(kind.form for kind in KINDS.values())
 

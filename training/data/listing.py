@@ -39,6 +39,7 @@ class Listing(ABC):
             leaves that to us.
         split_rule: in words, where `splits` come from; "" where they are all open.
         fingerprint: hash of the list of files with their sizes.
+        skipped: what could not be read when the source was prepared.
     """
 
     place: str
@@ -49,6 +50,7 @@ class Listing(ABC):
     splits: np.ndarray
     split_rule: str
     fingerprint: str
+    skipped: tuple[Skipped, ...] = ()
 
     @abstractmethod
     def select(self, members: np.ndarray) -> Self:
@@ -63,7 +65,7 @@ class Listing(ABC):
 
         A source of files reads them all here; records have been written by somebody who could.
         """
-        return self, ()
+        return self, self.skipped
 
     def class_place(self, label: int) -> str:
         """What a message calls a class."""
@@ -130,12 +132,13 @@ def list_held_out(
     """
     if whole and (listing.splits == "").all():
         splits, rule = np.full(len(listing.names), "test"), "all examples"
-        return _source(listing, splits, rule, ("test",), recipe)
+        return _source(listing, splits, rule, ("test",), recipe, listing.skipped)
     left_out = {each.path for each in skipped}
     members = [i for i, name in enumerate(listing.names) if name not in left_out]
     listing = listing.select(np.array(members, "int64"))
     splits, rule = assign_splits(listing, recipe)
-    return _source(listing, splits, rule, ("validation", "test"), recipe, tuple(skipped))
+    all_skipped = tuple(skipped) or listing.skipped
+    return _source(listing, splits, rule, ("validation", "test"), recipe, all_skipped)
 
 
 def _source(

@@ -3,7 +3,8 @@
 import difflib
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,36 @@ import tensorflow as tf
 
 from a2keras.console import UserError, progress, say
 from a2keras.training.config import Recipe
-from a2keras.training.data.listing import SPLIT_NAMES, SPLITS
+from a2keras.training.data.listing import SPLIT_NAMES
 from a2keras.training.data.records import RecordListing
 
 AT_ONCE = 256  # records whose labels are read together
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where in a set of TFDS is what.
+
+    Attributes:
+        task: "image" or "video".
+        pixels: feature of the image or the frames.
+        label: feature of the class.
+        splits: of TFDS's splits that are used, what they are to us: "train", "validation", "test",
+            or "" where there is only one, which is then split by the recipe.
+        counts: number of examples of these splits.
+        fingerprint: hash of the set's name and version and of the splits with their counts.
+    """
+
+    task: str
+    pixels: str
+    label: str
+    splits: dict[str, str]
+    counts: dict[str, int]
+    fingerprint: str
+
+    @property
+    def split_rule(self) -> str:
+        return "by TFDS's splits " + ", ".join(self.splits) if len(self.splits) > 1 else ""
 
 
 def list_source(place: str, recipe: Recipe) -> RecordListing:
@@ -25,9 +52,36 @@ def list_source(place: str, recipe: Recipe) -> RecordListing:
         UserError: no such set, one that is not of images or videos with one label, one that cannot
             be prepared, or one that is stored without random access.
     """
-    builder = prepared_builder(place, recipe.root)
-    task, pixels, label = content(builder, recipe.task)
-    return listing_of(builder, f"tfds:{place}", task, pixels, label)
+    import tensorflow_datasets as tfds
+
+    builder = ensure_prepared(place, recipe.root)
+    formats = builder.info.available_file_formats()
+    if tfds.core.FileFormat.ARRAY_RECORD not in formats:
+        stored = " and ".join(sorted(file_format.value for file_format in formats))
+        raise UserError(
+            f"tfds:{place} is stored as {stored} in {builder.data_dir}, where examples cannot be "
+            f"read in any order: `a2keras prepare tfds:{place} --output=DIR` writes them anew, and "
+            "prepared:DIR reads that"
+        )
+    layout = layout_of(builder, recipe.task)
+    features = builder.info.features
+    records = builder.as_data_source(
+        "+".join(layout.splits), deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES
+    )
+    return RecordListing(
+        place=f"tfds:{place}",
+        task=layout.task,
+        classes=tuple(features[layout.label].names),
+        names=tuple(f"{name}/{i}" for name in layout.splits for i in range(layout.counts[name])),
+        labels=read_labels(records, layout),
+        splits=np.repeat(list(layout.splits.values()), list(layout.counts.values())),
+        split_rule=layout.split_rule,
+        fingerprint=layout.fingerprint,
+        records=records,
+        places=np.arange(len(records)),
+        features=features,
+        pixels=layout.pixels,
+    )
 
 
 def builder_of(place: str, root: str) -> Any:
@@ -45,29 +99,20 @@ def builder_of(place: str, root: str) -> Any:
         raise UserError(f"tfds:{place} cannot be used: {_first_line(error)}") from error
 
 
-def prepared_builder(place: str, root: str) -> Any:
-    """As `builder_of`, prepared with random access."""
-    import tensorflow_datasets as tfds
-
+def ensure_prepared(place: str, root: str) -> Any:
+    """As `builder_of`; a set that is not there is downloaded and stored with random access."""
     builder = builder_of(place, root)
-    if not builder.is_prepared():
-        say(f"preparing tfds:{place} in {builder.data_dir}")
-        try:
-            builder.download_and_prepare(file_format="array_record")
-        except Exception as error:  # of dozens of types: no network, no space, files by hand, …
-            raise UserError(
-                f"tfds:{place} is not in {builder.data_dir} and cannot be prepared: "
-                f"{_first_line(error)}"
-            ) from error
-        builder = builder_of(place, root)
-    formats = {file_format.value for file_format in builder.info.available_file_formats()}
-    if tfds.core.FileFormat.ARRAY_RECORD.value not in formats:
+    if builder.is_prepared():
+        return builder
+    say(f"preparing tfds:{place} in {builder.data_dir}")
+    try:
+        builder.download_and_prepare(file_format="array_record")
+    except Exception as error:  # of dozens of types: no network, no space, files by hand, …
         raise UserError(
-            f"tfds:{place} is stored as {' and '.join(sorted(formats))} in {builder.data_dir}, "
-            f"where examples cannot be read in any order: `a2keras prepare tfds:{place} "
-            "--output=DIR` writes them anew, and prepared:DIR reads that"
-        )
-    return builder
+            f"tfds:{place} is not in {builder.data_dir} and cannot be prepared: "
+            f"{_first_line(error)}"
+        ) from error
+    return builder_of(place, root)
 
 
 def _first_line(error: BaseException) -> str:
@@ -75,7 +120,7 @@ def _first_line(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def content(builder: Any, wanted: str) -> tuple[str, str, str]:
+def _content(builder: Any, wanted: str) -> tuple[str, str, str]:
     """What is in a set: its task, the feature of the pixels and the feature of the label.
 
     By the set's own pair of input and target, else by the only features of these kinds.
@@ -106,56 +151,73 @@ def content(builder: Any, wanted: str) -> tuple[str, str, str]:
     return task, pixels, label
 
 
-def listing_of(builder: Any, place: str, task: str, pixels: str, label: str) -> RecordListing:
-    """The listing of a set that is prepared with random access."""
+def layout_of(builder: Any, wanted: str) -> Layout:
+    """Finds out what is in a set that has been prepared.
+
+    Args:
+        builder: of the set.
+        wanted: the task, or "auto".
+
+    Raises:
+        UserError: no images or videos with one label, another task, or nothing to train on.
+    """
+    task, pixels, label = _content(builder, wanted)
+    infos = {name: info for name, info in builder.info.splits.items() if info.num_examples}
+    splits = {name: SPLIT_NAMES[name] for name in infos if name in SPLIT_NAMES}
+    # Sets whose answers are secret (ImageNet's test) have the class -1.
+    for name in list(splits):
+        if next(read_examples(builder, f"{name}[:1]", pixels, label))[1] < 0:
+            del splits[name]
+    if "train" not in splits.values():
+        names = ", ".join(infos) or "none"
+        raise UserError(f"{builder.info.full_name} has no split to train on: it has {names}")
+    if len(splits) == 1:
+        splits = dict.fromkeys(splits, "")
+    counts = {name: infos[name].num_examples for name in splits}
+    described = [builder.info.full_name, *(f"{name}\t{count}" for name, count in counts.items())]
+    fingerprint = hashlib.sha256("\n".join(described).encode()).hexdigest()
+    return Layout(task, pixels, label, splits, counts, fingerprint)
+
+
+def read_examples(
+    builder: Any, part: str, pixels: str, label: str
+) -> Iterator[tuple[bytes | list[bytes], int]]:
+    """Encoded pixels (of a video: its frames) and class, one after the other, in any format."""
     import tensorflow_datasets as tfds
 
-    infos = {name: info for name, info in builder.info.splits.items() if info.num_examples}
-    known = {name: SPLIT_NAMES[name] for name in infos if name in SPLIT_NAMES}
-    if "train" not in known.values():
-        raise UserError(f"{place} has no split to train on: it has {', '.join(infos) or 'none'}")
-    records = builder.as_data_source(
-        "+".join(known), deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES
-    )
-    described = [builder.info.full_name]
-    described += [f"{k}\t{infos[k].num_examples}\t{infos[k].num_bytes}" for k in known]
-    fingerprint = hashlib.sha256("\n".join(described).encode()).hexdigest()
-    labels = read_labels(records, builder.info.features, label, fingerprint)
-    counts = [infos[name].num_examples for name in known]
-    splits = np.repeat(list(known.values()), counts)
-    # Sets whose answers are secret (ImageNet's test) have the class -1.
-    secret = {name for name in SPLITS if (labels[splits == name] < 0).any()}
-    open_ = np.flatnonzero(~np.isin(splits, list(secret)))
-    given = [name for name in known if known[name] not in secret]
-    only_train = len(given) == 1
-    return RecordListing(
-        place=place,
-        task=task,
-        classes=tuple(builder.info.features[label].names),
-        names=tuple(f"{name}/{i}" for name in given for i in range(infos[name].num_examples)),
-        labels=labels[open_],
-        splits=np.full(len(open_), "") if only_train else splits[open_],
-        split_rule="" if only_train else "by TFDS's splits " + ", ".join(given),
-        fingerprint=fingerprint,
-        records=records,
-        places=open_,
-        features=builder.info.features,
-        pixels=pixels,
-    )
+    if tfds.core.FileFormat.ARRAY_RECORD in builder.info.available_file_formats():
+        from tensorflow_datasets.core.example_parser import ExampleParserNp
+
+        features = builder.info.features
+        parser = ExampleParserNp({k: features[k].get_serialized_info() for k in (pixels, label)})
+        raw = tfds.decode.DeserializeMethod.RAW_BYTES
+        for record in builder.as_data_source(part, deserialize_method=raw):
+            example = parser.parse_example(record)
+            yield _plain(example[pixels]), int(example[label])
+        return
+    # One file after the other, so that the numbers of the examples are those of the split.
+    config = tfds.ReadConfig(interleave_cycle_length=1)
+    decoders = {pixels: tfds.decode.SkipDecoding()}
+    for example in builder.as_dataset(split=part, decoders=decoders, read_config=config):
+        yield _plain(example[pixels].numpy()), int(example[label])
 
 
-def read_labels(
-    records: Sequence[bytes], features: Any, label: str, fingerprint: str
-) -> np.ndarray:
+def _plain(encoded: Any) -> bytes | list[bytes]:
+    return encoded if isinstance(encoded, bytes) else list(np.asarray(encoded, object).ravel())
+
+
+def read_labels(records: Any, layout: Layout) -> np.ndarray:
     """The class of every record: int64 (N,). Read once, and kept in the user's cache."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "a2keras"
-    kept = cache / f"labels_{fingerprint}_{label}.npy"
+    kept = cache / f"labels_{layout.fingerprint}_{layout.label}.npy"
     if kept.is_file() and len(labels := np.load(kept)) == len(records):
         return labels
-    specification = {label: tf.io.FixedLenFeature((), tf.int64)}
+    specification = {layout.label: tf.io.FixedLenFeature((), tf.int64)}
     portions = [range(i, min(i + AT_ONCE, len(records))) for i in range(0, len(records), AT_ONCE)]
     found = [
-        tf.io.parse_example(records.__getitems__(list(portion)), specification)[label].numpy()
+        tf.io.parse_example(records.__getitems__(list(portion)), specification)[
+            layout.label
+        ].numpy()
         for portion in progress(portions, "reading labels", unit=f" × {AT_ONCE}")
     ]
     labels = np.concatenate(found)

@@ -1,0 +1,189 @@
+"""`a2keras prepare`: any source as sharded records in which training reads in any order."""
+
+import dataclasses
+import importlib.util
+import json
+import math
+from typing import Any
+
+from etils import epath
+
+from a2keras.console import UserError, say
+from a2keras.models.preprocessing.places import absolute, as_path
+from a2keras.training.config import Recipe
+from a2keras.training.data import KINDS, list_source
+from a2keras.training.data.files import FileListing
+from a2keras.training.data.manifest import Manifest
+from a2keras.training.data.source import counted
+from a2keras.training.prepare_encoding import VIDEO_SHORT_SIDE, Format
+from a2keras.training.prepare_shards import FileShard, Shard, ShardWriter
+
+LARGEST_SHARD = {"image": 2048, "video": 128}  # examples; some 100 MB
+SMALLEST_NUMBER = 16  # of shards, as far as the examples go: they are written side by side
+PLAN = "plan.json"
+
+
+def prepare(
+    source: str,
+    output: str,
+    short_side: int | None = None,
+    quality: int = 90,
+    fps: float = 0.0,
+    task: str = "auto",
+    root: str = "",
+    fold: int = 1,
+    beam_options: str = "",
+) -> Manifest:
+    """Stores a source in `output`, goes on with what an interrupted call has left, or does nothing.
+
+    Args:
+        source: as `--data` has it.
+        output: folder of the data set; a URI of a cloud store, too.
+        short_side: see `Format`; default: 288 for videos, 0 for images.
+        quality: see `Format`.
+        fps: see `Format`.
+        task: "image", "video" or "auto", where a folder has both.
+        root: see `Recipe.root`.
+        fold: see `Recipe.fold`.
+        beam_options: `key=value,…` of Beam's pipelines; empty: the cores of this machine.
+
+    Returns:
+        what the data set says about itself.
+
+    Raises:
+        UserError: a source that cannot be used, an output that holds something else or another
+            preparation, or no Apache Beam.
+    """
+    if importlib.util.find_spec("apache_beam") is None:
+        raise UserError("preparing data needs Apache Beam: pip install 'a2keras[prepare]'")
+    from a2keras.training.prepare_builder import PreparedBuilder, pipeline_options, quiet_libraries
+
+    quiet_libraries()
+    options = pipeline_options(beam_options)
+    shards, manifest = plan(source, task, root, fold)
+    if short_side is None:
+        short_side = VIDEO_SHORT_SIDE if manifest["task"] == "video" else 0
+    how = Format(short_side, quality, fps)
+    manifest["stored_as"] = how.as_dict()
+    directory = as_path(absolute(output))
+    if _is_done(directory, manifest):
+        return Manifest.load(directory)
+    work = directory.parent / f"{directory.name}.incomplete"
+    _begin(work, manifest)
+    writer = ShardWriter(str(work), manifest["task"], manifest["classes"], how)
+    builder = PreparedBuilder(directory, work, shards, writer, manifest, options)
+    builder.download_and_prepare(download_dir=work / "downloads")
+    work.rmtree()
+    result = Manifest.load(directory)
+    tell(result, str(directory))
+    return result
+
+
+def plan(source: str, task: str, root: str, fold: int) -> tuple[list[Shard], dict[str, Any]]:
+    """The shards of a source, and what the manifest says about it. It reads no media."""
+    kind, _, place = source.partition(":")
+    if kind not in KINDS or kind == "prepared" or not place:
+        forms = ", ".join(each.form for name, each in KINDS.items() if name != "prepared")
+        raise UserError(f"what to prepare must be one of {forms}. Received: {source}")
+    if kind == "tfds":
+        from a2keras.training.prepare_tfds import tfds_shards
+
+        return tfds_shards(place, root, task, examples_per_shard)
+    place = ",".join(absolute(each) for each in place.split(","))
+    recipe = Recipe("prepare", data=f"{kind}:{place}", task=task, root=root, fold=fold)
+    listing = list_source(recipe)
+    assert isinstance(listing, FileListing)
+    return file_shards(listing), {
+        "source": recipe.data,
+        "task": listing.task,
+        "classes": listing.classes,
+        "split_rule": listing.split_rule,
+        "fingerprint": listing.fingerprint,
+        "listed": len(listing.names),
+    }
+
+
+def examples_per_shard(count: int, task: str) -> int:
+    return min(LARGEST_SHARD[task], max(1, math.ceil(count / SMALLEST_NUMBER)))
+
+
+def file_shards(listing: FileListing) -> list[Shard]:
+    """Deals the files of every split out to shards, in the order of the list."""
+    per_shard = examples_per_shard(len(listing.names), listing.task)
+    members: dict[str, list[int]] = {}
+    for i, split in enumerate(listing.splits.tolist()):
+        members.setdefault(split or "train", []).append(i)
+    shards: list[Shard] = []
+    for split, mine in members.items():
+        for number, first in enumerate(range(0, len(mine), per_shard)):
+            files = tuple(
+                (
+                    listing.names[i],
+                    str(listing.splits[i]),
+                    listing.classes[listing.labels[i]],
+                    listing.files[i],
+                )
+                for i in mine[first : first + per_shard]
+            )
+            shards.append(FileShard(split, number, len(files), files))
+    return shards
+
+
+def _is_done(directory: epath.Path, manifest: dict[str, Any]) -> bool:
+    """Whether the same has been prepared there; `UserError` where it is something else."""
+    if not directory.exists():
+        return False
+    if not (directory / "manifest.json").exists():
+        if not directory.is_dir() or any(directory.iterdir()):
+            raise UserError(
+                f"{directory} exists and is no prepared data set: choose another --output"
+            )
+        directory.rmdir()
+        return False
+    was = dataclasses.asdict(Manifest.load(directory))
+    for key in ("source", "task", "fingerprint", "stored_as"):
+        if was[key] != manifest[key]:
+            difference = f"with {_words(was[key])}, not {_words(manifest[key])}"
+            if key == "fingerprint":
+                difference = f"before the files of {was['source']} changed"
+            raise UserError(f"{directory} was prepared {difference}: choose another --output")
+    examples = counted(was["examples"], "example")
+    say(f"{directory} holds all this already, {examples}: nothing is left to do.")
+    return True
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={each:g}" for key, each in value.items())
+    return str(value)
+
+
+def _begin(work: epath.Path, manifest: dict[str, Any]) -> None:
+    """Makes the folder of the shards; what another preparation has left there goes."""
+    text = json.dumps(manifest, indent=2)
+    plan_file = work / PLAN
+    try:
+        if work.exists() and not (plan_file.exists() and plan_file.read_text() == text):
+            say(f"{work} is left of another preparation, which begins anew")
+            work.rmtree()
+        elif work.exists():
+            say(f"going on with what is in {work}")
+        work.mkdir(parents=True, exist_ok=True)
+        plan_file.write_text(text)
+        name = work.name.removesuffix(".incomplete")
+        for folder in work.parent.glob(f"incomplete.*_{name}"):  # TFDS's, of a call that was killed
+            folder.rmtree()
+    except OSError as error:
+        raise UserError(f"{work} cannot be written: {error.strerror or error}") from error
+
+
+def tell(manifest: Manifest, place: str) -> None:
+    """A line for a person, and what was left out."""
+    examples = counted(manifest.examples, "example")
+    size = manifest.bytes / 1024**2
+    say(f"{place}: {examples} of {len(manifest.classes)} classes, {size:,.1f} MiB of records")
+    if manifest.skipped:
+        are = "is" if len(manifest.skipped) == 1 else "are"
+        of = f"{len(manifest.skipped)} of {counted(manifest.listed, 'example')}"
+        say(f"{of} cannot be read and {are} listed in manifest.json, such as")
+        say(f"  {manifest.skipped[0].reason}")

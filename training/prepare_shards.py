@@ -1,0 +1,201 @@
+"""One shard of a prepared data set: its examples, how they are read, and writing it whole."""
+
+import io
+import json
+import os
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from etils import epath
+
+from a2keras.models.preprocessing.errors import DecodeError
+from a2keras.models.preprocessing.places import read_bytes
+from a2keras.models.preprocessing.video import Video, decode_video
+from a2keras.training.data.files import MediaFile
+from a2keras.training.data.manifest import Entry
+from a2keras.training.data.source import Skipped
+from a2keras.training.prepare_encoding import Format, encode_image, encode_video
+
+
+@dataclass(frozen=True)
+class Content:
+    """An example before it is stored.
+
+    Attributes:
+        name: of the example.
+        split: that the source gives it, "" if none.
+        label: name of its class.
+        image: the bytes of an image file, or None.
+        video: the decoded video, or None.
+    """
+
+    name: str
+    split: str
+    label: str
+    image: bytes | None = None
+    video: Video | None = None
+
+
+@dataclass(frozen=True)
+class Shard(ABC):
+    """Examples that are stored in one file, in this order.
+
+    Attributes:
+        split: of TFDS, in which they are stored.
+        number: of the shard within the split.
+        count: how many examples it lists.
+    """
+
+    split: str
+    number: int
+    count: int
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.split}-{self.number:05}.array_record"
+
+    @property
+    def done_name(self) -> str:
+        """Of the file that says what is in the shard; where it is there, the shard is whole."""
+        return f"{self.split}-{self.number:05}.json"
+
+    @abstractmethod
+    def contents(self, task: str, how: Format) -> Iterator[Content | Skipped]:
+        """Reads the examples one after the other."""
+
+
+@dataclass(frozen=True)
+class FileShard(Shard):
+    """Examples that are files: (name, split, label, file)."""
+
+    files: tuple[tuple[str, str, str, MediaFile], ...]
+
+    def contents(self, task: str, how: Format) -> Iterator[Content | Skipped]:
+        for name, split, label, file in self.files:
+            try:
+                if task == "image":
+                    yield Content(name, split, label, image=_bytes(file.path))
+                else:
+                    side = how.short_side or None
+                    video = decode_video(file.path, side, file.start, file.end)
+                    yield Content(name, split, label, video=video)
+            except DecodeError as error:
+                yield Skipped(name, str(error))
+
+
+def _bytes(path: str) -> bytes:
+    try:
+        return read_bytes(path)
+    except FileNotFoundError:
+        raise DecodeError(path, "does not exist") from None
+    except OSError as error:
+        raise DecodeError(path, f"cannot be read ({error})") from error
+
+
+def features_of(task: str, classes: tuple[str, ...]) -> Any:
+    """The features of a prepared data set, which TensorFlow Datasets reads like any other's."""
+    import tensorflow_datasets as tfds
+
+    pixels: dict[str, Any] = {"image": tfds.features.Image()}
+    if task == "video":
+        shape = (None, None, None, 3)
+        pixels = {
+            "video": tfds.features.Video(shape=shape, encoding_format="jpeg"),
+            "timestamps": tfds.features.Sequence(np.float64),
+        }
+    label = tfds.features.ClassLabel(names=list(classes))
+    return tfds.features.FeaturesDict({**pixels, "label": label, "name": tfds.features.Text()})
+
+
+class ShardWriter:
+    """Writes shards into a folder, each whole or not at all.
+
+    Args:
+        directory: where to; on a path that all workers see.
+        task: "image" or "video".
+        classes: names in the order of the labels.
+        how: the form in which the examples are stored.
+    """
+
+    def __init__(self, directory: str, task: str, classes: tuple[str, ...], how: Format) -> None:
+        self.directory = directory
+        self.task = task
+        self.classes = classes
+        self.how = how
+
+    def write(self, shard: Shard) -> None:
+        """Writes a shard, unless it is there already."""
+        folder = epath.Path(self.directory)
+        if is_whole(folder, shard):
+            return
+        entries: list[Entry] = []
+        skipped: list[Skipped] = []
+        with tempfile.TemporaryDirectory() as scratch:
+            local = "://" not in self.directory
+            partial = f"{self.directory if local else scratch}/{shard.file_name}.{os.getpid()}"
+            size = self._write_records(shard, partial, entries, skipped)
+            target = folder / shard.file_name
+            if local:
+                Path(partial).replace(target)
+            else:
+                epath.Path(partial).copy(target, overwrite=True)
+        done = {"examples": entries, "skipped": [vars(each) for each in skipped], "bytes": size}
+        partial_done = folder / f"{shard.done_name}.{os.getpid()}"
+        partial_done.write_text(json.dumps(done))
+        partial_done.replace(folder / shard.done_name)
+
+    def _write_records(
+        self, shard: Shard, path: str, entries: list[Entry], skipped: list[Skipped]
+    ) -> int:
+        """Returns the bytes of all records; tells what went into them and what could not."""
+        from array_record.python.array_record_module import ArrayRecordWriter
+
+        features, size = features_of(self.task, self.classes), 0
+        # A group of one record can be read alone; JPEG and PNG are compressed already.
+        writer = ArrayRecordWriter(path, "group_size:1,uncompressed")
+        try:
+            for content in shard.contents(self.task, self.how):
+                if isinstance(content, Skipped):
+                    skipped.append(content)
+                    continue
+                try:
+                    example, frames = self._example(content)
+                except DecodeError as error:
+                    skipped.append(Skipped(content.name, str(error)))
+                    continue
+                record = features.serialize_example(example)
+                writer.write(record)
+                size += len(record)
+                entries.append(
+                    Entry(shard.split, content.split, content.label, frames, content.name)
+                )
+        finally:
+            writer.close()
+        return size
+
+    def _example(self, content: Content) -> tuple[dict[str, Any], int]:
+        example: dict[str, Any] = {"label": content.label, "name": content.name}
+        if content.image is not None:
+            data = encode_image(content.name, content.image, self.how)
+            return {**example, "image": io.BytesIO(data)}, 1
+        assert content.video is not None
+        frames, times = encode_video(content.name, content.video, self.how)
+        buffers = [io.BytesIO(frame) for frame in frames]
+        return {**example, "video": buffers, "timestamps": times}, len(frames)
+
+
+def is_whole(directory: epath.Path, shard: Shard) -> bool:
+    return (directory / shard.done_name).exists() and (directory / shard.file_name).exists()
+
+
+def read_done(directory: epath.Path, shard: Shard) -> dict[str, Any]:
+    """What is in a shard that is whole: `examples`, `skipped`, `bytes`."""
+    done = json.loads((directory / shard.done_name).read_text())
+    done["examples"] = [Entry(*entry) for entry in done["examples"]]
+    done["skipped"] = [Skipped(**each) for each in done["skipped"]]
+    return done
