@@ -8,7 +8,7 @@ DEMO ?= demo
 help:
 	@echo "make demo         train, evaluate, explain and export on scanned digits; a page of pictures in $(DEMO)/"
 	@echo "make test         format, lint, types, all tests on TensorFlow, the layers' tests on JAX"
-	@echo "make test-torch   the layers' tests on PyTorch"
+	@echo "make test-torch   the layers' and the weights' tests on PyTorch"
 	@echo "make test-oldest  the layers' and training's tests on the oldest supported TensorFlow"
 	@echo "make bench        how fast the layer is"
 	@echo "make format       format the code"
@@ -57,7 +57,8 @@ test-jax: .venv/ready
 	KERAS_BACKEND=jax .venv/bin/pytest $(PYTEST) tests/a2keras
 
 test-torch: .venv-torch/ready
-	KERAS_BACKEND=torch .venv-torch/bin/pytest $(PYTEST) tests/a2keras
+	KERAS_BACKEND=torch .venv-torch/bin/pytest $(PYTEST) tests/a2keras \
+		tests/models/test_weights.py tests/models/test_checkpoints.py tests/models/test_convert.py
 
 test-oldest: .venv-oldest/ready
 	KERAS_BACKEND=tensorflow .venv-oldest/bin/pytest $(PYTEST) tests/a2keras tests/training

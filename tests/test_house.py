@@ -92,6 +92,52 @@ def test_a_wrong_arrow_is_seen(module, source, complaint):
     assert any(complaint in each for each in wrong_arrows({module: source}))
 
 
+_UNPICKLES = re.compile(r"(c?[pP]ickle|dill|cloudpickle|joblib|shelve)\.(loads?|open|Unpickler)")
+
+
+def unrestricted_loads(sources):
+    """Calls that could run what a file says, of {module name: source}."""
+    for module, source in sources.items():
+        for node in ast.walk(ast.parse(source)):
+            if not isinstance(node, ast.Call):
+                continue
+            name = ast.unparse(node.func)
+            options = {each.arg: ast.unparse(each.value) for each in node.keywords}
+            if _UNPICKLES.fullmatch(name):
+                yield f"{module} calls {name}"
+            if name == "torch.load" and options.get("weights_only") != "True":
+                yield f"{module} calls torch.load without weights_only=True"
+            if options.get("allow_pickle", "False") != "False":
+                yield f"{module} calls {name} with allow_pickle"
+            if options.get("safe_mode", "True") != "True" or "enable_unsafe_des" in name:
+                yield f"{module} calls {name} without Keras's safe mode"
+
+
+def test_nothing_that_a_file_holds_is_run():
+    sources = {name: path.read_text() for name, path in modules().items()}
+    assert any("torch.load(" in source for source in sources.values())
+    assert list(unrestricted_loads(sources)) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        ("pickle.load(file)", "m calls pickle.load"),
+        ("pickle.loads(data)", "m calls pickle.loads"),
+        ("pickle.Unpickler(file)", "m calls pickle.Unpickler"),
+        ("joblib.load(path)", "m calls joblib.load"),
+        ("torch.load(path)", "m calls torch.load without weights_only=True"),
+        ("torch.load(path, weights_only=False)", "m calls torch.load without weights_only=True"),
+        ("np.load(path, allow_pickle=True)", "m calls np.load with allow_pickle"),
+        ("load_model(path, safe_mode=safe)", "m calls load_model without Keras's safe mode"),
+        ("keras.config.enable_unsafe_deserialization()", "without Keras's safe mode"),
+    ],
+)
+def test_an_unrestricted_load_is_seen(source, complaint):
+    (found,) = unrestricted_loads({"m": f"def f():\n    return {source}"})
+    assert found.endswith(complaint)
+
+
 def test_every_package_is_listed_in_setup():
     listed = set(re.findall(r'^        "(a2keras[\w.]*)",$', (ROOT / "setup.py").read_text(), re.M))
     packages = {n for n, path in modules().items() if path.name == "__init__.py"}

@@ -535,7 +535,7 @@ def test_the_papers_start_leaves_the_blocks_and_the_classifier_new(capsys):
     )
 
 
-@pytest.mark.parametrize("names", [("mfnet_2d", "mfnet_3d")])
+@pytest.mark.parametrize("names", [("mfnet_2d", "mfnet_3d"), ("inception_v1", "i3d")])
 def test_image_networks_have_the_names_of_their_video_networks(names):
     image, video = (models.build(name, classes=3) for name in names)
     report = weights.inflate(image, video, skip_mismatch=False)
