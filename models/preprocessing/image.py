@@ -30,11 +30,12 @@ def read_image(path: Path_, data: bytes | None = None) -> np.ndarray:
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
+    source = opened(path) if data is None else io.BytesIO(data)
     try:
         with warnings.catch_warnings():
             # Pillow warns beside our own limit, and about damaged metadata that does not matter.
             warnings.simplefilter("ignore")
-            with Image.open(opened(path) if data is None else io.BytesIO(data)) as image:
+            with Image.open(source) as image:
                 check_pixels(path, *image.size)
                 return to_rgb(ImageOps.exif_transpose(image))
     except (DecodeError, MemoryError):
@@ -65,7 +66,7 @@ def to_rgb(image: Any) -> np.ndarray:
 
 
 def _by_tensorflow_io(path: Path_, data: bytes) -> np.ndarray:
-    """TIFF of kinds that Pillow does not know (16-bit RGB, say), and WebP."""
+    """TIFF of kinds that Pillow does not know (16-bit grey with alpha, say), and WebP."""
     if not data.startswith((*TIFF, WEBP)):
         raise DecodeError(path, "is not an image that can be read")
     if (tfio := tensorflow_io()) is None:
