@@ -17,6 +17,8 @@ from a2keras import models
 
 TENSORFLOW = keras.backend.backend() == "tensorflow"
 CLASSES = 5
+# Probabilities that another order of summation may give, fifty layers deep.
+ROUNDING = 1e-3
 
 
 class Case(NamedTuple):
@@ -171,8 +173,10 @@ def test_conformance(name, built, tmp_path):
 def probabilities_of_each_example_alone(name: str, case: Built) -> None:
     assert case.outputs.shape == (2, CLASSES)
     assert np.allclose(case.outputs.sum(axis=-1), 1, atol=1e-5)
-    assert not np.allclose(case.outputs[0], case.outputs[1], atol=1e-4), "inputs must matter"
-    assert np.allclose(answers(case.model, batch(name)[1:]), case.outputs[1:], atol=1e-5)
+    assert not np.allclose(case.outputs[0], case.outputs[1], atol=10 * ROUNDING), (
+        "inputs must matter"
+    )
+    assert np.allclose(answers(case.model, batch(name)[1:]), case.outputs[1:], atol=ROUNDING)
 
 
 def a_file_brings_it_back(name: str, case: Built, tmp_path: Any) -> None:
@@ -198,7 +202,7 @@ def channels_first_is_the_same(name: str, case: Built) -> None:
     with setting(keras.config.set_image_data_format, "channels_first", "channels_last"):
         model = CASES[name].build((shape[-1], *shape[:-1]))
     model.set_weights(case.model.get_weights())
-    assert np.allclose(answers(model, np.moveaxis(batch(name), -1, 1)), case.outputs, atol=1e-3)
+    assert np.allclose(answers(model, np.moveaxis(batch(name), -1, 1)), case.outputs, atol=ROUNDING)
 
 
 def two_replicas_take_the_step_of_one(name: str, case: Built) -> None:
@@ -245,4 +249,4 @@ def a_saved_model_computes_the_same(name: str, case: Built, tmp_path: Any) -> No
 
     case.model.export(tmp_path / "saved", verbose=False)
     served = tf.saved_model.load(str(tmp_path / "saved"))
-    assert np.allclose(served.serve(batch(name)), case.outputs, atol=1e-5)
+    assert np.allclose(served.serve(batch(name)), case.outputs, atol=ROUNDING)
