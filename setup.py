@@ -46,7 +46,8 @@ setup(
     ],
     extras_require={
         # tensorflow-io 0.37.1's native library loads with TensorFlow 2.16 and 2.17 only.
-        "io": ["tensorflow-io==0.37.1", "tensorflow>=2.17.1,<2.18"],
+        # Later metadata needs a newer protobuf than these have, without saying so.
+        "io": ["tensorflow-io==0.37.1", "tensorflow>=2.17.1,<2.18", "tensorflow-metadata<1.18"],
         "jax": ["jax>=0.4.34"],
         "prepare": ["apache-beam>=2.70,<3"],
         "torch": ["torch>=2.4"],
