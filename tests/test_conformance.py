@@ -65,6 +65,7 @@ NETWORKS = {
     "c3d": network("c3d", 5, 37, 41),
     "convnet_lstm": network("convnet_lstm", 3, 37, 41),
     "i3d": network("i3d", 11, 37, 41),
+    "inception_v1": network("inception_v1", 37, 41),
     "mfnet_2d": network("mfnet_2d", 37, 41),
     "mfnet_3d": network("mfnet_3d", 3, 37, 41),
     "mobilenet_v2": network("mobilenet_v2", 37, 41),
