@@ -65,3 +65,32 @@ def draw_confusion(matrix: np.ndarray, classes: tuple[str, ...], title: str, pat
     axis.set_ylabel("true class")
     axis.set_title(title, loc="left", color=INK, fontweight="bold")
     drawing.savefig(path, dpi=130)
+
+
+def draw_ablation(document: dict[str, Any], path: Path) -> None:
+    """Draws video@1 (mean ± std over the seeds) of every row against its multiply-adds."""
+    drawing, axis = figure(size=(9, 5.2))
+    kinds = {None: ("no block", MUTED), "non_local": ("NL", ORANGE), "a2": ("A²", BLUE)}
+    for attention, (label, colour) in kinds.items():
+        rows = [row for row in document["rows"] if row["attention"] == attention]
+        if not rows:
+            continue
+        costs = [row["multiply_adds"] / 1e9 for row in rows]
+        means = [100 * row["video@1"]["mean"] for row in rows]
+        deviations = [100 * (row["video@1"]["std"] or 0) for row in rows]
+        style = {"fmt": "o", "ms": 7, "capsize": 4, "elinewidth": 1.5}
+        axis.errorbar(costs, means, deviations, color=colour, label=label, **style)
+        for row, x, y in zip(rows, costs, means, strict=True):
+            name = row["row"].removeprefix("ResNet-26 + ")
+            axis.annotate(name, (x, y), (7, 5), textcoords="offset points", fontsize=8, color=INK)
+    axis.set_xscale("log")
+    axis.set_xlabel("multiply-adds of a clip in G (logarithmic)", color=MUTED)
+    axis.set_ylabel("video@1 in %, mean ± std over seeds", color=MUTED)
+    title = f"Table {document['table']} on {document['examples']} examples"
+    axis.set_title(title, loc="left", color=INK, fontweight="bold")
+    axis.grid(color="#e4e7eb")
+    axis.set_axisbelow(True)
+    axis.margins(x=0.15, y=0.15)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.legend(frameon=False)
+    drawing.savefig(path, dpi=130)

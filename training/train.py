@@ -26,6 +26,7 @@ def train(
     strategy: str = "auto",
     replicas: int | None = None,
     saving: Saving | None = None,
+    source: Source | None = None,
 ) -> Run:
     """Trains by a recipe, or goes on with the run in `output` from its last checkpoint.
 
@@ -35,6 +36,7 @@ def train(
         strategy: where to compute, see `computation_for`.
         replicas: how many replicas share each batch.
         saving: when to write checkpoints.
+        source: the recipe's data, where they have been opened already.
 
     Raises:
         UserError: data that cannot be used, a batch that the replicas do not divide, a network that
@@ -53,7 +55,7 @@ def train(
             return run
         computation = computation_for(strategy, replicas)
         _check_batch(recipe, computation)
-        source = open_source(recipe)
+        source = source or open_source(recipe)
         _check_examples(recipe, source)
         for gap in source.gaps():
             say(gap)

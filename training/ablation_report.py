@@ -1,0 +1,165 @@
+"""An ablation as JSON, as a Markdown table and as a plot of accuracy against multiply-adds."""
+
+import dataclasses
+import math
+import statistics
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import tensorflow as tf
+
+from a2keras.console import write_atomically, write_json
+from a2keras.models.variants import Row
+from a2keras.training.plots import draw_ablation
+from a2keras.training.run import Run
+
+if TYPE_CHECKING:
+    from a2keras.training.ablation import Ablation
+
+MEASURES = ("clip@1", "video@1")
+# What is each run's own.
+_OWN = {"name", "model", "attention", "positions", "seed"}
+
+
+def document(
+    ablation: "Ablation", costs: dict[str, dict], results: list[tuple[Row, Run, dict]]
+) -> dict[str, Any]:
+    """What ablation.json says of the runs that have been scored so far.
+
+    Args:
+        ablation: what was asked for.
+        costs: of each network.
+        results: row, run and evaluation of each run.
+    """
+    from a2keras.training.ablation import key, network_of
+
+    first = results[0][2]
+    rows = []
+    for row in dict.fromkeys(row.row for row, _, _ in results):
+        mine = [(each, run, scores) for each, run, scores in results if each.row == row]
+        record = mine[0][0]
+        runs = [
+            {
+                "run": str(run.path.relative_to(ablation.output)),
+                "seed": run.recipe.seed,
+                **{measure: scores[measure] for measure in MEASURES},
+            }
+            for _, run, scores in mine
+        ]
+        rows.append(
+            {
+                "row": row,
+                "key": key(record),
+                "model": record.name,
+                "attention": record.arguments.get("attention"),
+                "positions": list(record.arguments.get("positions", ())),
+                **costs[network_of(record)],
+                **{name: spread([run[name] for run in runs]) for name in MEASURES},
+                "runs": runs,
+            }
+        )
+    recipe = dataclasses.asdict(ablation.recipe)
+    return {
+        "table": ablation.table,
+        "data": first["data"],
+        "fingerprint": first["fingerprint"],
+        "skipped": len(first["skipped"]),
+        "split": first["split"],
+        "split_rules": list(dict.fromkeys(scores["split_rule"] for _, _, scores in results)),
+        "examples": first["examples"],
+        "classes": len(first["per_class"]),
+        "majority_rate": first["majority_rate"],
+        "protocol": first["protocol"],
+        "seeds": ablation.seeds,
+        "recipe": {name: value for name, value in recipe.items() if name not in _OWN},
+        "rows": rows,
+        "versions": {"keras": keras.__version__, "tensorflow": tf.__version__},
+    }
+
+
+def spread(values: list[float]) -> dict[str, float | None]:
+    """Mean and sample standard deviation; of a single value there is no deviation."""
+    deviation = statistics.stdev(values) if len(values) > 1 else None
+    return {"mean": statistics.fmean(values), "std": deviation}
+
+
+def write(document: dict[str, Any], output: Path) -> None:
+    """Writes ablation.json, ablation.md and ablation.png."""
+    write_json(output / "ablation.json", document)
+    write_atomically(output / "ablation.md", markdown(document))
+    draw_ablation(document, output / "ablation.png")
+
+
+def markdown(document: dict[str, Any]) -> str:
+    """The table, and below it what it was measured on."""
+    first = document["rows"][0]
+    head = [
+        "row",
+        "parameters",
+        "multiply-adds",
+        f"step of {first['batch_size']} clips",
+        "activations",
+        "peak memory",
+        *MEASURES,
+        "runs",
+    ]
+    lines = [head, ["---", *["---:"] * (len(head) - 1)]]
+    for row in document["rows"]:
+        lines.append(
+            [
+                row["row"],
+                f"{row['parameters'] / 1e6:.3f} M",
+                f"{row['multiply_adds'] / 1e9:.4f} G",
+                f"{1000 * row['step_seconds']:.0f} ms",
+                f"{row['activation_bytes'] / 2**20:.1f} MiB",
+                f"{row['peak_bytes'] / 2**20:.0f} MiB",
+                *(percent(row[name]) for name in MEASURES),
+                str(len(row["runs"])),
+            ]
+        )
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return "\n".join([table, "", *(f"- {line}" for line in remarks(document)), ""])
+
+
+def percent(measure: dict[str, float | None]) -> str:
+    """`63.1 ± 2.2 %`, or without a deviation where there is but one run."""
+    mean, deviation = measure["mean"], measure["std"]
+    assert mean is not None
+    return (
+        f"{100 * mean:.1f} %"
+        if deviation is None
+        else f"{100 * mean:.1f} ± {100 * deviation:.1f} %"
+    )
+
+
+def remarks(document: dict[str, Any]) -> list[str]:
+    """What it takes to judge the numbers, a sentence each."""
+    first, recipe = document["rows"][0], document["recipe"]
+    count = document["examples"]
+    best = max(row["video@1"]["mean"] for row in document["rows"])
+    error = math.sqrt(best * (1 - best) / count)
+    same = len(document["split_rules"]) == 1
+    return [
+        f"data: {document['data']}, {count} examples of the {document['split']} split "
+        f"({'; '.join(document['split_rules'])}), {document['skipped']} files skipped, file list "
+        f"{document['fingerprint'][:16]}",
+        *([] if same else ["the held-out examples are others with every seed"]),
+        *document["protocol"],
+        "± is the sample standard deviation over the seeds, which change the initial weights, the "
+        f"order and the augmentation; one example is {100 / count:.1f} points, and the binomial "
+        f"standard error of {100 * best:.1f} % on {count} examples {100 * error:.1f} points",
+        f"always answering the most frequent class: {100 * document['majority_rate']:.1f} %",
+        f"parameters with moving statistics; multiply-adds and activations of one clip of "
+        f"{recipe['frames']} frames of {recipe['size']}×{recipe['size']} pixels, by count",
+        f"steps: median of {min(row['steps'] for row in document['rows'])} or more training steps "
+        f"after warm-up on {first['device']}; peak memory: of {first['peak_of']}"
+        + (
+            ", beyond what it took before there was a network"
+            if "process" in first["peak_of"]
+            else ""
+        ),
+        f"{recipe['epochs']} epochs, batch size {recipe['batch_size']}, learning rate "
+        f"{recipe['learning_rate']:g}, {recipe['precision']}; all else in ablation.json",
+        "versions: " + ", ".join(f"{k} {v}" for k, v in document["versions"].items()),
+    ]

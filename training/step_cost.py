@@ -1,0 +1,153 @@
+"""What a training step of a recipe takes, measured in a process that does nothing else.
+
+`python -m a2keras.training.step_cost` reads a recipe and the names of classes as JSON from its
+standard input and prints the costs as JSON. The peak of memory is then the recipe's alone.
+"""
+
+import itertools
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from a2keras.console import UserError
+from a2keras.training.config import Recipe
+from a2keras.training.data.source import Examples
+
+WARM_UP = 3  # steps: the first traces, the next ones find their buffers
+LEAST, MOST = 5, 30  # steps that are timed …
+SECONDS = 10.0  # … for about so long
+MIB = 2**20
+
+
+def measure(recipe: Recipe, classes: tuple[str, ...], strategy: str, replicas: int | None) -> dict:
+    """Costs of a step, from a fresh process.
+
+    Returns:
+        What `costs` returns.
+
+    Raises:
+        UserError: the process failed, such as by lack of memory.
+    """
+    request = {
+        "recipe": vars(recipe),
+        "classes": classes,
+        "strategy": strategy,
+        "replicas": replicas,
+    }
+    command = [sys.executable, "-m", "a2keras.training.step_cost"]
+    done = subprocess.run(command, input=json.dumps(request), capture_output=True, text=True)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["it was killed"])[-1]
+        raise UserError(f"the costs of {recipe.model} cannot be measured: {reason}")
+    costs: dict = json.loads(done.stdout.splitlines()[-1])
+    return costs
+
+
+def costs(recipe: Recipe, classes: tuple[str, ...], strategy: str, replicas: int | None) -> dict:
+    """Counts a recipe's network and runs its training step on one batch that stays in memory.
+
+    Returns:
+        `parameters`, `multiply_adds`, `planned_multiply_adds` and `activation_bytes` (of one
+        example, see `a2keras.count`); `step_seconds` (the median of `steps` steps), `step_spread`
+        (their quartiles), `batch_size`, `device`; `peak_bytes` (of the device's memory where it
+        tells, otherwise of the process beyond what it took before there was a network) and
+        `peak_of` (which of the two).
+    """
+    from a2keras.counting import count
+    from a2keras.training.data.pipeline import steps_per_epoch
+    from a2keras.training.distribution import computation_for
+    from a2keras.training.train import preprocessing_of
+
+    computation = computation_for(strategy, replicas)
+    examples = Noise(recipe)
+    preprocessing = preprocessing_of(recipe, classes)
+    before = peak_resident()
+    computation.build(recipe, preprocessing, steps_per_epoch(recipe, len(examples)))
+    batches = itertools.repeat(next(computation.training_iterator(examples, 0)))
+    seconds = []
+    for _ in range(WARM_UP):
+        computation.numbers(computation.train_step(batches))
+    while len(seconds) < MOST and (len(seconds) < LEAST or sum(seconds) < SECONDS):
+        start = time.perf_counter()
+        computation.numbers(computation.train_step(batches))
+        seconds.append(time.perf_counter() - start)
+    counted = count(computation.model)
+    device, peak, peak_of = peak_memory(before)
+    return {
+        "parameters": counted.parameters,
+        "multiply_adds": counted.multiply_adds,
+        "planned_multiply_adds": counted.planned_multiply_adds,
+        "activation_bytes": counted.activation_bytes,
+        "step_seconds": statistics.median(seconds),
+        "step_spread": [float(each) for each in np.quantile(seconds, (0.25, 0.75))],
+        "steps": len(seconds),
+        "batch_size": recipe.batch_size,
+        "replicas": computation.replicas,
+        "device": device,
+        "peak_bytes": peak,
+        "peak_of": peak_of,
+    }
+
+
+class Noise(Examples):
+    """As many random videos as a batch has, of the size that the network takes."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        length = (recipe.frames - 1) * recipe.stride + 1
+        shape = (length, recipe.size, recipe.size, 3)
+        self.video = np.random.default_rng(0).integers(0, 256, shape, dtype="uint8")
+        self.labels = np.zeros(recipe.batch_size, "int64")
+        self.names = ("noise",) * recipe.batch_size
+        self.is_video = True
+
+    def frames(self, index: int) -> np.ndarray:
+        return self.video
+
+
+def peak_resident() -> int:
+    """The most memory that this process has had at once, in bytes."""
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB
+
+
+def peak_memory(before: int) -> tuple[str, int, str]:
+    """The device, the peak of its memory in bytes, and whose memory that is."""
+    import tensorflow as tf
+
+    if gpus := tf.config.list_physical_devices("GPU"):
+        name = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
+        peak = tf.config.experimental.get_memory_info("GPU:0")["peak"]
+        return f"{len(gpus)} × {name}", peak, "the first GPU"
+    threads = os.environ.get("TF_NUM_INTRAOP_THREADS")
+    limit = f", TF_NUM_INTRAOP_THREADS={threads}" if threads else ""
+    return f"{processor()}{limit}", peak_resident() - before, "the process"
+
+
+def processor() -> str:
+    """The name of the processor, as far as the system tells it."""
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text().splitlines() if file.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    name = names[0] if names else platform.processor() or platform.machine()
+    return f"{os.cpu_count()} × {name}"
+
+
+def main() -> None:
+    request: dict[str, Any] = json.load(sys.stdin)
+    recipe = Recipe(**request.pop("recipe"))
+    document = costs(recipe, tuple(request["classes"]), request["strategy"], request["replicas"])
+    print(json.dumps(document))
+
+
+if __name__ == "__main__":
+    main()
