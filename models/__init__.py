@@ -65,7 +65,7 @@ def list_models() -> list[str]:
     return sorted(_BUILDERS)
 
 
-def build(name: str, **arguments: Any) -> keras.Model:
+def build(name: str, /, **arguments: Any) -> keras.Model:
     """Builds a network by name, with the arguments of its builder.
 
     Raises:

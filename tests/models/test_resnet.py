@@ -1,7 +1,5 @@
 """The networks' parameters, multiply-adds and shapes are the paper's (Tables 1–5), to the digit."""
 
-import inspect
-
 import keras
 import numpy as np
 import pytest
@@ -97,19 +95,6 @@ def test_stride_is_on_the_middle_convolution_and_blocks_take_the_raw_sum():
     assert block.input is model.get_layer("conv3_1_out").output
     assert block.pre_activation
     assert (block.value_channels, block.descriptors) == (256, None)
-
-
-def test_builders_have_the_signature_of_keras_applications():
-    theirs = list(inspect.signature(keras.applications.ResNet50).parameters)
-    for name in models.list_models():
-        builder = getattr(models, models.builder(name).network.builder)
-        assert builder is models.builder(name)
-        assert builder.__name__.lower() == name.replace("_", "")
-        ours = inspect.signature(builder).parameters
-        assert list(ours)[: len(theirs)] == theirs
-        own = ["attention", "positions", "reduction", "padding"]
-        assert list(ours)[len(theirs) :][: len(own)] == own
-        assert "input_shape" in builder.__doc__
 
 
 @pytest.mark.parametrize("name", ["a2_resnet11", "a2_resnet11_video"])
