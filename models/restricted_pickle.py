@@ -61,7 +61,7 @@ def _array(*_: Any) -> _Array:
     return _Array()
 
 
-def _from_buffer(data: Any, kind: _Type, shape: tuple, order: str = "C") -> _Array:
+def _from_buffer(data: Any, kind: _Type, shape: tuple, order: Any = "C") -> _Array:
     array = _Array()
     array.value = np.frombuffer(bytes(data), kind.dtype).reshape(shape, order=order)
     return array

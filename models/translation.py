@@ -28,6 +28,9 @@ def translate(
     Returns:
         {name of a variable: array in Keras's order of axes}, and (key, reason) of every array that
         has no place in the model.
+
+    Raises:
+        ValueError: two arrays have the same place.
     """
     starts = sorted(int(m[1]) for key in arrays if (m := re.fullmatch(layout.starts or "", key)))
     found: dict[str, np.ndarray] = {}
@@ -35,6 +38,8 @@ def translate(
     for key, array in arrays.items():
         candidates = _names(layout, key, starts)
         name = next((each for each in candidates if each in variables), None)
+        if name in found:
+            raise ValueError(f"the checkpoint has two arrays for {name!r}, one of them {key!r}")
         if name is not None:
             found[name] = in_keras_order(array, len(variables[name].shape))
         elif key.endswith(_COUNTER):

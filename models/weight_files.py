@@ -17,7 +17,7 @@ from a2keras.models.assignment import Chain
 
 SUFFIXES = (".weights.h5", ".keras")
 _MEMBER = "model.weights.h5"
-# A data set may be compressed, a hostile one without limit: to less than this part it is not.
+# Both formats compress, hostile files without limit: weights are not compressed this far.
 _LARGE, _EXPANSION = 2**32, 1000
 
 
@@ -46,7 +46,9 @@ def read(path: str | Path) -> Contents:
     try:
         if path.name.endswith(".keras"):
             with zipfile.ZipFile(path) as archive:
-                file: Any = io.BytesIO(archive.read(_MEMBER))
+                member = archive.getinfo(_MEMBER)
+                _check_size(member.file_size, member.compress_size, path, _MEMBER)
+                file: Any = io.BytesIO(archive.read(member))
         else:
             file = path
         with h5py.File(file, "r") as h5:
@@ -56,6 +58,13 @@ def read(path: str | Path) -> Contents:
     except (OSError, RuntimeError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
         kind = "Keras archive" if path.name.endswith(".keras") else "HDF5 file"
         raise ValueError(f"{path} is no {kind}, or a part of one: {error}") from error
+
+
+def _check_size(size: int, stored: int, path: Path, place: str) -> None:
+    if size > _LARGE and size > _EXPANSION * stored:
+        raise ValueError(
+            f"{path} declares {size} bytes at {place} and holds {stored}: it would fill the memory"
+        )
 
 
 def check_path(path: str | Path) -> Path:
@@ -138,8 +147,7 @@ def _array(variables: Any, key: str, path: Path) -> np.ndarray:
     if not isinstance(data, h5py.Dataset) or data.external or data.is_virtual:
         raise ValueError(f"{path} has no plain array at {variables.name}/{key}")
     size = math.prod(data.shape) * data.dtype.itemsize
-    if size > _LARGE and size > _EXPANSION * data.id.get_storage_size():
-        raise ValueError(f"{path} holds less than it declares at {data.name}: {size} bytes")
+    _check_size(size, data.id.get_storage_size(), path, data.name)
     if data.attrs.get("dtype") == "bfloat16":
         return np.array(data).view(ml_dtypes.bfloat16)
     if data.dtype.kind not in "fiub":

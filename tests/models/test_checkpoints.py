@@ -296,6 +296,14 @@ def test_keys_become_our_names(name):
     assert dict(skipped) == {key: reasons.get(key, "not in the layout") for key in arrays}
 
 
+def test_two_arrays_for_one_variable_are_refused():
+    arrays = {"conv2.B01.conv_m1.bn.weight": ARRAY[0, 0], "conv2.B1.conv_m1.bn.weight": ARRAY[0, 0]}
+    with pytest.raises(
+        ValueError, match=r"two arrays for 'conv2_1_1_bn/gamma', one of them 'conv2.B1\."
+    ):
+        translate(layouts.named("glore"), arrays, {"conv2_1_1_bn/gamma": ARRAY[0, 0]})
+
+
 def test_axes_of_kernels():
     kernel = np.arange(2 * 3 * 5 * 7 * 11).reshape(2, 3, 5, 7, 11)
     turned = in_keras_order(kernel, 5)

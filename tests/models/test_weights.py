@@ -298,7 +298,7 @@ def bomb(h5):
         (link, "links to something else at /layers/dense"),
         (soft_link, "links to something else at /layers/dense_1"),
         (circle, "recursion"),
-        (bomb, "holds less than it declares at /layers/dense/vars/0: 4398046511104 bytes"),
+        (bomb, "declares 4398046511104 bytes at /layers/dense/vars/0 and holds 0: it would fill"),
         (lambda h5: named(h5).create_dataset("0", data="text"), "holds no numbers at /layers"),
         (lambda h5: named(h5).create_group("0"), "has no plain array at /layers/dense/vars/0"),
     ],
@@ -348,6 +348,16 @@ def test_the_configuration_of_an_archive_is_not_even_read(source, target, tmp_pa
         archive.writestr("config.json", "no JSON")
         archive.writestr("model.weights.h5", numbers)
     assert len(weights.load(target, tmp_path / "a.keras", skip_mismatch=True).loaded) == 109
+
+
+def test_an_archive_that_would_fill_the_memory_is_refused(target, monkeypatch, tmp_path):
+    monkeypatch.setattr("a2keras.models.weight_files._LARGE", 10**6)
+    with zipfile.ZipFile(tmp_path / "a.keras", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("model.weights.h5", bytes(10**7))
+    with pytest.raises(
+        ValueError, match=r"declares 10000000 bytes at model.weights.h5 and holds \d+:"
+    ):
+        weights.load(target, tmp_path / "a.keras")
 
 
 def test_models_whose_layers_cannot_be_told_apart_are_refused(tmp_path):
