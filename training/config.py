@@ -36,7 +36,16 @@ class Recipe:
     stride: int = 1  # a clip takes every stride-th frame
     fit: str = "crop"  # crop: fill the square and cut | letterbox: keep everything and pad
     flip: bool = True  # mirror left and right at random; off where the direction is the class
-    crop_scale: float = 0.7  # smallest random crop as a fraction of the short side; 1: none
+    crop: str = "square"  # random crops: square | side (as Kinetics) | area (as ImageNet)
+    crop_scale: float = 0.7  # square, side: the smallest as a fraction of the short side; 1: none
+    crop_area: float = 0.08  # area: the smallest as a fraction of the picture
+    crop_aspect: float = 1.0  # side, area: how much wider or higher than a square they may be
+    hue: float = 0.0  # random shift, at most; of 180, as OpenCV counts
+    lightness: float = 0.0  # random shift, at most; of 255
+    saturation: float = 0.0  # random shift, at most; of 255
+    pixel_noise: float = 0.0  # random, at most, of every pixel value; of 255
+    interpolation: str = "bilinear"  # bilinear | bicubic, both antialiased
+    test_short_side: int = 0  # to which it is resized before the test crop of `size`; 0: `size`
 
     # How long, and how fast it learns.
     epochs: int = 30
@@ -72,6 +81,7 @@ class Recipe:
     group_pattern: str = ""  # one group in a regular expression, searched in the relative path
     test_groups: str = ""  # comma-separated groups that are the test set
     views: int = 5  # clips of each video that are averaged in evaluation
+    crops: int = 1  # of each of them: 1, or 3 along the longer side
     memory_budget: float = 2.0  # GiB of decoded frames kept in memory; beyond it files are re-read
 
     def __post_init__(self) -> None:
@@ -93,15 +103,33 @@ class Recipe:
         for field in _NOT_NEGATIVE:
             if not getattr(self, field) >= 0:
                 _refuse(field, "must be at least 0", getattr(self, field))
-        if not 0 < self.crop_scale <= 1:
-            _refuse("crop_scale", "must be greater than 0 and at most 1", self.crop_scale)
+        self._check_crops()
         if self.warmup_epochs > self.epochs:
             _refuse("warmup_epochs", f"must be at most epochs={self.epochs}", self.warmup_epochs)
         if not all(part.strip().isdigit() for part in self.step_epochs.split(",") if part.strip()):
             _refuse("step_epochs", "must be whole numbers with commas between", self.step_epochs)
         if self.batch_size % self.accumulate:
             _refuse("accumulate", f"must divide batch_size={self.batch_size}", self.accumulate)
+        if self.crops not in (1, 3) or (self.crops == 3 and self.fit != "crop"):
+            _refuse("crops", "must be 1, or 3 where fit=crop", self.crops)
         self.rate_factors()
+
+    def _check_crops(self) -> None:
+        for field in ("crop_scale", "crop_area"):
+            if not 0 < getattr(self, field) <= 1:
+                _refuse(field, "must be greater than 0 and at most 1", getattr(self, field))
+        if not self.crop_aspect >= 1:
+            _refuse("crop_aspect", "must be at least 1", self.crop_aspect)
+        if 0 < self.test_short_side < self.size:
+            _refuse(
+                "test_short_side", f"must be 0 or at least size={self.size}", self.test_short_side
+            )
+        for field in ("crop", "test_short_side"):
+            default = "square" if field == "crop" else 0
+            if self.fit == "letterbox" and getattr(self, field) != default:
+                _refuse(
+                    field, "needs fit=crop: letterbox keeps the whole frame", getattr(self, field)
+                )
 
     def override(self, settings: list[str]) -> "Recipe":
         """Returns the recipe with `key=value` settings applied, each by the type of its field.
@@ -193,11 +221,18 @@ _NOT_NEGATIVE = (
     "clip_norm",
     "precise_bn",
     "bn_epsilon",
+    "hue",
+    "lightness",
+    "saturation",
+    "pixel_noise",
+    "test_short_side",
 )
 _CHOICES = {
     "task": ("auto", "image", "video"),
     "attention": ("auto", "a2", "non_local", "none"),
     "fit": ("crop", "letterbox"),
+    "crop": ("square", "side", "area"),
+    "interpolation": ("bilinear", "bicubic"),
     "schedule": ("cosine", "step"),
     "precision": ("float32", "mixed_float16", "mixed_bfloat16"),
 }

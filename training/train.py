@@ -83,7 +83,15 @@ def preprocessing_of(recipe: Recipe, classes: tuple[str, ...]) -> Preprocessing:
     """How the recipe's network wants its input."""
     frames = recipe.frames if recipe.task == "video" else None
     stride = recipe.stride if recipe.task == "video" else 1
-    return Preprocessing(classes, recipe.size, frames, stride, recipe.fit)
+    return Preprocessing(
+        classes,
+        recipe.size,
+        frames,
+        stride,
+        recipe.fit,
+        recipe.test_short_side or None,
+        recipe.interpolation,
+    )
 
 
 def _check_batch(recipe: Recipe, computation: Computation) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from a2keras.models.preprocessing.tensors import is_tensorflow, namespace
 
 FITS = ("crop", "letterbox")
+INTERPOLATIONS = ("bilinear", "bicubic")
 # Close to the colour that normalisation maps to zero, so padding looks like "nothing" to a network.
 PADDING_GREY = 115
 
@@ -18,11 +19,12 @@ def fit(
     mode: str = "crop",
     offsets: Any = (0.5, 0.5),
     short_side: int | None = None,
+    interpolation: str = "bilinear",
 ) -> Any:
     """Brings an image, or all frames of a clip alike, to size × size.
 
-    Crop and pad are done before the resize, in the source's pixels: one antialiased bilinear
-    resize from a square to a square, which never changes the aspect ratio.
+    Crop and pad are done before the resize, in the source's pixels: one antialiased resize from a
+    square to a square, which never changes the aspect ratio.
 
     Args:
         frames: uint8 (H, W, 3) or (T, H, W, 3); NumPy array or TensorFlow tensor. In a tf.data
@@ -33,6 +35,7 @@ def fit(
             left, 1 the bottom or right. (0.5, 0.5) is the centre; random numbers augment.
         short_side: for "crop", the length to which the shorter side would be resized before
             cropping; default `size`. 256 with size 224 is the papers' usual test crop.
+        interpolation: "bilinear" or "bicubic".
 
     Returns:
         uint8 (size, size, 3) or (T, size, size, 3), of the kind that was given.
@@ -56,7 +59,7 @@ def fit(
         square = _crop_square(frames, size / short_side, offsets)
     else:
         square = _pad_square(frames)
-    return _resize(square, size)
+    return resize(square, size, interpolation)
 
 
 def _sides(frames: Any) -> tuple[Any, Any]:
@@ -94,22 +97,26 @@ def _pad_square(frames: Any) -> Any:
 
 
 @cache
-def _resizing(size: int) -> Any:
+def _resizing(size: int, interpolation: str) -> Any:
     import keras
 
     return keras.layers.Resizing(
-        size, size, "bilinear", antialias=True, data_format="channels_last", dtype="float32"
+        size, size, interpolation, antialias=True, data_format="channels_last", dtype="float32"
     )
 
 
-def _resize(square: Any, size: int) -> Any:
-    if square.shape[-3] == size and square.shape[-2] == size:
-        return square
-    resized = _resizing(size)(square)
-    if is_tensorflow(square):
+def resize(frames: Any, size: int, interpolation: str = "bilinear") -> Any:
+    """Stretches frames ([T,] H, W, 3) to size × size, with antialiasing: uint8."""
+    if frames.shape[-3] == size and frames.shape[-2] == size:
+        return frames
+    resizing = _resizing(size, interpolation)
+    # In floating point, and clipped: bicubic overshoots at edges.
+    if is_tensorflow(frames):
         import tensorflow as tf
 
-        return tf.cast(tf.round(resized), "uint8")
+        resized = resizing(tf.cast(frames, "float32"))
+        return tf.cast(tf.clip_by_value(tf.round(resized), 0.0, 255.0), "uint8")
     from keras import ops
 
-    return np.round(ops.convert_to_numpy(resized)).astype(np.uint8)
+    resized = ops.convert_to_numpy(resizing(np.asarray(frames, "float32")))
+    return np.round(resized).clip(0, 255).astype(np.uint8)

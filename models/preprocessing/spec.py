@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from a2keras.console import UserError, write_json
-from a2keras.models.preprocessing.geometry import FITS, fit
+from a2keras.models.preprocessing.geometry import FITS, INTERPOLATIONS, fit
 from a2keras.models.preprocessing.image import read_image
 from a2keras.models.preprocessing.places import Path_
 from a2keras.models.preprocessing.sampling import clip_indices, even_starts
@@ -41,6 +41,8 @@ class Preprocessing:
         frames: T, frames of a clip; None for networks that take images.
         stride: τ, distance between two frames of a clip.
         fit: "crop" or "letterbox", see `geometry.fit`.
+        short_side: for "crop", see `geometry.fit`; None: `size`.
+        interpolation: "bilinear" or "bicubic".
     """
 
     labels: tuple[str, ...]
@@ -48,6 +50,8 @@ class Preprocessing:
     frames: int | None = None
     stride: int = 1
     fit: str = "crop"
+    short_side: int | None = None
+    interpolation: str = "bilinear"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", tuple(self.labels))
@@ -55,12 +59,23 @@ class Preprocessing:
             raise ValueError(f"`labels` must be names, at least one. Received: {self.labels}")
         if len(set(self.labels)) < len(self.labels):
             raise ValueError(f"`labels` must differ from one another. Received: {self.labels}")
-        for name in ("size", "stride") if self.frames is None else ("size", "stride", "frames"):
+        given = ("frames", "short_side")
+        for name in ("size", "stride", *(n for n in given if getattr(self, n) is not None)):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ValueError(f"`{name}` must be an integer of at least 1. Received: {value!r}")
         if self.fit not in FITS:
             raise ValueError(f"`fit` must be one of {FITS}. Received: fit={self.fit!r}")
+        if self.interpolation not in INTERPOLATIONS:
+            raise ValueError(
+                f"`interpolation` must be one of {INTERPOLATIONS}. "
+                f"Received: interpolation={self.interpolation!r}"
+            )
+        if self.short_side is not None and (self.short_side < self.size or self.fit != "crop"):
+            raise ValueError(
+                "`short_side` must be at least `size`, and is for crops. Received: "
+                f"short_side={self.short_side}, size={self.size}, fit={self.fit!r}"
+            )
 
     @property
     def is_video(self) -> bool:
@@ -82,7 +97,7 @@ class Preprocessing:
         """
         if not self.is_video:
             return read_image(path)
-        return decode_video(path, short_side=self.size).steady()
+        return decode_video(path, self.short_side or self.size).steady()
 
     def view(self, frames: Any, start: Any = 0.5, offsets: Any = (0.5, 0.5)) -> Any:
         """One view of decoded frames: the clip that starts at `start`, cropped at `offsets`.
@@ -115,20 +130,41 @@ class Preprocessing:
 
     def crop(self, frames: Any, offsets: Any = (0.5, 0.5)) -> Any:
         """The square of an image, or of all frames of a clip: uint8 of `input_shape`."""
-        return fit(frames, self.size, self.fit, offsets)
+        return fit(frames, self.size, self.fit, offsets, self.short_side, self.interpolation)
 
-    def views(self, path: Path_, count: int = 1) -> np.ndarray:
-        """The test views of a file: `count` evenly spaced clips, or the one view of an image.
-
-        Returns:
-            uint8 (views, *input_shape).
+    def views(self, path: Path_, clips: int = 1, crops: int = 1) -> np.ndarray:
+        """The test views of a file, see `views_of`.
 
         Raises:
             DecodeError: as `read`.
         """
-        frames = self.read(path)
-        starts = even_starts(count) if self.is_video else [0.5]
-        return np.stack([self.view(frames, start) for start in starts])
+        return self.views_of(self.read(path), clips, crops)
+
+    def views_of(self, frames: np.ndarray, clips: int = 1, crops: int = 1) -> np.ndarray:
+        """The test views of decoded frames: evenly spaced clips × crops, crop by crop.
+
+        Args:
+            frames: uint8, as `read` returns them.
+            clips: N evenly spaced clips, the middle one for 1; of an image there is one.
+            crops: 1 for the centre, or 3 along the longer side: left, centre, right of a landscape,
+                top, centre, bottom of a portrait.
+
+        Returns:
+            uint8 (clips · crops, *input_shape): the crops of the first clip, of the second, …
+
+        Raises:
+            ValueError: other numbers of crops, or 3 of what is letterboxed.
+        """
+        if crops not in (1, 3) or (crops == 3 and self.fit != "crop"):
+            raise ValueError(
+                "`crops` must be 1, or 3 where `fit` is 'crop'. "
+                f"Received: crops={crops}, fit={self.fit!r}"
+            )
+        height, width = frames.shape[-3:-1]
+        along = [0.5] if crops == 1 else [0.0, 0.5, 1.0]
+        offsets = [(0.5, at) if width >= height else (at, 0.5) for at in along]
+        starts = even_starts(clips) if self.is_video else [0.5]
+        return np.stack([self.view(frames, start, at) for start in starts for at in offsets])
 
     def save(self, directory: str | Path) -> Path:
         """Writes `preprocessing.json` into a directory that exists, and returns its path."""

@@ -38,7 +38,7 @@ def test_shapes():
 
 def test_views_of_a_video(tmp_path):
     spec = Preprocessing(("a", "b"), 16, frames=5, stride=2)
-    views = spec.views(ramp_video(tmp_path / "ramp.mp4"), count=3)
+    views = spec.views(ramp_video(tmp_path / "ramp.mp4"), clips=3)
     assert views.shape == (3, 5, 16, 16, 3)
     assert views.dtype == np.uint8
     levels = views.mean(axis=(2, 3, 4)) / 8
@@ -63,8 +63,55 @@ def test_views_of_an_image(tmp_path):
     picture = np.random.default_rng(2).integers(0, 256, (13, 19, 3), dtype=np.uint8)
     Image.fromarray(picture).save(tmp_path / "picture.png")
     spec = Preprocessing(("a", "b"), 13)
-    views = spec.views(tmp_path / "picture.png", count=3)
+    views = spec.views(tmp_path / "picture.png", clips=3)
     np.testing.assert_array_equal(views, picture[None, :, 3:16])
+
+
+def test_three_crops_lie_along_the_longer_side():
+    """Columns of a landscape, rows of a portrait, and the centre for one."""
+    columns = np.broadcast_to(np.arange(30, dtype=np.uint8)[None, :, None], (10, 30, 3))
+    spec = Preprocessing(("a", "b"), 10)
+    landscape = spec.views_of(columns, crops=3)
+    assert landscape.shape == (3, 10, 10, 3)
+    assert landscape[:, 0, 0, 0].tolist() == [0, 10, 20]
+    portrait = spec.views_of(columns.transpose(1, 0, 2), crops=3)
+    assert portrait[:, 0, 0, 0].tolist() == [0, 10, 20]
+    np.testing.assert_array_equal(spec.views_of(columns)[0], landscape[1])
+
+
+def test_views_are_clips_by_crops():
+    """Frame t of column x is 10·t + x / 4."""
+    video = np.empty((20, 8, 24, 3), np.uint8)
+    video[:] = 10 * np.arange(20)[:, None, None, None] + np.arange(24)[None, None, :, None] // 4
+    views = Preprocessing(("a", "b"), 8, frames=2, stride=3).views_of(video, clips=2, crops=3)
+    assert views.shape == (6, 2, 8, 8, 3)
+    first = views[:, 0, 0, 0, 0]  # the first clip starts at frame 0, the last at 16
+    assert first.tolist() == [0, 2, 4, 160, 162, 164]
+    assert views[:, 1, 0, 0, 0].tolist() == [30, 32, 34, 190, 192, 194]
+
+
+def test_a_short_side_beyond_the_size_cuts_out_of_the_middle(tmp_path):
+    """224 of 256, the usual test crop, at a quarter of that: 56 of 64."""
+    spec = Preprocessing(("a", "b"), 56, short_side=64)
+    picture = np.broadcast_to(np.arange(80, dtype=np.uint8)[None, :, None], (64, 80, 3))
+    view = spec.view(picture)
+    np.testing.assert_array_equal(view[0, :, 0], np.arange(12, 68))
+    assert spec.views_of(picture, crops=3)[:, 0, 0, 0].tolist() == [0, 12, 24]
+    video = Preprocessing(("a", "b"), 14, frames=2, short_side=16)
+    assert video.read(ramp_video(tmp_path / "ramp.mp4")).shape == (29, 16, 27, 3)
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"crops": 2}, {"crops": 0}, {"crops": 3, "fit": "letterbox"}]
+)
+def test_other_crops_are_refused(arguments):
+    spec = Preprocessing(("a", "b"), 8, fit=arguments.get("fit", "crop"))
+    with pytest.raises(ValueError) as caught:
+        spec.views_of(np.zeros((9, 11, 3), np.uint8), crops=arguments["crops"])
+    assert str(caught.value) == (
+        "`crops` must be 1, or 3 where `fit` is 'crop'. "
+        f"Received: crops={arguments['crops']}, fit={spec.fit!r}"
+    )
 
 
 def test_files_of_the_other_kind_are_refused(tmp_path):
@@ -101,6 +148,21 @@ def test_normalisation_is_exact_and_survives_saving(tmp_path):
         ({"size": 0}, "`size` must be an integer of at least 1. Received: 0"),
         ({"frames": True}, "`frames` must be an integer of at least 1. Received: True"),
         ({"stride": 1.5}, "`stride` must be an integer of at least 1. Received: 1.5"),
+        (
+            {"interpolation": "nearest"},
+            "`interpolation` must be one of ('bilinear', 'bicubic'). "
+            "Received: interpolation='nearest'",
+        ),
+        (
+            {"short_side": 6},
+            "`short_side` must be at least `size`, and is for crops. "
+            "Received: short_side=6, size=7, fit='crop'",
+        ),
+        (
+            {"short_side": 8, "fit": "letterbox"},
+            "`short_side` must be at least `size`, and is for crops. "
+            "Received: short_side=8, size=7, fit='letterbox'",
+        ),
         ({"fit": "zoom"}, "`fit` must be one of ('crop', 'letterbox'). Received: fit='zoom'"),
     ],
 )

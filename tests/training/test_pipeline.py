@@ -4,15 +4,12 @@ import dataclasses
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.config import Recipe
 from a2keras.training.data.pipeline import (
     epoch_order,
     plain_batches,
-    random_view,
-    random_window,
     steps_per_epoch,
     training_batches,
 )
@@ -29,20 +26,6 @@ def examples() -> ArrayExamples:
     shades = 10 * np.arange(1, 18, dtype="uint8")
     images = np.broadcast_to(shades[:, None, None, None], (17, 7, 11, 3))
     return ArrayExamples(images, LABELS, tuple(map(str, range(17))))
-
-
-class Clips(Examples):
-    """One video."""
-
-    is_video = True
-    labels = np.array([0])
-    names = ("video",)
-
-    def __init__(self, frames: np.ndarray) -> None:
-        self.video = frames
-
-    def frames(self, index: int) -> np.ndarray:
-        return self.video
 
 
 def run(examples: Examples, recipe: Recipe, first_step: int = 0, shard=(0, 1)) -> list[tuple]:
@@ -114,42 +97,6 @@ def test_steps_per_epoch_is_at_most_what_the_examples_fill():
     assert steps_per_epoch(RECIPE, 17) == 4
     assert steps_per_epoch(dataclasses.replace(RECIPE, steps_per_epoch=3), 17) == 3
     assert steps_per_epoch(dataclasses.replace(RECIPE, steps_per_epoch=9), 17) == 4
-
-
-def test_windows_are_squares_or_keep_the_shape():
-    frames = tf.reshape(tf.range(2 * 20 * 30 * 3), (2, 20, 30, 3))
-    square = random_window(frames, 0.5, 1.0, 0.0, keep_shape=False)
-    assert np.array_equal(square, frames[:, 10:20, 0:10])
-    kept = random_window(frames, 0.5, 0.0, 1.0, keep_shape=True)
-    assert np.array_equal(kept, frames[:, 0:10, 15:30])
-    assert np.array_equal(random_window(frames, 1.0, 0.3, 0.7, keep_shape=True), frames)
-
-
-def test_all_frames_of_a_clip_are_cut_and_mirrored_alike():
-    recipe = Recipe("mine", size=5, frames=3, stride=2, crop_scale=0.5, batch_size=1, task="video")
-    preprocessing = Preprocessing(("a", "b"), 5, frames=3, stride=2)
-    picture = np.random.default_rng(0).integers(0, 255, (1, 13, 17, 3), dtype="uint8")
-    examples = Clips(np.repeat(picture, 9, axis=0))
-    views = [random_view(examples, 0, recipe, preprocessing, [3, i]).numpy() for i in range(20)]
-    for view in views:
-        assert view.shape == (3, 5, 5, 3)
-        assert np.array_equal(view[0], view[1])
-        assert np.array_equal(view[0], view[2])
-    assert len({view.tobytes() for view in views}) == 20
-
-
-def test_flip_is_off_where_it_is_switched_off():
-    ramp = np.broadcast_to(np.arange(0, 240, 10, dtype="uint8")[None, :, None], (24, 24, 3))
-    examples = ArrayExamples(ramp[None], np.array([0]), ("ramp",))
-    preprocessing = Preprocessing(("a", "b"), 5)
-    for flip in (True, False):
-        recipe = Recipe("mine", size=5, flip=flip)
-        rising = {
-            bool(view[0, 0, 0] < view[0, -1, 0])
-            for i in range(20)
-            for view in [random_view(examples, 0, recipe, preprocessing, [5, i]).numpy()]
-        }
-        assert rising == ({True, False} if flip else {True})
 
 
 def test_validation_shows_all_examples_in_order(examples):

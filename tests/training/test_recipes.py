@@ -52,6 +52,27 @@ def test_settings_take_the_type_of_their_field():
             "Received: crop_scale=1.5",
         ),
         (
+            "crop_area=0",
+            "recipe field crop_area must be greater than 0 and at most 1. Received: crop_area=0.0",
+        ),
+        (
+            "crop_aspect=0.8",
+            "recipe field crop_aspect must be at least 1. Received: crop_aspect=0.8",
+        ),
+        ("crop=round", "recipe field crop must be one of square, side, area. Received: crop=round"),
+        (
+            "interpolation=cubic",
+            "recipe field interpolation must be one of bilinear, bicubic. "
+            "Received: interpolation=cubic",
+        ),
+        ("hue=-1", "recipe field hue must be at least 0. Received: hue=-1.0"),
+        (
+            "test_short_side=100",
+            "recipe field test_short_side must be 0 or at least size=112. "
+            "Received: test_short_side=100",
+        ),
+        ("fold=0", "recipe field fold must be at least 1. Received: fold=0"),
+        (
             "warmup_epochs=31",
             "recipe field warmup_epochs must be at most epochs=30. Received: warmup_epochs=31.0",
         ),
@@ -76,6 +97,17 @@ def test_every_recipe_is_named_like_its_module_and_opens_as_a_note():
             assert f"\n{word}" in note, (name, word)
     with pytest.raises(UserError, match="no recipe 'digit_video': did you mean 'digits_video'"):
         recipes.recipe("digit_video")
+
+
+@pytest.mark.parametrize("setting", ["crop=area", "crop=side", "test_short_side=128"])
+def test_letterbox_has_no_crops(setting):
+    field, _, value = setting.partition("=")
+    with pytest.raises(UserError) as error:
+        recipes.recipe("folder").override(["fit=letterbox", setting])
+    assert str(error.value) == (
+        f"recipe field {field} needs fit=crop: letterbox keeps the whole frame. "
+        f"Received: {field}={value}"
+    )
 
 
 def test_auto_is_replaced_by_what_the_data_are(images, monkeypatch):

@@ -78,12 +78,14 @@ class FileListing(Listing):
         return dataclasses.replace(self, kept=kept).select(np.flatnonzero(good)), skipped
 
     def examples(self, recipe: Recipe, in_memory: bool) -> "FileExamples":
-        return FileExamples(self, recipe.size, training_side(recipe), in_memory)
+        size = recipe.test_short_side or recipe.size
+        return FileExamples(self, size, training_side(recipe), in_memory)
 
 
 def training_side(recipe: Recipe) -> int:
     """The short side that training needs, so that no crop has to be enlarged."""
-    return math.ceil(recipe.size / recipe.crop_scale)
+    smallest = math.sqrt(recipe.crop_area) if recipe.crop == "area" else recipe.crop_scale
+    return max(math.ceil(recipe.size / smallest), recipe.test_short_side)
 
 
 class FileExamples(Examples):

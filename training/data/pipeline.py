@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from a2keras.models.preprocessing.geometry import fit
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.config import Recipe
+from a2keras.training.data.augmentation import random_view
 from a2keras.training.data.source import Examples
 
 
@@ -85,44 +85,6 @@ def training_batches(
     order = tf.data.Dataset.range(first_epoch, recipe.epochs).flat_map(positions)
     batches = order.map(example, tf.data.AUTOTUNE).batch(size, drop_remainder=True)
     return batches.prefetch(tf.data.AUTOTUNE)
-
-
-def random_view(
-    examples: Examples, index: Any, recipe: Recipe, preprocessing: Preprocessing, seed: Any
-) -> Any:
-    """A random view of an example; all frames of a clip are cut and mirrored alike.
-
-    Args:
-        examples: where it is.
-        index: which one, a scalar tensor.
-        recipe: how views are drawn.
-        preprocessing: of the network.
-        seed: int64 (2,), for TensorFlow's stateless random numbers.
-
-    Returns:
-        float32 of `preprocessing.input_shape`, pixel values 0..255.
-    """
-    start, zoom, top, left, mirror = tf.unstack(tf.random.stateless_uniform((5,), seed))
-    frames = examples.load_clip(index, lambda total: preprocessing.indices(total, start))
-    scale = recipe.crop_scale + (1 - recipe.crop_scale) * zoom
-    window = random_window(frames, scale, top, left, keep_shape=recipe.fit == "letterbox")
-    view = fit(window, recipe.size, recipe.fit)
-    if recipe.flip:
-        view = tf.cond(mirror < 0.5, lambda: tf.reverse(view, [-2]), lambda: view)
-    return tf.cast(tf.ensure_shape(view, preprocessing.input_shape), "float32")
-
-
-def random_window(frames: Any, scale: Any, top: Any, left: Any, keep_shape: bool) -> Any:
-    """Cuts a window out of all frames: a square of `scale` × the short side, or `scale` × both.
-
-    `top` and `left` from 0 to 1 say where it lies.
-    """
-    sides = tf.cast(tf.shape(frames)[-3:-1], "float32")
-    window = sides if keep_shape else tf.reduce_min(sides) * tf.ones(2)
-    window = tf.maximum(tf.round(window * scale), 1.0)
-    corner = tf.cast(tf.round((sides - window) * tf.stack([top, left])), "int32")
-    end = corner + tf.cast(window, "int32")
-    return frames[..., corner[0] : end[0], corner[1] : end[1], :]
 
 
 def plain_batches(

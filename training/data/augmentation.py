@@ -1,0 +1,178 @@
+"""Random views of training examples, as graph code: crops, mirroring, colour and noise.
+
+All frames of a clip are cut, mirrored and coloured alike. The recipe says what is drawn:
+
+- `crop=square`: a square of `crop_scale` to 1 of the short side, anywhere;
+- `crop=side`, the authors' sister code for Kinetics (GloRe, data/image_transforms.py): the frame is
+  stretched by a, its height divided by a, then resized to a short side between `size` and
+  `size` / `crop_scale`, and a square is cut out anywhere. a is the mean of two uniform numbers
+  between 1 / `crop_aspect` and `crop_aspect`, or one over it, as often;
+- `crop=area`, ImageNet's: `crop_area` to 1 of the picture, with an aspect ratio between
+  1 / `crop_aspect` and `crop_aspect`;
+- hue, lightness and saturation are shifted, each by one uniform number for the whole clip, in the
+  units of OpenCV's 8-bit HLS. (GloRe stops the hue at red; here it goes on around the circle.)
+- `pixel_noise` n: a uniform number between -u·n and v·n for every value of every frame, u and v
+  being drawn once for the clip.
+"""
+
+from typing import Any
+
+import tensorflow as tf
+
+from a2keras.models.preprocessing.geometry import fit, resize
+from a2keras.models.preprocessing.spec import Preprocessing
+from a2keras.training.config import Recipe
+from a2keras.training.data.source import Examples
+
+
+def random_view(
+    examples: Examples, index: Any, recipe: Recipe, preprocessing: Preprocessing, seed: Any
+) -> Any:
+    """A random view of an example.
+
+    Args:
+        examples: where it is.
+        index: which one, a scalar tensor.
+        recipe: how views are drawn.
+        preprocessing: of the network.
+        seed: int64 (2,), for TensorFlow's stateless random numbers.
+
+    Returns:
+        float32 of `preprocessing.input_shape`, pixel values 0..255.
+    """
+    draws = tf.random.stateless_uniform((5,), seed)
+    start, mirror = draws[0], draws[4]
+    frames = examples.load_clip(index, lambda total: preprocessing.indices(total, start))
+    view = _cropped(frames, recipe, draws[1:4], seed)
+    if recipe.flip:
+        view = tf.cond(mirror < 0.5, lambda: tf.reverse(view, [-2]), lambda: view)
+    view = tf.cast(tf.ensure_shape(view, preprocessing.input_shape), "float32")
+    view = _coloured(view, recipe, tf.random.experimental.stateless_fold_in(seed, 2))
+    return _noisy(view, recipe, tf.random.experimental.stateless_fold_in(seed, 3))
+
+
+def _cropped(frames: Any, recipe: Recipe, draws: Any, seed: Any) -> Any:
+    """uint8 ([T,] size, size, 3); `draws` are zoom, top and left in [0, 1)."""
+    zoom, top, left = tf.unstack(draws)
+    if recipe.crop == "square":
+        scale = recipe.crop_scale + (1 - recipe.crop_scale) * zoom
+        window = random_window(frames, scale, top, left, keep_shape=recipe.fit == "letterbox")
+        return fit(window, recipe.size, recipe.fit, interpolation=recipe.interpolation)
+    sides = tf.cast(tf.shape(frames)[-3:-1], "float32")
+    seed = tf.random.experimental.stateless_fold_in(seed, 1)
+    if recipe.crop == "side":
+        window = side_window(sides, recipe, zoom, tf.random.stateless_uniform((3,), seed))
+    else:
+        window = area_window(sides, recipe, seed)
+    return resize(_cut(frames, window, top, left), recipe.size, recipe.interpolation)
+
+
+def _cut(frames: Any, window: Any, top: Any, left: Any) -> Any:
+    """Cuts a window of float (height, width) out of all frames; `top` and `left` in [0, 1]."""
+    sides = tf.cast(tf.shape(frames)[-3:-1], "float32")
+    window = tf.clip_by_value(tf.round(window), 1.0, sides)
+    corner = tf.cast(tf.round((sides - window) * tf.stack([top, left])), "int32")
+    end = corner + tf.cast(window, "int32")
+    return frames[..., corner[0] : end[0], corner[1] : end[1], :]
+
+
+def random_window(frames: Any, scale: Any, top: Any, left: Any, keep_shape: bool) -> Any:
+    """Cuts a window out of all frames: a square of `scale` × the short side, or `scale` × both.
+
+    `top` and `left` from 0 to 1 say where it lies.
+    """
+    sides = tf.cast(tf.shape(frames)[-3:-1], "float32")
+    window = sides if keep_shape else tf.reduce_min(sides) * tf.ones(2)
+    return _cut(frames, window * scale, top, left)
+
+
+def side_window(sides: Any, recipe: Recipe, zoom: Any, draws: Any) -> Any:
+    """Height and width, in the frame's own pixels, of the window of `crop=side`.
+
+    Args:
+        sides: float (2,), height and width of the frame.
+        recipe: its `size`, `crop_scale` and `crop_aspect`.
+        zoom: in [0, 1), draws the short side.
+        draws: three numbers in [0, 1), for the stretch.
+    """
+    low, high = 1 / recipe.crop_aspect, recipe.crop_aspect
+    stretch = low + (high - low) * (draws[0] + draws[1]) / 2
+    stretch = tf.where(draws[2] < 0.5, stretch, 1 / stretch)
+    factors = tf.stack([1 / stretch, stretch])
+    short_side = recipe.size * (1 + (1 / recipe.crop_scale - 1) * zoom)
+    resized = factors * short_side / tf.reduce_min(sides * factors)
+    return recipe.size / resized
+
+
+def area_window(sides: Any, recipe: Recipe, seed: Any) -> Any:
+    """Height and width of the window of `crop=area`: redrawn until it fits, as everywhere.
+
+    Where none of 100 fits (a very long picture), the largest window within the aspect ratios.
+    """
+    low, high = 1 / recipe.crop_aspect, recipe.crop_aspect
+    _, size, _ = tf.image.stateless_sample_distorted_bounding_box(
+        tf.concat([tf.cast(sides, "int32"), [3]], 0),
+        tf.zeros((1, 0, 4)),
+        seed,
+        min_object_covered=0.0,
+        aspect_ratio_range=(low, high) if high > 1 else (1.0, 1.0 + 1e-6),
+        area_range=(recipe.crop_area, 1.0),
+        max_attempts=100,
+        use_image_if_no_bounding_boxes=True,
+    )
+    window = tf.cast(size[:2], "float32")
+    # Where no window fits the operation gives the whole picture, whatever its aspect ratio.
+    longest = tf.reduce_min(window) * high + 1
+    return tf.minimum(window, longest)
+
+
+def _coloured(view: Any, recipe: Recipe, seed: Any) -> Any:
+    shifts = (recipe.hue, recipe.lightness, recipe.saturation)
+    if not any(shifts):
+        return view
+    draws = tf.random.stateless_uniform((3,), seed, -1.0, 1.0)
+    return shift_hls(view, *tf.unstack(draws * tf.constant(shifts, "float32")))
+
+
+def shift_hls(pixels: Any, hue: Any, lightness: Any, saturation: Any) -> Any:
+    """Shifts the colours of float RGB 0..255 in HLS, with OpenCV's 8-bit units.
+
+    Args:
+        pixels: float (..., 3).
+        hue: added to the hue, of which 180 are the whole circle.
+        lightness: added to the lightness 0..255, which stays in there.
+        saturation: added to the saturation 0..255, which stays in there.
+
+    Returns:
+        float (..., 3), 0..255.
+    """
+    rgb = pixels / 255.0
+    high, low = tf.reduce_max(rgb, -1), tf.reduce_min(rgb, -1)
+    chroma = high - low
+    light = (high + low) / 2
+    satured = tf.math.divide_no_nan(chroma, 1 - tf.abs(2 * light - 1))
+    red, green, blue = tf.unstack(rgb, axis=-1)
+    # In sixths of the circle.
+    angle = tf.where(
+        tf.equal(high, red),
+        green - blue,
+        tf.where(tf.equal(high, green), blue - red + 2 * chroma, red - green + 4 * chroma),
+    )
+    angle = tf.math.divide_no_nan(angle, chroma) + hue / 30.0
+    light = tf.clip_by_value(light + lightness / 255.0, 0.0, 1.0)
+    satured = tf.clip_by_value(satured + saturation / 255.0, 0.0, 1.0)
+    amplitude = satured * tf.minimum(light, 1 - light)
+    # Each channel is a trapezoid over the circle: f(n) = L - a·max(-1, min(k - 3, 9 - k, 1)) with
+    # k = n + 2·angle modulo 12 and n = 0, 8, 4 for red, green and blue.
+    k = tf.math.floormod(tf.stack([2 * angle + n for n in (0.0, 8.0, 4.0)], -1), 12.0)
+    wave = tf.maximum(tf.minimum(tf.minimum(k - 3, 9 - k), 1.0), -1.0)
+    return 255.0 * (light[..., None] - amplitude[..., None] * wave)
+
+
+def _noisy(view: Any, recipe: Recipe, seed: Any) -> Any:
+    if not recipe.pixel_noise:
+        return view
+    range_seed, noise_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
+    below, above = tf.unstack(tf.random.stateless_uniform((2,), range_seed) * recipe.pixel_noise)
+    noise = tf.random.stateless_uniform(tf.shape(view), noise_seed) * (above + below) - below
+    return tf.clip_by_value(view + noise, 0.0, 255.0)
