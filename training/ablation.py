@@ -3,7 +3,6 @@
 import dataclasses
 import gc
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,13 @@ import keras
 from a2keras.console import UserError, say, write_json
 from a2keras.models.variants import TABLES, Row
 from a2keras.training import ablation_report
+from a2keras.training.ablation_rows import key, network_of, recipe_of
 from a2keras.training.config import Recipe
 from a2keras.training.data import list_source, open_source, resolve
 from a2keras.training.data.source import Source
 from a2keras.training.evaluate import evaluate
 from a2keras.training.run import Run
+from a2keras.training.scores import protocol
 from a2keras.training.step_cost import measure
 from a2keras.training.train import train
 
@@ -67,31 +68,6 @@ class Ablation:
             for row in self.chosen():
                 recipe = dataclasses.replace(recipe_of(row, self.recipe), seed=seed)
                 yield row, Run(self.output / "runs" / f"{network_of(row)}_seed{seed}", recipe)
-
-
-def key(row: Row) -> str:
-    """What a row is called on the command line: `nl_conv2`, `a2_4_conv3_4`, `resnet_26`."""
-    name = row.row.removeprefix("ResNet-26 + ").replace("²", "2").lower()
-    return re.sub(r"[^a-z0-9]+", "_", name)
-
-
-def network_of(row: Row) -> str:
-    """The same for the same network: what one table has trained, the other need not train again."""
-    return "_".join([row.name, *attention_of(row)])
-
-
-def attention_of(row: Row) -> list[str]:
-    """The kind of a row's blocks and the units that they follow; nothing where it has none."""
-    arguments = row.arguments
-    return [arguments["attention"], *arguments["positions"]] if arguments else []
-
-
-def recipe_of(row: Row, recipe: Recipe) -> Recipe:
-    """The recipe of a row: the given one with the row's network."""
-    kind, *positions = attention_of(row) or ["none"]
-    return dataclasses.replace(
-        recipe, model=row.name, attention=kind, positions=",".join(positions)
-    )
 
 
 def ablate(ablation: Ablation) -> dict[str, Any]:
@@ -164,8 +140,17 @@ def _score(run: Run, ablation: Ablation, sources: dict[int, Source]) -> dict:
             sources[seed] = open_source(run.recipe)
         strategy, replicas = ablation.strategy, ablation.replicas
         train(run.recipe, run.path, strategy, replicas, source=sources[seed])
-    path = run.path / "evaluation.json"
-    document = json.loads(path.read_text()) if path.is_file() else evaluate(run.path)
+    document = _kept_score(run) or evaluate(run.path)
     keras.utils.clear_session()  # or every network so far stays in memory
     gc.collect()
     return document
+
+
+def _kept_score(run: Run) -> dict | None:
+    """What an earlier call has scored; None where that was by another protocol."""
+    path = run.path / "evaluation.json"
+    document = json.loads(path.read_text()) if path.is_file() else {}
+    if not document:
+        return None
+    classes = len(document["confusion"])
+    return document if document["protocol"] == protocol(run.recipe, classes) else None

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +10,10 @@ import tensorflow as tf
 
 from a2keras.console import write_atomically, write_json
 from a2keras.models.variants import Row
+from a2keras.training.ablation_rows import key, network_of
 from a2keras.training.plots import draw_ablation
 from a2keras.training.run import Run
+from a2keras.training.scores import percent, spread
 
 if TYPE_CHECKING:
     from a2keras.training.ablation import Ablation
@@ -32,8 +33,6 @@ def document(
         costs: of each network.
         results: row, run and evaluation of each run.
     """
-    from a2keras.training.ablation import key, network_of
-
     first = results[0][2]
     rows = []
     for row in dict.fromkeys(row.row for row, _, _ in results):
@@ -78,12 +77,6 @@ def document(
     }
 
 
-def spread(values: list[float]) -> dict[str, float | None]:
-    """Mean and sample standard deviation; of a single value there is no deviation."""
-    deviation = statistics.stdev(values) if len(values) > 1 else None
-    return {"mean": statistics.fmean(values), "std": deviation}
-
-
 def write(document: dict[str, Any], output: Path) -> None:
     """Writes ablation.json, ablation.md and ablation.png."""
     write_json(output / "ablation.json", document)
@@ -114,23 +107,12 @@ def markdown(document: dict[str, Any]) -> str:
                 f"{1000 * row['step_seconds']:.0f} ms",
                 f"{row['activation_bytes'] / 2**20:.1f} MiB",
                 f"{row['peak_bytes'] / 2**20:.0f} MiB",
-                *(percent(row[name]) for name in MEASURES),
+                *(percent(*row[name].values()) for name in MEASURES),
                 str(len(row["runs"])),
             ]
         )
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return "\n".join([table, "", *(f"- {line}" for line in remarks(document)), ""])
-
-
-def percent(measure: dict[str, float | None]) -> str:
-    """`63.1 ± 2.2 %`, or without a deviation where there is but one run."""
-    mean, deviation = measure["mean"], measure["std"]
-    assert mean is not None
-    return (
-        f"{100 * mean:.1f} %"
-        if deviation is None
-        else f"{100 * mean:.1f} ± {100 * deviation:.1f} %"
-    )
 
 
 def remarks(document: dict[str, Any]) -> list[str]:

@@ -1,10 +1,14 @@
 """Batch normalisation's statistics for evaluation: measured, not a running average."""
 
+import dataclasses
 from collections.abc import Iterator
 
+import keras
 import numpy as np
 
+from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.computation import Computation
+from a2keras.training.run import Run
 
 
 def precise_statistics(computation: Computation, batches: Iterator, count: int) -> None:
@@ -35,3 +39,35 @@ def precise_statistics(computation: Computation, batches: Iterator, count: int) 
     computation.write(
         [s / count - (t / count) ** 2 for s, t in zip(squares, sums, strict=True)], variances
     )
+
+
+def with_precise_statistics(
+    run: Run, preprocessing: Preprocessing, model: keras.Model, count: int
+) -> keras.Model:
+    """A finished run's model with the statistics of its last `count` training batches.
+
+    Args:
+        run: whose training examples are read again.
+        preprocessing: of the run.
+        model: with the run's weights; it stays as it is.
+        count: of batches.
+
+    Raises:
+        UserError: the data are not there any more, or are not those of the run.
+    """
+    from a2keras.training.data import open_source
+    from a2keras.training.data.pipeline import steps_per_epoch
+    from a2keras.training.distribution import computation_for
+
+    recipe = dataclasses.replace(run.recipe, precision="float32", jit_compile=False)
+    source = open_source(recipe)
+    run.check_data(source.fingerprint)
+    examples = source.splits["train"]
+    steps = steps_per_epoch(recipe, len(examples))
+    computation = computation_for("none")
+    computation.build(recipe, preprocessing, steps)
+    computation.model.set_weights(model.get_weights())
+    count = min(count, recipe.epochs * steps)
+    batches = computation.training_iterator(examples, recipe.epochs * steps - count)
+    precise_statistics(computation, batches, count * recipe.accumulate)
+    return computation.model

@@ -65,25 +65,37 @@ def evaluate(arguments: list[str]) -> None:
     def define(values: "flags.FlagValues") -> None:
         from absl import flags
 
+        whole = functools.partial(flags.DEFINE_integer, flag_values=values)
         help_data = "Other data with the same classes; default: what the run held out."
         flags.DEFINE_string("data", None, help_data, flag_values=values)
+        whole("views", None, "Clips of each video that are averaged; default: the recipe's.")
+        whole("crops", None, "Of each clip, 1 or 3; default: the recipe's.")
+        help_statistics = "Training batches that give batch normalisation's statistics anew."
+        whole("precise_bn", 0, help_statistics, lower_bound=0)
         help_format = "json: print the scores as one JSON document."
         flags.DEFINE_enum("format", "text", ["text", "json"], help_format, flag_values=values)
 
     values, rest = parse(
-        "a2keras evaluate RUN [--data=SOURCE] [--format=json]",
+        "a2keras evaluate RUN… [--data=SOURCE] [--format=json]",
         "Scores a run on what it held out, and writes evaluation.json and confusion.png into it; "
-        "with --data, on that, into evaluation_data.json and confusion_data.png.",
+        "with --data, on that, into evaluation_data.json and confusion_data.png. Several runs are "
+        "folds of one data set, such as UCF-101's three splits: their mean goes to folds.json.",
         define,
         arguments,
     )
-    if len(rest) != 1:
-        raise UserError(f"evaluate takes one RUN. Received: {' '.join(rest) or 'none'}")
-    from a2keras.training.evaluate import evaluate as evaluate_run
-    from a2keras.training.evaluate import table
+    if not rest:
+        raise UserError("evaluate takes a RUN. Received: none")
+    if len(rest) > 1 and values.data:
+        raise UserError(f"--data is for one RUN. Received: {' '.join(rest)}")
+    from a2keras.training import evaluate as one
+    from a2keras.training import folds, scores
 
-    document = evaluate_run(rest[0], values.data)
-    print_json(document) if values.format == "json" else print(table(document))
+    protocol = one.Protocol(values.views, values.crops, values.precise_bn)
+    if len(rest) > 1:
+        document, text = folds.evaluate_folds(rest, protocol), folds.folds_table
+    else:
+        document, text = one.evaluate(rest[0], values.data, protocol), scores.table
+    print_json(document) if values.format == "json" else print(text(document))
 
 
 def explain(arguments: list[str]) -> None:

@@ -1,25 +1,79 @@
 """How good a run is on examples that it has not seen, with what it takes to judge the number."""
 
+import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from a2keras.console import UserError, progress, write_json
+from a2keras.console import UserError, progress, say, write_json
 from a2keras.models.preprocessing.errors import DecodeError
-from a2keras.models.preprocessing.sampling import even_starts
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.config import Recipe
 from a2keras.training.data import open_held_out
-from a2keras.training.data.source import Examples, Skipped, counted
+from a2keras.training.data.source import Examples, Skipped, Source, fingerprints_of
 from a2keras.training.plots import draw_confusion
 from a2keras.training.run import Run
+from a2keras.training.scores import scores
 
 VIEWS_AT_ONCE = 64
 
 
-def evaluate(path: str | Path, data: str | None = None) -> dict:
+@dataclass(frozen=True)
+class Protocol:
+    """What an evaluation does otherwise than the run's recipe says.
+
+    Attributes:
+        views: clips of each video that are averaged; None: the recipe's.
+        crops: of each clip, 1 or 3; None: the recipe's.
+        precise_bn: training batches that give the statistics of batch normalisation anew; 0: as
+            the run has been saved.
+    """
+
+    views: int | None = None
+    crops: int | None = None
+    precise_bn: int = 0
+
+    def applied(self, recipe: Recipe) -> Recipe:
+        chosen = {"views": self.views, "crops": self.crops}
+        given = {key: value for key, value in chosen.items() if value is not None}
+        return dataclasses.replace(recipe, **given)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """A finished run, and the examples that it is scored on."""
+
+    run: Run
+    preprocessing: Preprocessing
+    split: str
+    source: Source
+
+    @property
+    def examples(self) -> Examples:
+        return self.source.splits[self.split]
+
+    @classmethod
+    def open(cls, path: str | Path, data: str | None = None) -> "HeldOut":
+        """Lists what a run is scored on; nothing is decoded.
+
+        Raises:
+            UserError: no finished run, or data that cannot be used or has other classes.
+        """
+        run = Run.load(path)
+        preprocessing = Preprocessing.load(run.path)
+        before = run.skipped() if data is None else ()
+        split, source = open_held_out(run.recipe, preprocessing.labels, data, before)
+        if data is None:
+            run.check_data(source.fingerprint)
+        return cls(run, preprocessing, split, source)
+
+
+def evaluate(
+    path: str | Path, data: str | None = None, protocol: Protocol | None = None
+) -> dict[str, Any]:
     """Scores a finished run and writes `evaluation.json` and `confusion.png` into it.
 
     The score on other data does not replace the held-out one: `evaluation_data.json` and
@@ -28,40 +82,81 @@ def evaluate(path: str | Path, data: str | None = None) -> dict:
     Args:
         path: directory of the run.
         data: a source with the run's classes; default: what the run held out of its own data.
+        protocol: other views than the recipe's.
 
     Returns:
         What `evaluation.json` says.
 
     Raises:
-        UserError: no finished run, or data that cannot be used or has other classes.
+        UserError: no finished run, data that cannot be used or has other classes, or a protocol
+            that does not fit.
     """
-    run = Run.load(path)
-    preprocessing = Preprocessing.load(run.path)
-    before = run.skipped() if data is None else ()
-    split, source = open_held_out(run.recipe, preprocessing.labels, data, before)
-    if data is None:
-        run.check_data(source.fingerprint)
-    examples = source.splits[split]
+    held_out = HeldOut.open(path, data)
+    document = score(held_out, data, protocol or Protocol())
+    write(document, held_out, "" if data is None else "_data")
+    return document
+
+
+def score(held_out: HeldOut, data: str | None, protocol: Protocol) -> dict[str, Any]:
+    """The scores of a run, and where they come from, without writing them."""
+    run, preprocessing, source = held_out.run, held_out.preprocessing, held_out.source
+    recipe = protocol.applied(run.recipe)
+    warning = trained_on(held_out)
+    if warning:
+        say(warning)
     model = keras.models.load_model(run.model_path, compile=False)
-    probabilities, read, skipped = predict_views(model, examples, preprocessing, run.recipe)
-    labels = examples.labels[read]
-    document = {
+    if protocol.precise_bn:
+        from a2keras.training.batch_statistics import with_precise_statistics
+
+        model = with_precise_statistics(run, preprocessing, model, protocol.precise_bn)
+    probabilities, read, skipped = predict_views(model, held_out.examples, preprocessing, recipe)
+    labels = held_out.examples.labels[read]
+    result = scores(probabilities, labels, preprocessing.labels, recipe)
+    if protocol.precise_bn:
+        result["protocol"] = [
+            *result["protocol"],
+            f"statistics of batch normalisation from {protocol.precise_bn} training batches",
+        ]
+    return {
         "run": str(run.path),
-        "data": data or run.recipe.data,
-        "split": split,
+        "data": data or recipe.data,
+        "split": held_out.split,
         "split_rule": source.split_rule,
         "fingerprint": source.fingerprint,
         "examples": len(labels),
         "skipped": [vars(file) for file in (*source.skipped, *skipped)],
-        **scores(probabilities, labels, preprocessing.labels, run.recipe),
+        "warning": warning,
+        **result,
     }
-    suffix = "" if data is None else "_data"
+
+
+def write(document: dict[str, Any], held_out: HeldOut, suffix: str) -> None:
+    """Writes the scores and the confusion matrix into the run."""
+    run, labels = held_out.run, held_out.preprocessing.labels
     write_json(run.path / f"evaluation{suffix}.json", document)
-    measure = "video@1" if preprocessing.is_video else "top-1"
-    title = f"{measure} {document['top1']:.1%} of {len(labels)} {split} examples"
+    measure = "video@1" if held_out.preprocessing.is_video else "top-1"
+    title = f"{measure} {document['top1']:.1%} of {document['examples']} {document['split']}"
     picture = run.path / f"confusion{suffix}.png"
-    draw_confusion(np.array(document["confusion"]), preprocessing.labels, title, picture)
-    return document
+    draw_confusion(np.array(document["confusion"]), labels, f"{title} examples", picture)
+
+
+def trained_on(held_out: HeldOut) -> str | None:
+    """A warning where the run was trained on some of what it is to be scored on.
+
+    Files are the same where the last two parts of their path and their size are; records of a
+    prepared set where their names in the same set are.
+    """
+    known = held_out.run.training_fingerprints()
+    of_examples = fingerprints_of(held_out.examples, held_out.source.fingerprint)
+    names = zip(held_out.examples.names, of_examples, strict=True)
+    again = [name for name, fingerprint in names if fingerprint in known]
+    if not again:
+        return None
+    total = len(held_out.examples)
+    return (
+        f"WARNING: {len(again)} of the {total} examples are files that {held_out.run.path} was "
+        f"trained on, such as {again[0]}: the score says little about others"
+    )
 
 
 def predict_views(
@@ -70,13 +165,14 @@ def predict_views(
     """Class probabilities of every view, made exactly as `predict` makes them.
 
     Returns:
-        probabilities float32 (N, views, classes): the middle clip (of an image: its one view), and
-        where several clips are averaged these clips after it; the indices of the examples that
-        could be read; the files that could not.
+        probabilities float32 (N, views, classes): the centre crop of the middle clip (of an image:
+        of the image), and where several views are averaged these views after it; the indices of the
+        examples that could be read; the files that could not.
     """
-    middle = np.array([0.5])
-    several = preprocessing.is_video and recipe.views > 1
-    starts = np.concatenate([middle, even_starts(recipe.views)]) if several else middle
+    clips = recipe.views if preprocessing.is_video else 1
+    several = clips * recipe.crops > 1
+    count = 1 + several * clips * recipe.crops
+    batch = min(VIEWS_AT_ONCE, count * len(examples))
     outputs: list[np.ndarray] = []
     waiting: list[np.ndarray] = []
     read, skipped = [], []
@@ -87,89 +183,21 @@ def predict_views(
             skipped.append(Skipped(examples.names[index], str(error)))
             continue
         read.append(index)
-        waiting += [preprocessing.view(frames, start) for start in starts]
-        if len(waiting) >= VIEWS_AT_ONCE or index == len(examples) - 1:
-            outputs.append(_run(model, waiting))
-            waiting = []
-    if waiting:
-        outputs.append(_run(model, waiting))
-    if not outputs:
+        waiting += [*preprocessing.views_of(frames)]
+        if several:
+            waiting += [*preprocessing.views_of(frames, clips, recipe.crops)]
+        while len(waiting) >= batch:
+            outputs.append(_run(model, waiting[:batch], batch))
+            waiting = waiting[batch:]
+    if not read:
         raise UserError("none of the files to evaluate can be read")
-    return np.concatenate(outputs).reshape(len(read), len(starts), -1), read, skipped
+    if waiting:
+        outputs.append(_run(model, waiting, batch))
+    return np.concatenate(outputs).reshape(len(read), count, -1), read, skipped
 
 
-def _run(model: keras.Model, views: list[np.ndarray]) -> np.ndarray:
-    return model.predict_on_batch(np.stack(views).astype("float32"))
-
-
-def scores(
-    probabilities: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], recipe: Recipe
-) -> dict[str, Any]:
-    """Accuracies and the confusion matrix.
-
-    Args:
-        probabilities: (N, views, classes) as `predict_views` gives them.
-        labels: int (N,).
-        classes: their names.
-        recipe: says whether the task is a video's.
-
-    Returns:
-        `top1`, `top5` (with more than five classes), `balanced_accuracy` (mean over the classes
-        that occur), `per_class`, `majority_rate` (of always answering the most frequent class),
-        `confusion` (rows: true classes) and, for videos, `clip@1` and `video@1`, of which the
-        latter is what the other numbers are about.
-    """
-    video = recipe.task == "video"
-    final = (probabilities[:, 1:] if probabilities.shape[1] > 1 else probabilities).mean(axis=1)
-    ranks = (final > np.take_along_axis(final, labels[:, None], axis=1)).sum(axis=1)
-    confusion = np.zeros((len(classes), len(classes)), int)
-    np.add.at(confusion, (labels, final.argmax(axis=1)), 1)
-    totals = confusion.sum(axis=1)
-    seen = totals > 0
-    recalls = confusion.diagonal()[seen] / totals[seen]
-    document: dict[str, Any] = {"top1": float(confusion.trace() / len(labels))}
-    if len(classes) > 5:
-        document["top5"] = float((ranks < 5).mean())
-    if video:
-        clip = probabilities[:, 0].argmax(axis=1)
-        document["clip@1"] = float((clip == labels).mean())
-        document["video@1"] = document["top1"]
-    return {
-        **document,
-        "balanced_accuracy": float(recalls.mean()),
-        "majority_rate": float(totals.max() / len(labels)),
-        "per_class": dict(
-            zip(np.array(classes)[seen].tolist(), recalls.round(4).tolist(), strict=True)
-        ),
-        "protocol": _protocol(recipe),
-        "confusion": confusion.tolist(),
-    }
-
-
-def _protocol(recipe: Recipe) -> list[str]:
-    crop = "whole frame, padded" if recipe.fit == "letterbox" else "centre crop"
-    if recipe.task == "image":
-        return [f"top-1, {crop}"]
-    return [
-        f"clip@1: the middle clip of {recipe.frames} frames, stride {recipe.stride}, {crop}",
-        f"video@1: mean probabilities of {recipe.views} evenly spaced clips, {crop}",
-    ]
-
-
-def table(document: dict) -> str:
-    """The scores as lines for a person."""
-    keys = [key for key in ("top1", "top5", "clip@1", "video@1") if key in document]
-    rows = [
-        *((key, document[key]) for key in keys),
-        ("balanced accuracy", document["balanced_accuracy"]),
-        ("always the most frequent class", document["majority_rate"]),
-        *((f"  {name}", value) for name, value in document["per_class"].items()),
-    ]
-    width = max(len(name) for name, _ in rows)
-    examples = counted(document["examples"], "example")
-    lines = [f"{examples} of the {document['split']} split ({document['split_rule']})"]
-    lines += [f"{name:<{width}}  {value:7.2%}" for name, value in rows]
-    if document["skipped"]:
-        files = counted(len(document["skipped"]), "file")
-        lines.append(f"{files} could not be read: see evaluation.json")
-    return "\n".join(lines)
+def _run(model: keras.Model, views: list[np.ndarray], batch: int) -> np.ndarray:
+    """Probabilities of the views. All batches have one size: another would be compiled anew."""
+    missing = [views[-1]] * (batch - len(views))
+    pixels = np.stack([*views, *missing]).astype("float32")
+    return model.predict_on_batch(pixels)[: len(views)]

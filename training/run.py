@@ -58,6 +58,11 @@ class Run:
         report = json.loads((self.path / "data.json").read_text())
         return tuple(Skipped(**skipped) for skipped in report["skipped"])
 
+    def training_fingerprints(self) -> set[str]:
+        """Of the examples that it was trained on, see `fingerprints_of`."""
+        report = json.loads((self.path / "data.json").read_text())
+        return set(report.get("trained_on", "").split())
+
     @classmethod
     def load(cls, path: str | Path) -> "Run":
         """A run that has been trained; `UserError` where there is none or it is not finished."""

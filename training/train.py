@@ -60,7 +60,7 @@ def train(
         for gap in source.gaps():
             say(gap)
         if computation.is_chief:
-            run.start(source.report())
+            run.start({**source.report(), "trained_on": source.trained_on()})
         preprocessing = preprocessing_of(recipe, source.classes)
         steps = steps_per_epoch(recipe, len(source.splits["train"]))
         computation.build(recipe, preprocessing, steps)

@@ -112,6 +112,13 @@ class FileExamples(Examples):
         file = self.files[index]
         return _read_video(file, self.size) if self.is_video else read_image(file.path)
 
+    def identities(self) -> list[str]:
+        """Class folder, name and size of every file, which a copy elsewhere has as well."""
+        return [
+            f"{'/'.join(PurePath(path).parts[-2:])}\t{size_of(path)}\t{start}\t{end}"
+            for path, start, end in self.files
+        ]
+
     def training_frames(self, index: int) -> np.ndarray:
         kept = self.kept[index]
         if kept is not NOT_KEPT:

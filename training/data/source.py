@@ -1,5 +1,6 @@
 """What the run asks of any data: labelled examples that can be read in any order."""
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -32,6 +33,10 @@ class Examples(ABC):
     @abstractmethod
     def frames(self, index: int) -> np.ndarray:
         """The example as `predict` would see it: uint8 (H, W, 3), or (T, H, W, 3) of all frames."""
+
+    def identities(self) -> list[str] | None:
+        """What tells each example from all others, in any source; None where only names do."""
+        return None
 
     def training_frames(self, index: int) -> np.ndarray:
         """As `frames`, but what training can do with: possibly smaller and kept in memory."""
@@ -66,6 +71,19 @@ class ArrayExamples(Examples):
 
     def load(self, index: Any) -> Any:
         return tf.gather(tf.constant(self.images), index)
+
+
+def fingerprints_of(examples: Examples, of_source: str) -> list[str]:
+    """Twelve hexadecimal digits for every example, the same for the same example elsewhere.
+
+    Args:
+        examples: of a source.
+        of_source: its fingerprint, for examples that have nothing but a name in it.
+    """
+    identities = examples.identities()
+    if identities is None:
+        identities = [f"{of_source}\t{name}" for name in examples.names]
+    return [hashlib.sha256(identity.encode()).hexdigest()[:12] for identity in identities]
 
 
 def counted(count: int, noun: str) -> str:
@@ -132,3 +150,10 @@ class Source:
             "fingerprint": self.fingerprint,
             "skipped": [vars(skipped) for skipped in self.skipped],
         }
+
+    def trained_on(self) -> str:
+        """The fingerprints of the training examples, for `data.json`.
+
+        They are one string, since a line for each of a million files would bury the rest.
+        """
+        return " ".join(fingerprints_of(self.splits["train"], self.fingerprint))

@@ -1,0 +1,98 @@
+"""Several runs as folds of one data set: the mean over what each of them held out."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from a2keras.console import UserError, say, write_json
+from a2keras.training.data.source import counted, fingerprints_of
+from a2keras.training.evaluate import HeldOut, Protocol, score, write
+from a2keras.training.scores import ACCURACIES, percent, spread
+
+# What may differ between folds: which examples are held out, and where the lists of them lie.
+_FREE = {"name", "data", "root", "fold", "test_groups", "seed"}
+
+
+def evaluate_folds(paths: Sequence[str | Path], protocol: Protocol | None = None) -> dict[str, Any]:
+    """Scores runs on what each held out, and writes `folds.json` into the first of them.
+
+    UCF-101's score is the mean over its three official splits: three runs with `fold` 1, 2 and 3.
+
+    Args:
+        paths: directories of the runs.
+        protocol: other views than the recipes'.
+
+    Returns:
+        What `folds.json` says: `folds`, the document of each run, and `mean`, by measure.
+
+    Raises:
+        UserError: as `evaluate`, or runs that are not folds of the same data.
+    """
+    opened = [HeldOut.open(path) for path in paths]
+    check_folds(opened)
+    protocol = protocol or Protocol()
+    documents = []
+    for held_out in opened:
+        say(f"scoring {held_out.run.path}")
+        documents.append(score(held_out, None, protocol))
+        write(documents[-1], held_out, "")
+    measures = [each for each in (*ACCURACIES, "balanced_accuracy") if each in documents[0]]
+    document = {
+        "mean": {each: spread([fold[each] for fold in documents]) for each in measures},
+        "examples": sum(fold["examples"] for fold in documents),
+        "skipped": sum(len(fold["skipped"]) for fold in documents),
+        "protocol": documents[0]["protocol"],
+        "folds": documents,
+    }
+    write_json(opened[0].run.path / "folds.json", document)
+    return document
+
+
+def check_folds(opened: Sequence[HeldOut]) -> None:
+    """Refuses runs whose mean would say nothing: of other recipes, classes, or of shared examples.
+
+    Raises:
+        UserError: names the two runs and what is wrong with them.
+    """
+    first = opened[0]
+    scored: dict[str, Path] = {}
+    for each in opened:
+        if each.preprocessing.labels != first.preprocessing.labels:
+            raise UserError(f"{each.run.path} has other classes than {first.run.path}")
+        for field in dataclasses.fields(first.run.recipe):
+            ours, theirs = (getattr(x.run.recipe, field.name) for x in (each, first))
+            if field.name not in _FREE and ours != theirs:
+                raise UserError(
+                    f"{each.run.path} and {first.run.path} are not folds of one data set: "
+                    f"{field.name} is {ours} and {theirs}"
+                )
+        fingerprints = fingerprints_of(each.examples, each.source.fingerprint)
+        for name, fingerprint in zip(each.examples.names, fingerprints, strict=True):
+            if fingerprint in scored:
+                raise UserError(
+                    f"{each.run.path} and {scored[fingerprint]} are not folds of one data set: "
+                    f"both hold out {name}"
+                )
+        scored |= dict.fromkeys(fingerprints, each.run.path)
+
+
+def folds_table(document: dict[str, Any]) -> str:
+    """The scores of all folds and their mean as lines for a person."""
+    measures = list(document["mean"])
+    lines = [["run", "examples", "skipped", "file list", *measures]]
+    for fold in document["folds"]:
+        skipped, values = str(len(fold["skipped"])), [percent(fold[each]) for each in measures]
+        examples = str(fold["examples"])
+        lines.append([fold["run"], examples, skipped, fold["fingerprint"][:16], *values])
+    means = [percent(*document["mean"][each].values()) for each in measures]
+    lines.append(["mean ± std", str(document["examples"]), str(document["skipped"]), "", *means])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    rows = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
+    count = counted(len(document["folds"]), "fold")
+    warnings = [fold["warning"] for fold in document["folds"] if fold["warning"]]
+    rules = [f"{count}: {'; '.join(fold['split_rule'] for fold in document['folds'])}"]
+    return "\n".join([*rows, *rules, *warnings, *document["protocol"]])
