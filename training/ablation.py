@@ -74,13 +74,15 @@ def ablate(ablation: Ablation) -> dict[str, Any]:
     """Measures, trains and scores every row, and writes ablation.json, ablation.md, ablation.png.
 
     What is there from an earlier call is not done again, and a run that was stopped goes on. The
-    three files are written anew after every run.
+    three files are written anew after every run. A run that fails does not keep the others from
+    being done.
 
     Returns:
         What ablation.json says.
 
     Raises:
-        UserError: as `train`, and where the data are images.
+        UserError: data that cannot be used, such as images; an output that is something else; or,
+            after all the others, runs that failed.
         Stopped: by a signal; the same call goes on.
     """
     rows = ablation.chosen()
@@ -91,13 +93,35 @@ def ablate(ablation: Ablation) -> dict[str, Any]:
     for _, run in runs:
         run.check()
     costs = _costs(ablation, rows)
+    scores = {run.path: kept for _, run in runs if (kept := _kept_score(run))}
+    failures: dict[Path, str] = {}
     sources: dict[int, Source] = {}
-    results: list[tuple[Row, Run, dict]] = []
     for number, (row, run) in enumerate(runs, 1):
+        if run.path in scores:
+            continue
         say(f"run {number} of {len(runs)}: {row.row}, seed {run.recipe.seed}")
-        results.append((row, run, _score(run, ablation, sources)))
-        document = ablation_report.document(ablation, costs, results)
-        ablation_report.write(document, ablation.output)
+        try:
+            scores[run.path] = _score(run, ablation, sources)
+            _report(ablation, costs, runs, scores)
+        except UserError as error:
+            say(f"this run failed: {error}")
+            failures[run.path] = str(error)
+    if failures:
+        path, reason = next(iter(failures.items()))
+        raise UserError(f"{len(failures)} of {len(runs)} runs failed, such as {path}: {reason}")
+    return _report(ablation, costs, runs, scores)
+
+
+def _report(
+    ablation: Ablation,
+    costs: dict[str, dict],
+    runs: list[tuple[Row, Run]],
+    scores: dict[Path, dict],
+) -> dict[str, Any]:
+    """Writes what there is of the table."""
+    results = [(row, run, scores[run.path]) for row, run in runs if run.path in scores]
+    document = ablation_report.document(ablation, costs, results)
+    ablation_report.write(document, ablation.output)
     return document
 
 
@@ -116,19 +140,21 @@ def _costs(ablation: Ablation, rows: list[Row]) -> dict[str, dict]:
 
     Before the first run: where there is a GPU, this process has not taken its memory yet.
     """
-    path = ablation.output / "costs.json"
+    path, recipe = ablation.output / "costs.json", ablation.recipe
     kept = json.loads(path.read_text()) if path.is_file() else {}
-    recipe = ablation.recipe
+    if kept.get("recipe") != vars(recipe):  # measured for another size or batch
+        kept = {"recipe": vars(recipe), "networks": {}}
+    networks: dict[str, dict] = kept["networks"]
     source = open_source(recipe) if recipe.data == "digits" else list_source(recipe)
     for row in rows:
-        if (name := network_of(row)) not in kept:
+        if (name := network_of(row)) not in networks:
             say(f"measuring a training step of {row.row}")
             of_row = recipe_of(row, recipe)
-            kept[name] = measure(of_row, source.classes, ablation.strategy, ablation.replicas)
+            networks[name] = measure(of_row, source.classes, ablation.strategy, ablation.replicas)
             with Run(ablation.output, recipe).writing("the costs"):
                 ablation.output.mkdir(parents=True, exist_ok=True)
                 write_json(path, kept)
-    return kept
+    return networks
 
 
 def _score(run: Run, ablation: Ablation, sources: dict[int, Source]) -> dict:
@@ -140,17 +166,17 @@ def _score(run: Run, ablation: Ablation, sources: dict[int, Source]) -> dict:
             sources[seed] = open_source(run.recipe)
         strategy, replicas = ablation.strategy, ablation.replicas
         train(run.recipe, run.path, strategy, replicas, source=sources[seed])
-    document = _kept_score(run) or evaluate(run.path)
+    document = evaluate(run.path)
     keras.utils.clear_session()  # or every network so far stays in memory
     gc.collect()
     return document
 
 
 def _kept_score(run: Run) -> dict | None:
-    """What an earlier call has scored; None where that was by another protocol."""
+    """What an earlier call has scored; None where it has not, or by another protocol."""
     path = run.path / "evaluation.json"
-    document = json.loads(path.read_text()) if path.is_file() else {}
-    if not document:
+    if not (run.finished and path.is_file()):
         return None
+    document: dict = json.loads(path.read_text())
     classes = len(document["confusion"])
     return document if document["protocol"] == protocol(run.recipe, classes) else None

@@ -11,6 +11,7 @@ import tensorflow as tf
 from a2keras.console import write_atomically, write_json
 from a2keras.models.variants import Row
 from a2keras.training.ablation_rows import key, network_of
+from a2keras.training.data.source import counted
 from a2keras.training.plots import draw_ablation
 from a2keras.training.run import Run
 from a2keras.training.scores import percent, spread
@@ -35,29 +36,18 @@ def document(
     """
     first = results[0][2]
     rows = []
-    for row in dict.fromkeys(row.row for row, _, _ in results):
-        mine = [(each, run, scores) for each, run, scores in results if each.row == row]
-        record = mine[0][0]
+    for row in ablation.chosen():
         runs = [
             {
                 "run": str(run.path.relative_to(ablation.output)),
                 "seed": run.recipe.seed,
                 **{measure: scores[measure] for measure in MEASURES},
             }
-            for _, run, scores in mine
+            for each, run, scores in results
+            if each == row
         ]
-        rows.append(
-            {
-                "row": row,
-                "key": key(record),
-                "model": record.name,
-                "attention": record.arguments.get("attention"),
-                "positions": list(record.arguments.get("positions", ())),
-                **costs[network_of(record)],
-                **{name: spread([run[name] for run in runs]) for name in MEASURES},
-                "runs": runs,
-            }
-        )
+        if runs:
+            rows.append(_row(row, runs, costs[network_of(row)]))
     recipe = dataclasses.asdict(ablation.recipe)
     return {
         "table": ablation.table,
@@ -77,6 +67,19 @@ def document(
     }
 
 
+def _row(row: Row, runs: list[dict[str, Any]], costs: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "row": row.row,
+        "key": key(row),
+        "model": row.name,
+        "attention": row.arguments.get("attention"),
+        "positions": list(row.arguments.get("positions", ())),
+        **costs,
+        **{name: spread([run[name] for run in runs]) for name in MEASURES},
+        "runs": runs,
+    }
+
+
 def write(document: dict[str, Any], output: Path) -> None:
     """Writes ablation.json, ablation.md and ablation.png."""
     write_json(output / "ablation.json", document)
@@ -92,6 +95,7 @@ def markdown(document: dict[str, Any]) -> str:
         "parameters",
         "multiply-adds",
         f"step of {first['batch_size']} clips",
+        "processor time",
         "activations",
         "peak memory",
         *MEASURES,
@@ -105,6 +109,7 @@ def markdown(document: dict[str, Any]) -> str:
                 f"{row['parameters'] / 1e6:.3f} M",
                 f"{row['multiply_adds'] / 1e9:.4f} G",
                 f"{1000 * row['step_seconds']:.0f} ms",
+                f"{1000 * row['processor_seconds']:.0f} ms",
                 f"{row['activation_bytes'] / 2**20:.1f} MiB",
                 f"{row['peak_bytes'] / 2**20:.0f} MiB",
                 *(percent(*row[name].values()) for name in MEASURES),
@@ -116,32 +121,32 @@ def markdown(document: dict[str, Any]) -> str:
 
 
 def remarks(document: dict[str, Any]) -> list[str]:
-    """What it takes to judge the numbers, a sentence each."""
-    first, recipe = document["rows"][0], document["recipe"]
-    count = document["examples"]
+    """What it takes to judge the numbers, a line each."""
+    first, recipe, count = document["rows"][0], document["recipe"], document["examples"]
     best = max(row["video@1"]["mean"] for row in document["rows"])
     error = math.sqrt(best * (1 - best) / count)
-    same = len(document["split_rules"]) == 1
-    return [
+    data = (
         f"data: {document['data']}, {count} examples of the {document['split']} split "
-        f"({'; '.join(document['split_rules'])}), {document['skipped']} files skipped, file list "
-        f"{document['fingerprint'][:16]}",
-        *([] if same else ["the held-out examples are others with every seed"]),
+        f"({' | '.join(document['split_rules'])}), {counted(document['skipped'], 'file')} skipped, "
+        f"file list {document['fingerprint'][:16]}"
+    )
+    others = ["the held-out examples are others with every seed"]
+    beyond = ", beyond what it took before there was a network"
+    return [
+        data,
+        *(others if len(document["split_rules"]) > 1 else []),
         *document["protocol"],
         "± is the sample standard deviation over the seeds, which change the initial weights, the "
         f"order and the augmentation; one example is {100 / count:.1f} points, and the binomial "
         f"standard error of {100 * best:.1f} % on {count} examples {100 * error:.1f} points",
         f"always answering the most frequent class: {100 * document['majority_rate']:.1f} %",
-        f"parameters with moving statistics; multiply-adds and activations of one clip of "
+        "parameters with moving statistics; multiply-adds and activations of one clip of "
         f"{recipe['frames']} frames of {recipe['size']}×{recipe['size']} pixels, by count",
-        f"steps: median of {min(row['steps'] for row in document['rows'])} or more training steps "
-        f"after warm-up on {first['device']}; peak memory: of {first['peak_of']}"
-        + (
-            ", beyond what it took before there was a network"
-            if "process" in first["peak_of"]
-            else ""
-        ),
+        f"steps: median of at least {min(row['steps'] for row in document['rows'])} training steps "
+        f"after warm-up on {first['device']}: the time that passes, and that of all cores, which "
+        "other work on the machine disturbs less",
+        f"peak memory: of {first['peak_of']}{beyond if first['peak_of'] == 'the process' else ''}",
         f"{recipe['epochs']} epochs, batch size {recipe['batch_size']}, learning rate "
         f"{recipe['learning_rate']:g}, {recipe['precision']}; all else in ablation.json",
-        "versions: " + ", ".join(f"{k} {v}" for k, v in document["versions"].items()),
+        "versions: " + ", ".join(f"{name} {each}" for name, each in document["versions"].items()),
     ]

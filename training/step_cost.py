@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,9 @@ def measure(recipe: Recipe, classes: tuple[str, ...], strategy: str, replicas: i
     command = [sys.executable, "-m", "a2keras.training.step_cost"]
     done = subprocess.run(command, input=json.dumps(request), capture_output=True, text=True)
     if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["it was killed"])[-1]
+        reason = (done.stderr.strip().splitlines() or ["no reason was given"])[-1]
+        if done.returncode < 0:  # by the system, where memory runs out
+            reason = f"its process was ended by signal {-done.returncode}"
         raise UserError(f"the costs of {recipe.model} cannot be measured: {reason}")
     costs: dict = json.loads(done.stdout.splitlines()[-1])
     return costs
@@ -56,10 +59,9 @@ def costs(recipe: Recipe, classes: tuple[str, ...], strategy: str, replicas: int
 
     Returns:
         `parameters`, `multiply_adds`, `planned_multiply_adds` and `activation_bytes` (of one
-        example, see `a2keras.count`); `step_seconds` (the median of `steps` steps), `step_spread`
-        (their quartiles), `batch_size`, `device`; `peak_bytes` (of the device's memory where it
-        tells, otherwise of the process beyond what it took before there was a network) and
-        `peak_of` (which of the two).
+        example, see `a2keras.count`); what `time_steps` returns; `batch_size`, `replicas`,
+        `device`; `peak_bytes` (of the device's memory where it tells, otherwise of the process
+        beyond what it took before there was a network) and `peak_of` (which of the two).
     """
     from a2keras.counting import count
     from a2keras.training.data.pipeline import steps_per_epoch
@@ -68,32 +70,48 @@ def costs(recipe: Recipe, classes: tuple[str, ...], strategy: str, replicas: int
 
     computation = computation_for(strategy, replicas)
     examples = Noise(recipe)
-    preprocessing = preprocessing_of(recipe, classes)
     before = peak_resident()
-    computation.build(recipe, preprocessing, steps_per_epoch(recipe, len(examples)))
+    steps = steps_per_epoch(recipe, len(examples))
+    computation.build(recipe, preprocessing_of(recipe, classes), steps)
     batches = itertools.repeat(next(computation.training_iterator(examples, 0)))
-    seconds = []
-    for _ in range(WARM_UP):
-        computation.numbers(computation.train_step(batches))
-    while len(seconds) < MOST and (len(seconds) < LEAST or sum(seconds) < SECONDS):
-        start = time.perf_counter()
-        computation.numbers(computation.train_step(batches))
-        seconds.append(time.perf_counter() - start)
-    counted = count(computation.model)
+    times = time_steps(lambda: computation.numbers(computation.train_step(batches)))
     device, peak, peak_of = peak_memory(before)
+    counted = count(computation.model)
     return {
         "parameters": counted.parameters,
         "multiply_adds": counted.multiply_adds,
         "planned_multiply_adds": counted.planned_multiply_adds,
         "activation_bytes": counted.activation_bytes,
-        "step_seconds": statistics.median(seconds),
-        "step_spread": [float(each) for each in np.quantile(seconds, (0.25, 0.75))],
-        "steps": len(seconds),
+        **times,
         "batch_size": recipe.batch_size,
         "replicas": computation.replicas,
         "device": device,
         "peak_bytes": peak,
         "peak_of": peak_of,
+    }
+
+
+def time_steps(step: Callable[[], Any]) -> dict[str, Any]:
+    """Times a step that waits for its device, after warm-up.
+
+    Returns:
+        `step_seconds`, the median of `steps` steps; `step_spread`, their quartiles; and
+        `processor_seconds`, the median of the time of all cores, which other processes on the
+        machine change less.
+    """
+    for _ in range(WARM_UP):
+        step()
+    seconds, processor = [], []
+    while len(seconds) < MOST and (len(seconds) < LEAST or sum(seconds) < SECONDS):
+        start, processor_start = time.perf_counter(), time.process_time()
+        step()
+        seconds.append(time.perf_counter() - start)
+        processor.append(time.process_time() - processor_start)
+    return {
+        "step_seconds": statistics.median(seconds),
+        "step_spread": [float(each) for each in np.quantile(seconds, (0.25, 0.75))],
+        "processor_seconds": statistics.median(processor),
+        "steps": len(seconds),
     }
 
 
