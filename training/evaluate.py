@@ -37,9 +37,9 @@ class Protocol:
     precise_bn: int = 0
 
     def applied(self, recipe: Recipe) -> Recipe:
-        chosen = {"views": self.views, "crops": self.crops}
-        given = {key: value for key, value in chosen.items() if value is not None}
-        return dataclasses.replace(recipe, **given)
+        views = recipe.views if self.views is None else self.views
+        crops = recipe.crops if self.crops is None else self.crops
+        return dataclasses.replace(recipe, views=views, crops=crops)
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,8 @@ def time_steps(step: Callable[[], Any]) -> dict[str, Any]:
     """
     for _ in range(WARM_UP):
         step()
-    seconds, processor = [], []
+    seconds: list[float] = []
+    processor: list[float] = []
     while len(seconds) < MOST and (len(seconds) < LEAST or sum(seconds) < SECONDS):
         start, processor_start = time.perf_counter(), time.process_time()
         step()
