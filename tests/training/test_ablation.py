@@ -18,6 +18,7 @@ from a2keras.training.ablation import Ablation, ablate
 from a2keras.training.ablation_report import markdown
 from a2keras.training.ablation_rows import key, network_of, recipe_of
 from a2keras.training.config import Recipe
+from a2keras.training.plots import apart
 from a2keras.training.step_cost import costs, measure
 
 VIDEO = Recipe("mine", task="video", size=8, frames=3, batch_size=4)
@@ -249,6 +250,12 @@ def check_markdown(text: str, document: dict) -> None:
     assert f"1 file skipped, file list {document['fingerprint'][:16]}" in text
     assert "one example is 25.0 points" in text
     assert "always answering the most frequent class: 50.0 %" in text
+
+
+def test_equal_costs_are_drawn_beside_each_other():
+    assert apart([5.0, 2.0, 5.001, 9.0, 5.0], gap=0.1) == pytest.approx(
+        [4.5, 2.0, 5.5011, 9.0, 5.0]
+    )
 
 
 def test_a_run_that_fails_does_not_keep_the_others(tmp_path, videos, small_networks, monkeypatch):
