@@ -106,7 +106,8 @@ def randomise(model: keras.Model, inputs: np.ndarray) -> None:
             fan_in = np.prod(weight.shape[: -2 if depthwise else -1])
             weight.assign(noise * np.sqrt(2 / fan_in))
         elif "moving" not in weight.path:
-            weight.assign(0.1 * noise + ("gamma" in weight.path))
+            # Branches smaller than their shortcuts, or fifty units would amplify any rounding.
+            weight.assign(0.05 * noise + 0.2 * ("gamma" in weight.path))
     # One pass in training mode leaves its own statistics as the moving ones.
     normalizations = [
         each
@@ -174,7 +175,7 @@ def test_conformance(name, built, tmp_path):
 def probabilities_of_each_example_alone(name: str, case: Built) -> None:
     assert case.outputs.shape == (2, CLASSES)
     assert np.allclose(case.outputs.sum(axis=-1), 1, atol=1e-5)
-    assert not np.allclose(case.outputs[0], case.outputs[1], atol=10 * ROUNDING), (
+    assert not np.allclose(case.outputs[0], case.outputs[1], atol=2 * ROUNDING), (
         "inputs must matter"
     )
     assert np.allclose(answers(case.model, batch(name)[1:]), case.outputs[1:], atol=ROUNDING)
