@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ def train(arguments: list[str]) -> None:
         fields = ", ".join(f"{f.name}={f.default}" for f in dataclasses.fields(Recipe)[4:])
         help_set = f"key=value of a recipe field; may be repeated. The fields: {fields}."
         flags.DEFINE_multi_string("set", [], help_set, flag_values=values)
-        strategies = ["auto", "none", "mirrored"]
+        strategies = ["auto", "none", "mirrored", "multi_worker"]
         help_strategy = "Where to compute: auto is mirrored where there are several GPUs."
         flags.DEFINE_enum("strategy", "auto", strategies, help_strategy, flag_values=values)
         help_replicas = "Number of GPUs, or of logical CPU devices, that share every batch."
@@ -46,7 +47,7 @@ def train(arguments: list[str]) -> None:
     )
     _no_more(rest)
     from a2keras.training.checkpoints import Saving
-    from a2keras.training.interruption import Stopped
+    from a2keras.training.interruption import WORKER_LOST, Stopped
     from a2keras.training.recipes import recipe as recipe_named
     from a2keras.training.train import train as train_recipe
 
@@ -57,6 +58,8 @@ def train(arguments: list[str]) -> None:
         run = train_recipe(recipe, values.output, values.strategy, values.replicas, saving)
     except Stopped as stopped:
         say(f"a2keras train: {stopped}")
+        if stopped.exit_code == WORKER_LOST:
+            os._exit(WORKER_LOST)  # the orderly end would wait for the worker that is gone
         sys.exit(stopped.exit_code)
     say(f"the run is in {run.path}")
 

@@ -1,5 +1,7 @@
 """Steps on TensorFlow: one device, the replicas of a machine, or those of several machines."""
 
+import functools
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,10 +11,24 @@ import tensorflow as tf
 
 from a2keras.console import quiet_native_stderr
 from a2keras.models.preprocessing.spec import Preprocessing
-from a2keras.training.batches import training_part, validation_part
+from a2keras.training.batches import (
+    input_options,
+    training_part,
+    validation_part,
+    validation_rounds,
+)
 from a2keras.training.computation import Computation
 from a2keras.training.config import Recipe
 from a2keras.training.data.source import Examples
+
+# What TensorFlow raises in a step when a worker does not answer any more.
+_WORKER_GONE = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.InternalError,
+)
 
 
 class TensorFlowComputation(Computation):
@@ -68,17 +84,20 @@ class TensorFlowComputation(Computation):
             )
         )
 
-    def train_step(self, batches: Iterator, stop: bool = False) -> Any:
-        for _ in range(self.recipe.accumulate - 1):
-            self._accumulate(*next(batches))
-        return self._update(*next(batches), self._flags[stop])
-
-    def validation_iterator(self, examples: Examples) -> Iterator:
-        return self._distributed(
+    def validation_batches(self, examples: Examples) -> Iterator:
+        batches = self._distributed(
             lambda shard, local: validation_part(
                 examples, self.preprocessing, self.per_replica, shard, local
             )
         )
+        local = self.replicas // self.workers
+        rounds = validation_rounds(len(examples), self.per_replica, self.workers, local)
+        return (next(batches) for _ in range(rounds))
+
+    def train_step(self, batches: Iterator, stop: bool = False) -> Any:
+        for _ in range(self.recipe.accumulate - 1):
+            self._accumulate(*next(batches))
+        return self._update(*next(batches), self._flags[stop])
 
     def validation_step(self, batch: Any, stop: bool = False) -> Any:
         return self._validate(*batch, self._flags[stop])
@@ -90,15 +109,41 @@ class TensorFlowComputation(Computation):
         # The first replica's copy; all are equal.
         return [v.value.numpy() for v in (self.variables if variables is None else variables)]
 
+    def add_up(self, numbers: np.ndarray) -> np.ndarray:
+        return self._add_up(tf.constant(numbers)).numpy()
+
+    @functools.cached_property
+    def _add_up(self) -> Any:
+        """Sums a vector over all workers, of each of which one replica counts."""
+
+        def of_replica(x: Any) -> Any:
+            context = tf.distribute.get_replica_context()
+            first = context.replica_id_in_sync_group % (self.replicas // self.workers) == 0
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.where(first, x, 0.0))
+
+        def total(x: Any) -> Any:
+            results = self.strategy.run(of_replica, args=(x,))
+            return self.strategy.experimental_local_results(results)[0]
+
+        return tf.function(total, [tf.TensorSpec([None])], autograph=False)
+
     def numbers(self, handle: Any) -> np.ndarray:
         return handle.numpy().astype("float64")
+
+    def lost_worker(self, error: BaseException) -> str | None:
+        if self.workers == 1 or not isinstance(error, _WORKER_GONE):
+            return None
+        others = {int(n) for n in re.findall(r"/task:(\d+)", str(error))} - {self.worker}
+        return " and ".join(f"worker {n}" for n in sorted(others)) or "another worker"
 
     def _distributed(self, part: Callable) -> Iterator:
         """Iterates over what each worker reads for its replicas: `part(shard, local replicas)`."""
 
         def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
             workers = context.num_input_pipelines
-            return part((context.input_pipeline_id, workers), self.replicas // workers)
+            batches = part((context.input_pipeline_id, workers), self.replicas // workers)
+            # If batches can run out, the workers ask one another at every step whether they have.
+            return (batches.repeat() if workers > 1 else batches).with_options(input_options())
 
         with quiet_native_stderr():  # with replicas TensorFlow warns of a lost optimisation
             return iter(self.strategy.distribute_datasets_from_function(of_worker))

@@ -1,8 +1,11 @@
 """Where a run is computed: one device, or replicas that stay in step."""
 
+import os
+
 import tensorflow as tf
 
-from a2keras.console import UserError
+from a2keras.console import UserError, say
+from a2keras.training.cluster import cluster_from
 from a2keras.training.computation import Computation
 from a2keras.training.computation_tensorflow import TensorFlowComputation
 
@@ -24,6 +27,8 @@ def strategy_for(name: str, replicas: int | None = None) -> tf.distribute.Strate
     Raises:
         UserError: more replicas than GPUs, or a combination that contradicts itself.
     """
+    if name == "multi_worker":
+        return _multi_worker(replicas)
     # Not the logical ones: asking for them starts TensorFlow, and then the CPU cannot be split.
     gpus = tf.config.list_physical_devices("GPU")
     if replicas is not None and replicas < 1:
@@ -56,3 +61,19 @@ def _split_cpu(count: int) -> None:
             f"TensorFlow has already started with {len(configured)} logical CPU devices in this "
             f"process. Received: --replicas={count}"
         ) from error
+
+
+def _multi_worker(replicas: int | None) -> tf.distribute.Strategy:
+    """All GPUs of all workers, or one CPU of each."""
+    if replicas is not None:
+        raise UserError(
+            "--strategy=multi_worker takes all GPUs of every worker. "
+            f"Received: --replicas={replicas}"
+        )
+    cluster = cluster_from(os.environ)
+    spec = tf.train.ClusterSpec({"worker": list(cluster.workers)})
+    resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+        spec, task_type="worker", task_id=cluster.index, rpc_layer="grpc"
+    )
+    say(f"worker {cluster.index} of {len(cluster.workers)}: waiting for the others")
+    return tf.distribute.MultiWorkerMirroredStrategy(resolver)

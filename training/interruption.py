@@ -4,6 +4,7 @@ import contextlib
 import signal
 from collections.abc import Iterator
 from types import FrameType
+from typing import Any
 
 STOPPED = 75  # BSD's EX_TEMPFAIL, "try again later": saved; the same command goes on
 WORKER_LOST = 76  # another worker is gone; the same command on all workers goes on
@@ -39,16 +40,23 @@ class Interruption:
 
     @contextlib.contextmanager
     def watch(self) -> Iterator["Interruption"]:
-        """Takes over the signals for the block; outside the main thread there are none to take."""
-        try:
-            before = {each: signal.signal(each, self._note) for each in _SIGNALS}
-        except ValueError:
-            before = {}
+        """Takes over the signals for the block."""
+        before = self.listen()
         try:
             yield self
         finally:
             for each, handler in before.items():
                 signal.signal(each, handler)
+
+    def listen(self) -> dict[signal.Signals, Any]:
+        """Takes over the signals, again where a library has taken them; returns whose they were.
+
+        Outside the main thread there are none to take.
+        """
+        try:
+            return {each: signal.signal(each, self._note) for each in _SIGNALS}
+        except ValueError:
+            return {}
 
     @property
     def exit_code(self) -> int:

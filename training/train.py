@@ -1,6 +1,9 @@
 """From a recipe to a run: checks that need no data, the data, the network, and then the loop."""
 
+import contextlib
+import dataclasses
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import tensorflow as tf
@@ -8,14 +11,14 @@ import tensorflow as tf
 from a2keras.console import UserError, say
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training import network
-from a2keras.training.checkpoints import Saving
+from a2keras.training.checkpoints import Checkpoints, Saving
 from a2keras.training.computation import Computation
 from a2keras.training.config import Recipe
 from a2keras.training.data import open_source, resolve
 from a2keras.training.data.pipeline import steps_per_epoch
 from a2keras.training.data.source import Source
 from a2keras.training.distribution import computation_for
-from a2keras.training.interruption import Interruption
+from a2keras.training.interruption import WORKER_LOST, Interruption, Stopped
 from a2keras.training.run import Run
 from a2keras.training.trainer import Trainer
 
@@ -47,36 +50,45 @@ def train(
     with Interruption().watch() as interruption:
         recipe = resolve(recipe)
         network.check(recipe)
-        run = Run(Path(output), recipe)
-        run.check()
-        if run.finished:
-            epochs = recipe.epochs
-            say(f"{run.path} has been trained for all {epochs} epochs: nothing is left to do.")
-            return run
         computation = computation_for(strategy, replicas)
+        interruption.listen()  # TensorFlow's workers have taken SIGTERM for themselves
         _check_batch(recipe, computation)
-        source = source or open_source(recipe)
-        _check_examples(recipe, source)
-        for gap in source.gaps():
-            say(gap)
-        if computation.is_chief:
-            run.start({**source.report(), "trained_on": source.trained_on()})
-        preprocessing = preprocessing_of(recipe, source.classes)
-        steps = steps_per_epoch(recipe, len(source.splits["train"]))
-        computation.build(recipe, preprocessing, steps)
-        parts = ", ".join(f"{len(part)} {name}" for name, part in source.splits.items())
-        say(
-            f"{recipe.model}, {computation.model.count_params():,} parameters; {parts} examples of "
-            f"{len(source.classes)} classes; {computation.replicas} replica(s)"
-        )
-        trainer = Trainer(run, source, computation, saving or Saving(), interruption)
-        try:
-            trainer.train()
-        except tf.errors.UnknownError as error:  # what tf.data makes of an error in Python code
-            if (reason := re.search(r"DecodeError: (.*)", str(error))) is None:
-                raise
-            raise UserError(f"a file can no longer be read: {reason[1]}") from error
+        run = Run(Path(output), recipe)
+        with _explained(computation, run):
+            _train(run, computation, saving or Saving(), interruption, source)
         return run
+
+
+def _train(
+    run: Run,
+    computation: Computation,
+    saving: Saving,
+    interruption: Interruption,
+    source: Source | None,
+) -> None:
+    recipe = run.recipe
+    if computation.is_chief:
+        run.check()
+    # The other workers need not see the run's directory.
+    if computation.share({"finished": run.finished})[0]["finished"]:
+        epochs = recipe.epochs
+        say(f"{run.path} has been trained for all {epochs} epochs: nothing is left to do.")
+        return
+    source = source or open_source(recipe)
+    _check_examples(recipe, source)
+    for gap in source.gaps():
+        say(gap)
+    _check_agreement(recipe, source, computation)
+    if computation.is_chief:
+        run.start({**source.report(), "trained_on": source.trained_on()})
+    steps = steps_per_epoch(recipe, len(source.splits["train"]))
+    computation.build(recipe, preprocessing_of(recipe, source.classes), steps)
+    parts = ", ".join(f"{len(part)} {name}" for name, part in source.splits.items())
+    say(
+        f"{recipe.model}, {computation.model.count_params():,} parameters; {parts} examples of "
+        f"{len(source.classes)} classes; {computation.replicas} replica(s)"
+    )
+    Trainer(run, source, computation, saving, interruption).train()
 
 
 def preprocessing_of(recipe: Recipe, classes: tuple[str, ...]) -> Preprocessing:
@@ -115,3 +127,35 @@ def _check_examples(recipe: Recipe, source: Source) -> None:
             f"{recipe.data} has {len(source.splits['train'])} examples to train on, fewer than a "
             f"batch. Received: batch_size={recipe.batch_size}"
         )
+
+
+def _check_agreement(recipe: Recipe, source: Source, computation: Computation) -> None:
+    """Refuses a worker whose recipe or data are not the chief's."""
+    own = {**dataclasses.asdict(recipe), "fingerprint of the data": source.fingerprint}
+    chief, _ = computation.share(own)
+    for key, value in own.items():
+        if chief[key] != value:
+            raise UserError(
+                f"worker {computation.worker} differs from the chief, worker 0, in {key}: "
+                f"{value}, not {chief[key]}"
+            )
+
+
+@contextlib.contextmanager
+def _explained(computation: Computation, run: Run) -> Iterator[None]:
+    """Tells TensorFlow's errors that have a cause outside the program in a sentence."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        # What tf.data makes of an error in Python code.
+        if reason := re.search(r"DecodeError: (.*)", str(error)):
+            raise UserError(f"a file can no longer be read: {reason[1]}") from error
+        if (lost := computation.lost_worker(error)) is None:
+            raise
+        last = Checkpoints(run.path / "checkpoints").last_one()
+        raise Stopped(
+            f"worker {computation.worker} stops: {lost} does not answer any more. "
+            f"{last if computation.is_chief else 'The chief has the last checkpoint'}. The same "
+            "command on all workers goes on from there",
+            WORKER_LOST,
+        ) from error

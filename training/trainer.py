@@ -88,6 +88,7 @@ class Trainer:
         with self.evaluated_weights():
             if self.computation.is_chief:
                 results.write(self.run, self.computation, self.source, self.position.history)
+        self.computation.share({})  # workers end together
 
     def restore(self) -> None:
         """Takes up the newest sound checkpoint, if there is one, on all workers."""
@@ -96,7 +97,7 @@ class Trainer:
             self.checkpoints.remove_partial()
             found = self.checkpoints.latest()
         document, state = self.computation.share(
-            found.document if found else {}, list(found.state.values()) if found else None
+            found.document if found else {}, list(found.state.values()) if found else ()
         )
         if not document:
             return
@@ -179,7 +180,7 @@ class Trainer:
         """Saves, waits until all workers are here, and ends the run."""
         if self.computation.is_chief:
             self.save()
-        self.computation.share({}, None)
+        self.computation.share({})
         received = self.interruption.received
         reason = received.name if received else "another worker"
         raise Stopped(
@@ -245,7 +246,7 @@ class Trainer:
             return {}
         totals, waiting = np.zeros(4), None
         with self.evaluated_weights():
-            for batch in self.computation.validation_iterator(self.source.splits["validation"]):
+            for batch in self.computation.validation_batches(self.source.splits["validation"]):
                 stop = self.interruption.received is not None
                 handle = self.computation.validation_step(batch, stop)
                 if waiting is not None:

@@ -1,0 +1,105 @@
+"""Trains on two workers of this machine; a program of its own for test_workers.py.
+
+As killed_runs.py, it imports TensorFlow once and forks before TensorFlow has started.
+
+    python worker_runs.py DIRECTORY
+
+trains DIRECTORY/one in one process, and DIRECTORY/two on two workers that are stopped, killed and
+started again; it prints how each process ended, and when.
+"""
+
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+import keras
+
+from a2keras import DoubleAttention, models
+from a2keras.training import recipes
+from a2keras.training.checkpoints import Saving
+from a2keras.training.cluster import Cluster
+from a2keras.training.train import train
+from a2keras.training.trainer import Trainer
+
+SETTINGS = [
+    "size=16",
+    "batch_size=12",
+    "steps_per_epoch=5",
+    "epochs=2",
+    "learning_rate=0.05",
+    "accumulate=2",
+    "clip_norm=0.5",
+    "ema_decay=0.9",
+    "precise_bn=2",
+]
+
+
+def network(name: str, input_tensor, classes: int) -> keras.Model:
+    x = keras.layers.Conv2D(7, 3, strides=2, padding="same", use_bias=False)(input_tensor)
+    x = keras.layers.BatchNormalization(momentum=0.9)(x)
+    x = keras.layers.ReLU()(x)
+    x = DoubleAttention(3, 2, pre_activation=True)(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    x = keras.layers.Dense(classes, activation="softmax")(x)
+    return keras.Model(keras.utils.get_source_inputs(input_tensor)[0], x)
+
+
+def start(output: Path, cluster: Cluster | None = None, number: int = 0, step: int = 0) -> int:
+    """Starts a process that trains, and that sends itself a signal after a step; returns its id."""
+    child = os.fork()
+    if child:
+        return child
+    if cluster is not None:
+        os.environ["TF_CONFIG"] = cluster.tf_config()
+    settle = Trainer.settle
+
+    def settled(trainer: Trainer) -> None:
+        settle(trainer)
+        if number and trainer.position.step == step:
+            os.kill(os.getpid(), number)
+
+    Trainer.settle = settled
+    recipe = recipes.recipe("digits_image").override(SETTINGS)
+    try:
+        train(recipe, output, "none" if cluster is None else "multi_worker", saving=Saving(0, 2))
+    except BaseException as error:
+        print(repr(error), file=sys.stderr, flush=True)
+        os._exit(getattr(error, "exit_code", 1))
+    os._exit(0)
+
+
+def ended(child: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def free_address() -> str:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+def two(output: Path, number: int = 0, step: int = 0) -> str:
+    """Trains on two workers, of which the second gets a signal; how both ended."""
+    addresses = (free_address(), free_address())
+    # Nobody but the chief can write: the others need no place for the run.
+    elsewhere = Path("/proc/nowhere")
+    chief = start(output, Cluster(addresses, 0))
+    other = start(elsewhere, Cluster(addresses, 1), number, step)
+    ending = ended(other)
+    began = time.monotonic()
+    return f"{ended(chief)} {ending}, {time.monotonic() - began:.0f} seconds apart"
+
+
+def main(directory: Path) -> None:
+    models.build = network
+    print("one", ended(start(directory / "one")), flush=True)
+    print("stopped", two(directory / "two", signal.SIGTERM, 3), flush=True)
+    print("killed", two(directory / "two", signal.SIGKILL, 7), flush=True)
+    print("to the end", two(directory / "two"), flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,141 @@
+"""Which workers share a run: read from TF_CONFIG, or from what Slurm tells its tasks."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from a2keras.console import UserError
+
+_SLURM = ("SLURM_PROCID", "SLURM_STEP_NODELIST", "SLURM_STEP_TASKS_PER_NODE", "SLURM_JOB_ID")
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The processes of a run on several machines.
+
+    Attributes:
+        workers: their addresses, "host:port", in the same order everywhere. The first is the chief.
+        index: which of them this process is.
+    """
+
+    workers: tuple[str, ...]
+    index: int
+
+    def __post_init__(self) -> None:
+        if not self.workers or len(set(self.workers)) < len(self.workers):
+            raise UserError(
+                f"the addresses of the workers must differ. Received: {', '.join(self.workers)}"
+            )
+        for worker in self.workers:
+            if not re.fullmatch(r"\S+:\d+", worker):
+                raise UserError(f"a worker's address must be host:port. Received: {worker}")
+        if not 0 <= self.index < len(self.workers):
+            raise UserError(
+                f"there are {len(self.workers)} workers, numbered from 0. "
+                f"Received: worker {self.index}"
+            )
+
+    def tf_config(self) -> str:
+        """The value of TF_CONFIG that says the same."""
+        task = {"type": "worker", "index": self.index}
+        return json.dumps({"cluster": {"worker": list(self.workers)}, "task": task})
+
+
+def cluster_from(environment: Mapping[str, str]) -> Cluster:
+    """The cluster that the environment of a process describes.
+
+    Args:
+        environment: `os.environ`. TF_CONFIG is taken where it is set, otherwise the variables that
+            Slurm's `srun` sets for each task.
+
+    Raises:
+        UserError: neither is there, or what is there cannot be understood.
+    """
+    if environment.get("TF_CONFIG"):
+        return _from_tf_config(environment["TF_CONFIG"])
+    if "SLURM_PROCID" in environment:
+        return _from_slurm(environment)
+    raise UserError(
+        "--strategy=multi_worker needs TF_CONFIG, or Slurm's variables: see docs/training.md"
+    )
+
+
+def _from_tf_config(text: str) -> Cluster:
+    try:
+        config = json.loads(text)
+        cluster, task = config["cluster"], config["task"]
+        kind, index = task["type"], int(task["index"])
+        unknown = set(cluster) - {"chief", "worker"}
+        if unknown or kind not in cluster:
+            raise ValueError(f"tasks must be of type worker or chief, not {kind}")
+        # TensorFlow counts a chief of its own before the workers.
+        chief = cluster.get("chief", [])
+        workers = (*chief, *cluster.get("worker", []))
+        return Cluster(workers, index + (len(chief) if kind == "worker" else 0))
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            'TF_CONFIG must be {"cluster": {"worker": ["host:port", …]}, "task": {"type": "worker",'
+            f' "index": 0}}}}. Received: {text} ({type(error).__name__}: {error})'
+        ) from error
+
+
+def _from_slurm(environment: Mapping[str, str]) -> Cluster:
+    """The tasks of a job step, numbered as `srun` numbers them: node by node.
+
+    TensorFlow's own SlurmClusterResolver sorts the nodes by the alphabet, n10 before n2, and wants
+    GPUs. The ports come from the job's number, so that two jobs can share a node.
+    """
+    missing = [name for name in _SLURM if name not in environment]
+    if missing:
+        raise UserError(f"{missing[0]} is not set: start the command with srun")
+    nodes = hosts(environment["SLURM_STEP_NODELIST"])
+    counts = tasks_per_node(environment["SLURM_STEP_TASKS_PER_NODE"])
+    if len(nodes) != len(counts):
+        raise UserError(
+            "Slurm names as many nodes as counts of tasks. Received: "
+            f"SLURM_STEP_NODELIST={environment['SLURM_STEP_NODELIST']}, "
+            f"SLURM_STEP_TASKS_PER_NODE={environment['SLURM_STEP_TASKS_PER_NODE']}"
+        )
+    port = 20000 + 16 * (int(environment["SLURM_JOB_ID"]) % 1000)
+    workers = (
+        f"{node}:{port + task}"
+        for node, count in zip(nodes, counts, strict=True)
+        for task in range(count)
+    )
+    return Cluster(tuple(workers), int(environment["SLURM_PROCID"]))
+
+
+def hosts(nodelist: str) -> list[str]:
+    """Expands Slurm's list of nodes: `n[8-10,12],gpu1` → n8, n9, n10, n12, gpu1."""
+    names = []
+    for part in re.findall(r"(?:[^,\[]|\[[^\]]*\])+", nodelist):
+        found = re.fullmatch(r"([^\[\]]*)(?:\[([\d,-]+)\])?([^\[\]]*)", part)
+        if found is None:
+            raise UserError(f"this list of nodes cannot be read: SLURM_STEP_NODELIST={nodelist}")
+        before, ranges, after = found.groups()
+        names += [f"{before}{number}{after}" for number in _numbers(ranges)]
+    return names
+
+
+def _numbers(ranges: str | None) -> list[str]:
+    """`08-10,12` → 08, 09, 10, 12; a name without numbers is one."""
+    if ranges is None:
+        return [""]
+    numbers = []
+    for part in ranges.split(","):
+        first, _, last = part.partition("-")
+        count = range(int(first), int(last or first) + 1)
+        numbers += [str(number).zfill(len(first)) for number in count]
+    return numbers
+
+
+def tasks_per_node(text: str) -> list[int]:
+    """Expands Slurm's counts: `2(x3),1` → 2, 2, 2, 1."""
+    counts = []
+    for part in text.split(","):
+        found = re.fullmatch(r"(\d+)(?:\(x(\d+)\))?", part)
+        if found is None:
+            raise UserError(f"these counts cannot be read: SLURM_STEP_TASKS_PER_NODE={text}")
+        counts += [int(found[1])] * int(found[2] or 1)
+    return counts
