@@ -26,13 +26,13 @@ from a2keras.training.data.source import Examples
 
 
 def random_view(
-    examples: Examples, index: Any, recipe: Recipe, preprocessing: Preprocessing, seed: Any
+    examples: Examples, key: Any, recipe: Recipe, preprocessing: Preprocessing, seed: Any
 ) -> Any:
     """A random view of an example.
 
     Args:
         examples: where it is.
-        index: which one, a scalar tensor.
+        key: which one, a scalar tensor, see `Examples.keys`.
         recipe: how views are drawn.
         preprocessing: of the network.
         seed: int64 (2,), for TensorFlow's stateless random numbers.
@@ -42,7 +42,7 @@ def random_view(
     """
     draws = tf.random.stateless_uniform((5,), seed)
     start, mirror = draws[0], draws[4]
-    frames = examples.load_clip(index, lambda total: preprocessing.indices(total, start))
+    frames = examples.load_clip(key, lambda total: preprocessing.indices(total, start))
     view = _cropped(frames, recipe, draws[1:4], seed)
     if recipe.flip:
         view = tf.cond(mirror < 0.5, lambda: tf.reverse(view, [-2]), lambda: view)

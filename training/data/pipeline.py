@@ -1,5 +1,6 @@
 """From examples to batches, in an order that only the seed, the epoch and the step decide."""
 
+import os
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,11 @@ from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.config import Recipe
 from a2keras.training.data.augmentation import random_view
 from a2keras.training.data.source import Examples
+
+# Examples made at a time, by as many threads: two for every core, since some wait for the disk or
+# for Python. TensorFlow's own tuning begins with one and needs half a minute to find that out.
+PARALLEL = 2 * (os.cpu_count() or 1)
+READ_AT_ONCE = 8  # examples; a read needs Python's lock, and two of them are under way
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
@@ -75,16 +81,19 @@ def training_batches(
 
     labels = tf.constant(examples.labels)
 
-    def example(epoch: Any, position: Any, index: Any) -> tuple[Any, Any]:
+    def example(epoch: Any, position: Any, index: Any, key: Any) -> tuple[Any, Any]:
         # Keyed by place in the run, not drawn from a stream: the same after a resume.
         seed = tf.random.experimental.stateless_fold_in([recipe.seed, epoch], position)
-        view = random_view(examples, index, recipe, preprocessing, seed)
+        view = random_view(examples, key, recipe, preprocessing, seed)
         return view, tf.one_hot(labels[index], len(preprocessing.labels))
 
     first_epoch = first_step // steps if steps else recipe.epochs
     order = tf.data.Dataset.range(first_epoch, recipe.epochs).flat_map(positions)
-    batches = order.map(example, tf.data.AUTOTUNE).batch(size, drop_remainder=True)
-    return batches.prefetch(tf.data.AUTOTUNE)
+    keyed = order.batch(READ_AT_ONCE).map(lambda *those: (*those, examples.keys(those[-1])), 2)
+    batches = keyed.unbatch().map(example, PARALLEL).batch(size, drop_remainder=True)
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = PARALLEL
+    return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
 def plain_batches(
@@ -93,10 +102,11 @@ def plain_batches(
     """The middle view of every example in order, for validation: (pixels, labels) batches."""
     labels = tf.constant(examples.labels)
 
-    def example(index):
-        frames = examples.load_clip(index, preprocessing.indices)
+    def example(index, key):
+        frames = examples.load_clip(key, preprocessing.indices)
         view = tf.ensure_shape(preprocessing.crop(frames), preprocessing.input_shape)
         return tf.cast(view, "float32"), tf.one_hot(labels[index], len(preprocessing.labels))
 
-    order = tf.data.Dataset.range(len(examples))
-    return order.map(example, tf.data.AUTOTUNE).batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    order = tf.data.Dataset.range(len(examples)).batch(READ_AT_ONCE)
+    keyed = order.map(lambda indices: (indices, examples.keys(indices)), 2).unbatch()
+    return keyed.map(example, PARALLEL).batch(batch_size).prefetch(tf.data.AUTOTUNE)

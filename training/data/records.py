@@ -69,32 +69,34 @@ class RecordExamples(Examples):
         self.parse = ExampleParser(specification).parse_example
         self.decode = _decoder(self._encoded(0), listing.place)
 
-    def _record(self, index: Any) -> np.ndarray:
-        # As an object: NumPy's own strings lose zeros at their end.
-        return np.array(self.records[int(self.places[index])], object)
+    def _read(self, indices: np.ndarray) -> np.ndarray:
+        # As objects: NumPy's own strings lose zeros at their end.
+        places = self.places[indices].tolist()
+        return np.array(self.records.__getitems__(places), object)
 
     def _encoded(self, index: int) -> bytes:
-        encoded = self.parse(tf.constant(self._record(index).item()))[self.pixels]
+        encoded = self.parse(tf.constant(self._read(np.array([index]))[0]))[self.pixels]
         return (encoded[0] if self.is_video else encoded).numpy()
+
+    def keys(self, indices: Any) -> Any:
+        """The records: a string tensor (K,). Python, and its lock, are only needed here."""
+        records = tf.numpy_function(self._read, [indices], tf.string, stateful=False)
+        records.set_shape((None,))
+        return records
 
     def frames(self, index: int) -> np.ndarray:
         return self.load(index).numpy()
 
     def load(self, index: Any) -> Any:
-        return self.load_clip(index, lambda total: tf.range(total))
+        return self.load_clip(self.keys([index])[0], lambda total: tf.range(total))
 
-    def load_clip(self, index: Any, choose: Choose) -> Any:
-        record = tf.numpy_function(self._record, [index], tf.string, stateful=False)
-        record.set_shape(())
-        parsed = self.parse(record)
+    def load_clip(self, key: Any, choose: Choose) -> Any:
+        parsed = self.parse(key)
         if not self.is_video:
             return self.decode(parsed[self.pixels])
         encoded = parsed[self.pixels]
         if self.timed:
-            steady = tf.numpy_function(
-                steady_indices, [parsed["timestamps"]], tf.int64, stateful=False
-            )
-            steady.set_shape((None,))
+            steady = _steady(parsed["timestamps"])
             chosen = tf.gather(steady, choose(tf.shape(steady, out_type=tf.int64)[0]))
         else:
             chosen = choose(tf.shape(encoded, out_type=tf.int64)[0])
@@ -106,6 +108,23 @@ class RecordExamples(Examples):
             return tf.stack([self.decode(each) for each in tf.unstack(encoded)])
         signature = tf.TensorSpec((None, None, 3), tf.uint8)
         return tf.map_fn(self.decode, encoded, fn_output_signature=signature)
+
+
+def _steady(times: Any) -> Any:
+    """`steady_indices` in the graph, for which Python is asked only where the rate varies."""
+    steps = times[1:] - times[:-1]
+
+    def varies() -> Any:
+        ascending, count = tf.sort(steps), tf.size(steps)
+        median = (ascending[(count - 1) // 2] + ascending[count // 2]) / 2
+        return tf.reduce_all(steps > 0) & tf.reduce_any(tf.abs(steps - median) > median / 2)
+
+    def asked() -> Any:
+        return tf.numpy_function(steady_indices, [times], tf.int64, stateful=False)
+
+    variable = tf.cond(tf.size(steps) > 0, varies, lambda: False)
+    everything = tf.range(tf.size(times, out_type=tf.int64))
+    return tf.ensure_shape(tf.cond(variable, asked, lambda: everything), (None,))
 
 
 def _decoder(sample: bytes, place: str) -> Any:

@@ -42,15 +42,22 @@ class Examples(ABC):
         """As `frames`, but what training can do with: possibly smaller and kept in memory."""
         return self.frames(index)
 
+    def keys(self, indices: Any) -> Any:
+        """What `load_clip` takes for examples, int64 (K,): the indices, or what is read together.
+
+        Within a tf.data graph, too.
+        """
+        return indices
+
     def load(self, index: Any) -> Any:
         """The training frames of example `index` as a tensor, within a tf.data graph."""
         frames = tf.numpy_function(self.training_frames, [index], "uint8")
         frames.set_shape((None,) * self.is_video + (None, None, 3))
         return frames
 
-    def load_clip(self, index: Any, choose: Choose) -> Any:
-        """The training frames of example `index` that `choose` takes; an image is taken whole."""
-        frames = self.load(index)
+    def load_clip(self, key: Any, choose: Choose) -> Any:
+        """The training frames that `choose` takes; an image is taken whole. See `keys`."""
+        frames = self.load(key)
         if not self.is_video:
             return frames
         return tf.gather(frames, choose(tf.shape(frames, out_type="int64")[0]))
