@@ -7,7 +7,6 @@ import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -135,15 +134,12 @@ class ShardWriter:
             return
         entries: list[Entry] = []
         skipped: list[Skipped] = []
-        with tempfile.TemporaryDirectory() as scratch:
-            local = "://" not in self.directory
-            partial = f"{self.directory if local else scratch}/{shard.file_name}.{os.getpid()}"
-            size = self._write_records(shard, partial, entries, skipped)
-            target = folder / shard.file_name
-            if local:
-                Path(partial).replace(target)
-            else:
-                epath.Path(partial).copy(target, overwrite=True)
+        partial = folder / f"{shard.file_name}.{os.getpid()}"
+        with tempfile.TemporaryDirectory() as scratch:  # records are written to local files only
+            path = f"{scratch}/{shard.file_name}"
+            size = self._write_records(shard, path, entries, skipped)
+            epath.Path(path).copy(partial, overwrite=True)
+        partial.replace(folder / shard.file_name)
         done = {"examples": entries, "skipped": [vars(each) for each in skipped], "bytes": size}
         partial_done = folder / f"{shard.done_name}.{os.getpid()}"
         partial_done.write_text(json.dumps(done))

@@ -335,6 +335,9 @@ def test_prepared_data_that_cannot_be_used_are_told(prepared, tmp_path):
     assert sentence(f"prepared:{prepared}", task="image") == (
         f"{prepared} holds videos, but images are wanted (task=image)"
     )
+    assert sentence("prepared:gs://bucket/films") == (
+        "gs://bucket/films: records are read from local disks, copy it to one"
+    )
     copy = tmp_path / "copy"
     shutil.copytree(prepared, copy)
     lost = copy / "prepared-train.array_record-00003-of-00010"

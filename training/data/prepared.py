@@ -3,7 +3,7 @@
 import numpy as np
 
 from a2keras.console import UserError
-from a2keras.models.preprocessing.places import as_path
+from a2keras.models.preprocessing.places import as_path, is_remote
 from a2keras.training.config import Recipe
 from a2keras.training.data.manifest import Manifest, read_examples
 from a2keras.training.data.records import RecordListing
@@ -19,6 +19,8 @@ def list_source(place: str, recipe: Recipe) -> RecordListing:
     """
     import tensorflow_datasets as tfds
 
+    if is_remote(place):
+        raise UserError(f"{place}: records are read from local disks, copy it to one")
     directory = as_path(place)
     manifest = Manifest.load(directory)
     if recipe.task not in ("auto", manifest.task):
