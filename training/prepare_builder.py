@@ -33,7 +33,7 @@ LOCAL = {
 }
 
 
-class PreparedBuilder(FileReaderBuilder, skip_registration=True):
+class PreparedBuilder(FileReaderBuilder, skip_registration=True):  # type: ignore[call-arg]
     """Stores shards that Beam has written in `work` as a data set of TFDS in `output`.
 
     The shards stay in `work` until they are all there, so that an interrupted preparation goes on

@@ -13,29 +13,29 @@ def prepare(arguments: list[str]) -> None:
     def define(values: "flags.FlagValues") -> None:
         from absl import flags
 
-        keys = {"flag_values": values}
         help_output = "Folder of the prepared data set, which --data=prepared:DIR reads."
-        flags.DEFINE_string("output", None, help_output, required=True, **keys)
+        flags.DEFINE_string("output", None, help_output, required=True, flag_values=values)
         help_side = (
             "Reduce longer short sides to this many pixels; 0: keep them. "
             "Default: 288 for videos, 0 for images."
         )
-        flags.DEFINE_integer("short_side", None, help_side, lower_bound=0, **keys)
-        help_quality = "Of the JPEGs that are made."
-        flags.DEFINE_integer("quality", 90, help_quality, lower_bound=1, upper_bound=100, **keys)
+        flags.DEFINE_integer("short_side", None, help_side, lower_bound=0, flag_values=values)
+        flags.DEFINE_integer("quality", 90, "Of the JPEGs that are made.", flag_values=values)
         help_fps = "Bring videos to this many frames a second; 0: keep theirs."
-        flags.DEFINE_float("fps", 0.0, help_fps, lower_bound=0.0, **keys)
+        flags.DEFINE_float("fps", 0.0, help_fps, flag_values=values)
         kinds = ["auto", "image", "video"]
-        flags.DEFINE_enum("task", "auto", kinds, "What to take, where there is both.", **keys)
+        flags.DEFINE_enum(
+            "task", "auto", kinds, "What to take, where there is both.", flag_values=values
+        )
         help_root = "csv: where the files lie, if not beside the list; tfds: TFDS's data_dir."
-        flags.DEFINE_string("root", "", help_root, **keys)
+        flags.DEFINE_string("root", "", help_root, flag_values=values)
         help_fold = "Of a folder with UCF-101's lists: which official split, 1 to 3."
-        flags.DEFINE_integer("fold", 1, help_fold, lower_bound=1, **keys)
+        flags.DEFINE_integer("fold", 1, help_fold, lower_bound=1, flag_values=values)
         help_beam = (
             "key=value,… for Apache Beam, such as runner=FlinkRunner,flink_master=…; "
             "default: all cores of this machine."
         )
-        flags.DEFINE_string("beam_pipeline_options", "", help_beam, **keys)
+        flags.DEFINE_string("beam_pipeline_options", "", help_beam, flag_values=values)
 
     values, rest = parse(
         "a2keras prepare SOURCE --output=DIR [--short_side=288] [--quality=90] [--fps=0]",

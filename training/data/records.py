@@ -1,7 +1,6 @@
 """Serialized examples of TensorFlow Datasets in any order: read in Python, decoded in the graph."""
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -22,13 +21,14 @@ class RecordListing(Listing):
     """Examples that are records.
 
     Attributes:
-        records: all records of the source, each a serialized `tf.train.Example`.
+        records: all records of the source, each a serialized `tf.train.Example`, as TFDS's data
+            source: `records[i]`, and `records.__getitems__([i, …])` for several at once.
         places: int64 (N,), where in `records` every example lies.
         features: of TFDS, what is in a record.
         pixels: name of the feature that holds the image or the frames.
     """
 
-    records: Sequence[bytes]
+    records: Any
     places: np.ndarray
     features: Any
     pixels: str

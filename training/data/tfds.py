@@ -179,10 +179,8 @@ def layout_of(builder: Any, wanted: str) -> Layout:
     return Layout(task, pixels, label, splits, counts, fingerprint)
 
 
-def read_examples(
-    builder: Any, part: str, pixels: str, label: str
-) -> Iterator[tuple[bytes | list[bytes], int]]:
-    """Encoded pixels (of a video: its frames) and class, one after the other, in any format."""
+def read_examples(builder: Any, part: str, pixels: str, label: str) -> Iterator[tuple[Any, int]]:
+    """Encoded pixels (bytes; of a video a list of them) and class, in any format of TFDS's."""
     import tensorflow_datasets as tfds
 
     if tfds.core.FileFormat.ARRAY_RECORD in builder.info.available_file_formats():
@@ -202,7 +200,7 @@ def read_examples(
         yield _plain(example[pixels].numpy()), int(example[label])
 
 
-def _plain(encoded: Any) -> bytes | list[bytes]:
+def _plain(encoded: Any) -> Any:
     return encoded if isinstance(encoded, bytes) else list(np.asarray(encoded, object).ravel())
 
 
