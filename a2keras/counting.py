@@ -55,6 +55,13 @@ class Count:
     activation_bytes: int
     by_layer: tuple[LayerCount, ...]
 
+    def __str__(self) -> str:
+        return (
+            f"{self.parameters:,} parameters ({self.trainable_parameters:,} trainable), "
+            f"{self.multiply_adds:,} multiply-adds ({self.planned_multiply_adds:,} as planned), "
+            f"{self.activation_bytes:,} bytes of activations, {len(self.by_layer)} calls"
+        )
+
 
 def count(model: keras.Model) -> Count:
     """Counts a model's parameters, multiply-adds and activation bytes, without running it.

@@ -12,6 +12,8 @@ import numpy as np
 # "phi", "normalization"). The model itself is left away.
 Chain = tuple[str, ...]
 
+# How the functions of `weights` are told to; the command has a flag for it.
+LEAVE = "skip_mismatch=True of `weights.load` or `weights.convert`"
 _LISTED = 6  # names in a line of a report, before "and N more"
 
 
@@ -174,12 +176,15 @@ def assign(
             fitting[name] = array
     loaded = tuple(name for name in variables if name in fitting)
     new = tuple(name for name in variables if name not in fitting)
+    if infinite := [name for name, array in fitting.items() if not np.isfinite(array).all()]:
+        notes = (*notes, f"values that are not finite: {listing(infinite)}")
     report = Report(source, model.name, loaded, tuple(left), new, notes)
     if not fitting:
         raise ValueError(
             f"nothing in {source} fits model {model.name!r}, whose variables are named "
             f"{listing(new)}; there are {listing([name for name, _ in left]) or 'none'} instead"
         )
+    check_family(model, variables, arrays, fitting, source)
     if new and not skip_mismatch:
         reasons = dict(left)
         parts = [f"{name}: {reasons[name]}" for name in new if name in reasons]
@@ -189,8 +194,30 @@ def assign(
             parts.append(f"nothing for {_by_layer(absent)}")
         raise ValueError(
             f"{len(new)} of {len(variables)} variables of model {model.name!r} find no value in "
-            f"{source} ({'; '.join(parts)}): skip_mismatch=True leaves them as they are"
+            f"{source} ({'; '.join(parts)}): {LEAVE} leaves them as they are"
         )
     for name, array in fitting.items():
         variables[name].assign(array)
     return report
+
+
+def check_family(
+    model: keras.Model,
+    variables: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray],
+    fitting: Mapping[str, np.ndarray],
+    source: str,
+) -> None:
+    """Refuses weights of another architecture, of which a few have a place by accident.
+
+    Raises:
+        ValueError: less than a third of the model's kernels, and of the source's, fit.
+    """
+    kernels = [name for name, variable in variables.items() if len(variable.shape) > 1]
+    offered = [name for name, array in arrays.items() if array.ndim > 1]
+    fits = [name for name in kernels if name in fitting]
+    if 3 * len(fits) < min(len(kernels), len(offered)):
+        raise ValueError(
+            f"only {len(fits)} of the {len(kernels)} kernels of model {model.name!r} find a value "
+            f"in {source}: these are two different architectures"
+        )

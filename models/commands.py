@@ -15,7 +15,7 @@ from a2keras.models.features import stage_of
 
 def summary(arguments: list[str]) -> None:
     values, names = parse(
-        "a2keras summary NAME [--input=8x224x224] [--classes=1000] [--format=text|json]",
+        "a2keras summary NAME [--input=8x224x224] [--classes=1000] [--set option=value]…",
         "Prints the stages of a network with output shapes, parameters and multiply-adds. Without "
         "a NAME, lists the names.",
         _summary_flags,
@@ -32,12 +32,12 @@ def summary(arguments: list[str]) -> None:
         raise UserError(
             f"there is no network {names[0]!r}: choose from {', '.join(models.list_models())}."
         )
+    options = _settings(values.set, models.builder(names[0]))
     try:
-        size = None if values.input is None else tuple(map(int, values.input.split("x")))
-        shape = None if size is None else (*size, 3)
-        model = models.build(names[0], classes=values.classes, input_shape=shape)
+        shape = None if values.input is None else (*_sizes(values.input), 3)
+        model = models.build(names[0], classes=values.classes, input_shape=shape, **options)
     except ValueError as error:
-        raise UserError(f"--input={values.input} --classes={values.classes}: {error}") from error
+        raise UserError(f"{names[0]}: {error}") from error
     document = stages(model)
     if values.format == "json":
         print_json(document)
@@ -45,11 +45,21 @@ def summary(arguments: list[str]) -> None:
         print(as_text(document))
 
 
+def _sizes(text: str) -> tuple[int, ...]:
+    if not all(part.isdigit() for part in text.split("x")):
+        raise UserError(f"--input must be sizes such as 8x224x224 or 224x224. Received: {text}")
+    return tuple(map(int, text.split("x")))
+
+
 def _summary_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "input", None, "[FRAMESx]HEIGHTxWIDTH; the paper's size unless given", flag_values=values
     )
     flags.DEFINE_integer("classes", 1000, "outputs of the classifier", flag_values=values)
+    flags.DEFINE_multi_string(
+        "set", [], "option=value of the builder: attention=a2, positions=conv3_1,conv4_2, …",
+        flag_values=values,
+    )  # fmt: skip
     flags.DEFINE_enum("format", "text", ["text", "json"], "how to print", flag_values=values)
 
 
@@ -116,7 +126,7 @@ def convert(arguments: list[str]) -> None:
         "[--classes=N] [--skip_mismatch] [--set option=value]…",
         "Writes the weights of a PyTorch or Caffe2 checkpoint as a file for one of our networks, "
         "which then gives the same logits. Nothing in the checkpoint is executed. Reading .pth "
-        'files needs PyTorch: pip install "a2keras[torch]".',
+        "files needs PyTorch: pip install torch.",
         _convert_flags,
         arguments,
     )
@@ -126,7 +136,9 @@ def convert(arguments: list[str]) -> None:
     try:
         _convert(names[0], output, values)
     except ValueError as error:
-        raise UserError(str(error).replace("skip_mismatch=True", "--skip_mismatch")) from error
+        from a2keras.models.assignment import LEAVE
+
+        raise UserError(str(error).replace(LEAVE, "--skip_mismatch")) from error
 
 
 def _convert_flags(values: flags.FlagValues) -> None:
@@ -199,7 +211,7 @@ def _convert(checkpoint: str, output: Path, values: flags.FlagValues) -> None:
     weights.convert(found, model, layout.name, values.skip_mismatch)
     _save(model, output)
     if output.suffix == ".keras":
-        print(f"keras.saving.load_model({str(output)!r})")
+        print(f"import a2keras, keras; keras.saving.load_model({str(output)!r})")
     else:
         arguments = {"classes": classes, **options, "weights": str(output)}
         listed = ", ".join(f"{name}={value!r}" for name, value in arguments.items())

@@ -50,6 +50,8 @@ def network_input(input_tensor: Any, input_shape: tuple | None, size: tuple[int,
             f"this network's input is ({', '.join(names)}) with known channels. "
             f"Received: {argument}"
         )
+    if any(side is not None and side < 1 for side in shape):
+        raise ValueError(f"an input's sizes must be at least 1. Received: {argument}")
     return keras.Input(shape) if input_tensor is None else input_tensor
 
 

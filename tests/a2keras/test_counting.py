@@ -56,6 +56,14 @@ def test_totals_and_layers():
     assert by_name["norm"].parameters == 20
 
 
+def test_a_count_prints_in_one_line():
+    counted = a2keras.count(functional(layers.Conv2D(5, 3, use_bias=False), shape=(13, 17, 3)))
+    assert str(counted) == (
+        "135 parameters (135 trainable), 22,275 multiply-adds (22,275 as planned), "
+        "5,952 bytes of activations, 2 calls"
+    )
+
+
 def test_half_precision_halves_the_activation_bytes():
     layer = layers.Conv2D(5, 1, dtype="mixed_float16")
     assert a2keras.count(functional(layer)).activation_bytes == 13 * 17 * (4 * 3 + 2 * 5)

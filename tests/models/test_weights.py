@@ -110,8 +110,8 @@ def test_other_classes(target, file, source):
     assert str(error.value) == (
         f"2 of 111 variables of model 'a2_resnet11' find no value in {file} "
         "(predictions/kernel: shape (256, 5), in the model (256, 7); "
-        "predictions/bias: shape (5,), in the model (7,)): skip_mismatch=True leaves them as "
-        "they are"
+        "predictions/bias: shape (5,), in the model (7,)): skip_mismatch=True of `weights.load` or "
+        "`weights.convert` leaves them as they are"
     )
     assert same(values_of(target), before)
     report = weights.load(target, file, skip_mismatch=True)
@@ -124,6 +124,23 @@ def test_other_classes(target, file, source):
     for name in after:
         assert np.array_equal(after[name], before[name] if name in report.new else loaded[name])
     assert "newly initialised 2: predictions (2)" in str(report)
+
+
+def test_another_architecture_is_refused_even_where_a_few_names_agree(target, tmp_path):
+    models.MobileNetV2(input_shape=(19, 23, 3), classes=7).save_weights(tmp_path / "a.weights.h5")
+    before = values_of(target)
+    message = r"only 0 of the 22 kernels of model 'a2_resnet11' .*: these are two different archi"
+    with pytest.raises(ValueError, match=message):
+        weights.load(target, tmp_path / "a.weights.h5", skip_mismatch=True)
+    assert same(values_of(target), before)
+
+
+def test_values_that_are_not_finite_are_told(source, target, tmp_path):
+    model = randomise(dense_pair("one", "two"))
+    model.get_layer("two").kernel.assign(np.full((3, 3), np.nan))
+    model.save_weights(tmp_path / "a.weights.h5")
+    report = weights.load(dense_pair("one", "two"), tmp_path / "a.weights.h5")
+    assert report.notes == ("values that are not finite: two/kernel",)
 
 
 def test_builders_load_by_name_and_tell(file, source, capsys):
