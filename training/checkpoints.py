@@ -177,7 +177,8 @@ class Checkpoints:
 def _write(directory: Path, checkpoint: Checkpoint) -> None:
     """Writes the three files of a checkpoint and flushes them to the disk."""
     with (directory / STATE).open("wb") as file:
-        np.savez(file, **checkpoint.state)
+        # NumPy 2 has a keyword `allow_pickle` among the names of the arrays, NumPy 1 has none.
+        np.savez(file, **checkpoint.state)  # type: ignore[arg-type]
     text = json.dumps(checkpoint.document, allow_nan=False)
     (directory / DOCUMENT).write_text(text + "\n")
     sums = [f"{_sha256(directory / name)}  {name}\n" for name in (STATE, DOCUMENT)]
