@@ -99,6 +99,28 @@ def test_every_recipe_is_named_like_its_module_and_opens_as_a_note():
         recipes.recipe("digit_video")
 
 
+def test_the_papers_recipes_have_its_batches_rates_and_iterations():
+    """Batch, learning rate and input from the paper's text; iterations where it counts them."""
+    found = {name: recipes.recipe(name) for name in recipes.NAMES}
+    image, ablation = found["imagenet_a2_resnet50"], found["kinetics_ablation_resnet26"]
+    assert (image.model, image.batch_size, image.size) == ("a2_resnet50", 2048, 224)
+    assert image.learning_rate**2 == pytest.approx(0.1)
+    assert (ablation.batch_size, ablation.learning_rate) == (512, 0.2)
+    assert (ablation.frames, ablation.size) == (16, 112)
+    steps = [epoch * ablation.steps_per_epoch for epoch in ablation.steps_down()]
+    assert steps == [20_000, 30_000]
+    assert ablation.epochs * ablation.steps_per_epoch == 37_000
+    kinetics, ucf = found["kinetics_a2_resnet50"], found["ucf101_finetune"]
+    assert (kinetics.frames, kinetics.stride, kinetics.size) == (8, 8, 224)
+    assert (kinetics.batch_size, kinetics.learning_rate) == (512, 0.04)
+    assert kinetics.epochs * kinetics.steps_per_epoch == 32_000
+    assert (ucf.batch_size, ucf.learning_rate, len(ucf.steps_down())) == (104, 0.01, 3)
+    assert ucf.model == kinetics.model == "a2_resnet50_video"
+    paths = ["conv1_conv/kernel", "conv3_1_attention/phi/kernel", "predictions/kernel"]
+    factors = [next(f for p, f in ucf.rate_factors() if p.search(path)) for path in paths]
+    assert factors == [0.2, 0.2, 1.0]
+
+
 @pytest.mark.parametrize("setting", ["crop=area", "crop=side", "test_short_side=128"])
 def test_letterbox_has_no_crops(setting):
     field, _, value = setting.partition("=")

@@ -6,7 +6,15 @@ from importlib import import_module
 from a2keras.console import UserError
 from a2keras.training.config import Recipe
 
-NAMES = ("digits_image", "digits_video", "folder")
+NAMES = (
+    "imagenet_a2_resnet50",
+    "kinetics_ablation_resnet26",
+    "kinetics_a2_resnet50",
+    "ucf101_finetune",
+    "digits_image",
+    "digits_video",
+    "folder",
+)
 
 
 def recipe(name: str) -> Recipe:
