@@ -20,14 +20,14 @@ def train(arguments: list[str]) -> None:
         text = functools.partial(flags.DEFINE_string, flag_values=values)
         text("recipe", None, "digits_image, digits_video or folder.", required=True)
         text("output", None, "Directory of the run; a run that is there goes on.", required=True)
-        text("data", None, "digits or folder:DIR; default: what the recipe says.")
+        text("data", None, "digits, folder:DIR, csv:FILE[,TEST], tfds:NAME or prepared:DIR.")
         text("model", None, "Name of a network; default: what the recipe says.")
         from a2keras.training.config import Recipe
 
         fields = ", ".join(f"{f.name}={f.default}" for f in dataclasses.fields(Recipe)[4:])
         help_set = f"key=value of a recipe field; may be repeated. The fields: {fields}."
         flags.DEFINE_multi_string("set", [], help_set, flag_values=values)
-        strategies = ["auto", "none", "mirrored", "multi_worker"]
+        strategies = ["auto", "none", "mirrored", "multi_worker", "tpu"]
         help_strategy = "Where to compute: auto is mirrored where there are several GPUs."
         flags.DEFINE_enum("strategy", "auto", strategies, help_strategy, flag_values=values)
         help_replicas = "Number of GPUs, or of logical CPU devices, that share every batch."

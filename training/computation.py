@@ -188,7 +188,7 @@ class Computation(ABC):
         if self.recipe.accumulate == 1:
             return gradients, numbers
         numbers = numbers + self.sums
-        self.sums.assign(ops.zeros_like(self.sums))
+        self.sums.assign(ops.zeros(self.sums.shape))
         return self.optimizer.take_accumulated(gradients), numbers
 
     def validation_numbers(self, labels: Any, probabilities: Any, stop: Any) -> Any:

@@ -1,7 +1,10 @@
 """Where a run is computed: one device, or replicas that stay in step."""
 
 import os
+import re
+import socket
 
+import keras
 import tensorflow as tf
 
 from a2keras.console import UserError, say
@@ -9,9 +12,26 @@ from a2keras.training.cluster import cluster_from
 from a2keras.training.computation import Computation
 from a2keras.training.computation_tensorflow import TensorFlowComputation
 
+STRATEGIES = ("auto", "none", "mirrored", "multi_worker", "tpu")
+
 
 def computation_for(name: str, replicas: int | None = None) -> Computation:
-    """Where a run is computed, see `strategy_for`."""
+    """Where a run is computed, on the backend that Keras has.
+
+    Args:
+        name: one of `STRATEGIES`, see `strategy_for`.
+        replicas: how many devices share a batch.
+
+    Raises:
+        UserError: the devices are not there, or there is no training on the backend.
+    """
+    backend = keras.backend.backend()
+    if backend == "jax":
+        from a2keras.training.computation_jax import jax_computation
+
+        return jax_computation(name, replicas)
+    if backend != "tensorflow":
+        raise UserError(f"training runs on TensorFlow or JAX. Received: KERAS_BACKEND={backend}")
     return TensorFlowComputation(strategy_for(name, replicas))
 
 
@@ -20,21 +40,27 @@ def strategy_for(name: str, replicas: int | None = None) -> tf.distribute.Strate
 
     Args:
         name: `none`: one device; `mirrored`: every GPU, or the `replicas` that are asked for;
-            `auto`: mirrored where there are several GPUs or several replicas are asked for.
+            `auto`: mirrored where there are several GPUs or several replicas are asked for;
+            `multi_worker`: every GPU, or the CPU, of every worker, see `cluster_from`;
+            `tpu`: the TPU that TPU_NAME names, or the machine's own.
         replicas: number of replicas: GPUs where there are any, otherwise logical devices of the CPU
             (no faster: for trying out what several GPUs would compute).
 
     Raises:
-        UserError: more replicas than GPUs, or a combination that contradicts itself.
+        UserError: more replicas than GPUs, no TPU, or a combination that contradicts itself.
     """
-    if name == "multi_worker":
-        return _multi_worker(replicas)
-    # Not the logical ones: asking for them starts TensorFlow, and then the CPU cannot be split.
-    gpus = tf.config.list_physical_devices("GPU")
     if replicas is not None and replicas < 1:
         raise UserError(f"--replicas must be at least 1. Received: --replicas={replicas}")
     if name == "none" and (replicas or 1) > 1:
         raise UserError(f"--strategy=none is one replica. Received: --replicas={replicas}")
+    if name in ("multi_worker", "tpu") and replicas is not None:
+        raise UserError(f"--strategy={name} takes all there are. Received: --replicas={replicas}")
+    if name == "multi_worker":
+        return _multi_worker()
+    if name == "tpu":
+        return _tpu(os.environ.get("TPU_NAME", "local"))
+    # Not the logical ones: asking for them starts TensorFlow, and then the CPU cannot be split.
+    gpus = tf.config.list_physical_devices("GPU")
     count = replicas or max(len(gpus), 1)
     if name == "none" or (name == "auto" and count == 1):
         return tf.distribute.get_strategy()
@@ -63,13 +89,8 @@ def _split_cpu(count: int) -> None:
         ) from error
 
 
-def _multi_worker(replicas: int | None) -> tf.distribute.Strategy:
+def _multi_worker() -> tf.distribute.Strategy:
     """All GPUs of all workers, or one CPU of each."""
-    if replicas is not None:
-        raise UserError(
-            "--strategy=multi_worker takes all GPUs of every worker. "
-            f"Received: --replicas={replicas}"
-        )
     cluster = cluster_from(os.environ)
     spec = tf.train.ClusterSpec({"worker": list(cluster.workers)})
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
@@ -77,3 +98,18 @@ def _multi_worker(replicas: int | None) -> tf.distribute.Strategy:
     )
     say(f"worker {cluster.index} of {len(cluster.workers)}: waiting for the others")
     return tf.distribute.MultiWorkerMirroredStrategy(resolver)
+
+
+def _tpu(name: str) -> tf.distribute.Strategy:
+    """All cores of a TPU that is found by its name."""
+    try:
+        if address := re.fullmatch(r"grpc://(.+):(\d+)", name):
+            # TensorFlow would try for ever.
+            socket.create_connection((address[1], int(address[2])), timeout=30).close()
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(name)
+        tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+        return tf.distribute.TPUStrategy(resolver)
+    except (ValueError, ImportError, RuntimeError, OSError, tf.errors.OpError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(f"there is no TPU (TPU_NAME={name}): {reason}") from error

@@ -81,7 +81,7 @@ class Optimizer:
             return gradients
         sums = [sum_ + g for sum_, g in zip(self.accumulators, gradients, strict=True)]
         for sum_ in self.accumulators:
-            sum_.assign(ops.zeros_like(sum_))
+            sum_.assign(ops.zeros(sum_.shape, sum_.dtype))
         return sums
 
     def apply(self, gradients: list[Any]) -> None:
@@ -170,7 +170,7 @@ def learning_rate_factors(recipe: Recipe, variables: list[keras.Variable]) -> li
 
 def _assign(variable: keras.Variable, value: Any, finite: Any) -> None:
     """Gives a variable its new value, unless the update has overflowed."""
-    variable.assign(value if finite is None else ops.where(finite, value, variable))
+    variable.assign(value if finite is None else ops.where(finite, value, variable.value))
 
 
 def _zeros_like(variables: list[keras.Variable], name: str) -> list[keras.Variable]:

@@ -18,6 +18,7 @@ from a2keras.training.data import open_source, resolve
 from a2keras.training.data.pipeline import steps_per_epoch
 from a2keras.training.data.source import Source
 from a2keras.training.distribution import computation_for
+from a2keras.training.initial_weights import resolve_weights
 from a2keras.training.interruption import WORKER_LOST, Interruption, Stopped
 from a2keras.training.run import Run
 from a2keras.training.trainer import Trainer
@@ -48,7 +49,7 @@ def train(
         Stopped: by a signal, after a checkpoint.
     """
     with Interruption().watch() as interruption:
-        recipe = resolve(recipe)
+        recipe = resolve_weights(resolve(recipe))
         network.check(recipe)
         computation = computation_for(strategy, replicas)
         interruption.listen()  # TensorFlow's workers have taken SIGTERM for themselves

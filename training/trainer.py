@@ -17,6 +17,7 @@ from a2keras.training.checkpoints import Checkpoint, Checkpoints, Saving
 from a2keras.training.computation import Computation
 from a2keras.training.data.pipeline import steps_per_epoch
 from a2keras.training.data.source import Source
+from a2keras.training.initial_weights import start_from_weights
 from a2keras.training.interruption import Interruption, Stopped
 from a2keras.training.run import Run
 
@@ -91,26 +92,29 @@ class Trainer:
         self.computation.share({})  # workers end together
 
     def restore(self) -> None:
-        """Takes up the newest sound checkpoint, if there is one, on all workers."""
-        found = None
+        """Takes up the newest sound checkpoint or the recipe's weights, if any, on all workers."""
+        document, state = None, []
         if self.computation.is_chief:
             self.checkpoints.remove_partial()
-            found = self.checkpoints.latest()
-        document, state = self.computation.share(
-            found.document if found else {}, list(found.state.values()) if found else ()
-        )
+            if found := self.checkpoints.latest():
+                document, state = found.document, list(found.state.values())
+            elif self.recipe.weights:
+                start_from_weights(self.computation, self.run.path)
+                document, state = dataclasses.asdict(Position()), self.computation.read()
+        document, state = self.computation.share(document or {}, state)
         if not document:
             return
-        shapes = [list(v.shape) for v in self.computation.variables]
+        shapes = [list(variable.shape) for variable in self.computation.variables]
         if shapes != [list(array.shape) for array in state]:
             raise UserError(f"the checkpoints of {self.run.path} are of another network")
         self.computation.write(state)
         self.position = Position(**document)
-        done, step = len(self.position.history), self.position.step
-        say(
-            f"going on after step {step} of {self.recipe.epochs * self.steps_per_epoch}, "
-            f"in epoch {min(done + 1, self.recipe.epochs)} of {self.recipe.epochs}"
-        )
+        if step := self.position.step:
+            epochs, done = self.recipe.epochs, len(self.position.history)
+            say(
+                f"going on after step {step} of {epochs * self.steps_per_epoch}, "
+                f"in epoch {min(done + 1, epochs)} of {epochs}"
+            )
 
     def train_epoch(self, batches: Iterator, bar: Any) -> str:
         """Runs what is left of an epoch, keeps its checkpoint, and returns a line about it."""

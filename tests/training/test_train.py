@@ -166,6 +166,16 @@ def test_auto_is_one_device_without_gpus():
         strategy_for("auto", 3)
 
 
+def test_a_tpu_that_is_not_there_is_told(monkeypatch):
+    monkeypatch.setenv("TPU_NAME", "grpc://127.0.0.1:1")
+    with pytest.raises(
+        UserError, match=r"there is no TPU \(TPU_NAME=grpc://127.0.0.1:1\): .*refus"
+    ):
+        strategy_for("tpu")
+    with pytest.raises(UserError, match="--strategy=tpu takes all there are. Received: --replicas"):
+        strategy_for("tpu", 2)
+
+
 def test_a_fresh_process_can_have_any_number_of_replicas():
     code = (
         "from a2keras.training.distribution import strategy_for;"

@@ -189,5 +189,5 @@ def test_without_a_cluster_several_workers_are_refused(run_command, monkeypatch,
     with pytest.raises(UserError) as error:
         run_command(*train, "--strategy=multi_worker", "--replicas=2")
     assert str(error.value) == (
-        "--strategy=multi_worker takes all GPUs of every worker. Received: --replicas=2"
+        "--strategy=multi_worker takes all there are. Received: --replicas=2"
     )
