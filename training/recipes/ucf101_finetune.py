@@ -8,7 +8,8 @@ We             keep the frames, stride and augmentation of the Kinetics training
                rate, 50 epochs, dropping after 0.2, 0.4 and 0.6 million samples, which are epochs
                21, 42 and 63 of its 9,537 videos: here at 20, 35 and 45, so that all three fall
                within the 50. Ten clips.
-Command        per split F: a2keras prepare csv:ucfTrainTestlist --root=UCF-101 --fold=F --output=DIR_F
+Command        per split F: a2keras prepare csv:ucfTrainTestlist --root=UCF-101 --fold=F
+               --output=DIR_F, then
                a2keras train --recipe=ucf101_finetune --data=prepared:DIR_F --output=RUN_F
                --set weights=KINETICS_RUN/model.keras
                then a2keras evaluate RUN_1 RUN_2 RUN_3
