@@ -6,7 +6,7 @@ import math
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -93,7 +93,8 @@ class Trainer:
 
     def restore(self) -> None:
         """Takes up the newest sound checkpoint or the recipe's weights, if any, on all workers."""
-        document, state = None, []
+        document: dict | None = None
+        state: list[np.ndarray] = []
         if self.computation.is_chief:
             self.checkpoints.remove_partial()
             if found := self.checkpoints.latest():
@@ -101,7 +102,8 @@ class Trainer:
             elif self.recipe.weights:
                 start_from_weights(self.computation, self.run.path)
                 document, state = dataclasses.asdict(Position()), self.computation.read()
-        document, state = self.computation.share(document or {}, state)
+        document, arrays = self.computation.share(document or {}, state)
+        state = list(arrays)
         if not document:
             return
         shapes = [list(variable.shape) for variable in self.computation.variables]
@@ -180,7 +182,7 @@ class Trainer:
             self.settle()
             self.save()
 
-    def stop(self) -> None:
+    def stop(self) -> NoReturn:
         """Saves, waits until all workers are here, and ends the run."""
         if self.computation.is_chief:
             self.save()
@@ -259,7 +261,7 @@ class Trainer:
                 if totals[2] or (stop and self.computation.workers == 1):
                     return None
             totals += self.computation.numbers(waiting)
-        loss, correct, stop, examples = totals.tolist()
+        loss, correct, _, examples = totals.tolist()
         if not math.isfinite(loss):
             self.diverged(f"the validation_loss is {loss}", self.position.step)
         return {"validation_loss": loss / examples, "validation_accuracy": correct / examples}
