@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from a2keras.command_line import parse
@@ -17,8 +18,10 @@ def train(arguments: list[str]) -> None:
     def define(values: "flags.FlagValues") -> None:
         from absl import flags
 
+        from a2keras.training.recipes import NAMES
+
         text = functools.partial(flags.DEFINE_string, flag_values=values)
-        text("recipe", None, "digits_image, digits_video or folder.", required=True)
+        text("recipe", None, f"{', '.join(NAMES)}; default: that of the run in --output.")
         text("output", None, "Directory of the run; a run that is there goes on.", required=True)
         text("data", None, "digits, folder:DIR, csv:FILE[,TEST], tfds:NAME or prepared:DIR.")
         text("model", None, "Name of a network; default: what the recipe says.")
@@ -41,18 +44,24 @@ def train(arguments: list[str]) -> None:
 
     values, rest = parse(
         "a2keras train --recipe=NAME --output=RUN [--data=SOURCE] [--set key=value]…",
-        "Trains a network by a recipe. The same command again goes on from the last checkpoint.",
+        "Trains a network by a recipe. The same command again goes on from the last checkpoint; so "
+        "does --output=RUN alone, by the recipe that the run has kept.",
         define,
         arguments,
     )
     _no_more(rest)
     from a2keras.training.checkpoints import Saving
+    from a2keras.training.config import Recipe
     from a2keras.training.interruption import WORKER_LOST, Stopped
     from a2keras.training.recipes import recipe as recipe_named
     from a2keras.training.train import train as train_recipe
 
     settings = [f"{key}={values[key].value}" for key in ("data", "model") if values[key].value]
-    recipe = recipe_named(values.recipe).override([*settings, *values.set])
+    kept = Path(values.output) / "recipe.json"
+    if values.recipe is None and not kept.is_file():
+        raise UserError(f"--recipe is missing: {values.output} is not a run that could go on")
+    recipe = Recipe.load(kept) if values.recipe is None else recipe_named(values.recipe)
+    recipe = recipe.override([*settings, *values.set])
     saving = Saving(values.checkpoint_minutes, values.checkpoint_steps, values.checkpoint_keep)
     try:
         run = train_recipe(recipe, values.output, values.strategy, values.replicas, saving)

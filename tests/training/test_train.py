@@ -124,6 +124,18 @@ def test_mistakes_are_told_before_anything_is_written(tmp_path, run_command, arg
     assert not (tmp_path / "run").exists()
 
 
+def test_a_run_goes_on_by_its_own_recipe_alone(tmp_path, tiny_network, run_command):
+    with pytest.raises(UserError, match=r"--recipe is missing: .*run is not a run that could go"):
+        run_command("train", f"--output={tmp_path}/run")
+    settings = [f"--set={setting}" for setting in [*SETTINGS, "epochs=1", "steps_per_epoch=2"]]
+    run_command("train", "--recipe=digits_image", f"--output={tmp_path}/run", *settings)
+    kept = weights(tmp_path / "run")
+    (tmp_path / "run" / "results.json").unlink()  # as after a kill before the last file
+    run_command("train", f"--output={tmp_path}/run")
+    assert (tmp_path / "run" / "results.json").exists()
+    assert all(np.array_equal(a, b) for a, b in zip(weights(tmp_path / "run"), kept, strict=True))
+
+
 def test_an_unknown_network_is_told_with_its_neighbours(tmp_path, run_command):
     with pytest.raises(UserError, match="there is no network 'a2_resnet': did you mean a2_resnet"):
         run_command("train", "--recipe=digits_image", "--model=a2_resnet", f"--output={tmp_path}")
@@ -172,7 +184,7 @@ def test_a_tpu_that_is_not_there_is_told(monkeypatch):
         UserError, match=r"there is no TPU \(TPU_NAME=grpc://127.0.0.1:1\): .*refus"
     ):
         strategy_for("tpu")
-    with pytest.raises(UserError, match="--strategy=tpu takes all there are. Received: --replicas"):
+    with pytest.raises(UserError, match=r"--strategy=tpu takes all there are\. Received: --repl"):
         strategy_for("tpu", 2)
 
 
