@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from a2keras.console import UserError
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training import network
 from a2keras.training.config import Recipe
@@ -42,6 +43,20 @@ class Computation(ABC):
     @property
     def is_chief(self) -> bool:
         return self.worker == 0
+
+    def check(self, recipe: Recipe) -> None:
+        """Refuses a recipe whose batch the replicas cannot share equally."""
+        if recipe.batch_size % self.replicas:
+            raise UserError(
+                f"batch_size must be divisible by the replicas. Received: "
+                f"batch_size={recipe.batch_size}, replicas={self.replicas}"
+            )
+        if recipe.batch_size // recipe.accumulate % self.replicas:
+            raise UserError(
+                "batch_size / accumulate must be divisible by the replicas. Received: "
+                f"batch_size={recipe.batch_size}, accumulate={recipe.accumulate}, "
+                f"replicas={self.replicas}"
+            )
 
     def build(self, recipe: Recipe, preprocessing: Preprocessing, steps_per_epoch: int) -> None:
         """Makes the model and its optimizer, from the recipe's seed."""

@@ -114,7 +114,8 @@ class JaxComputation(Computation):
         return self._validate(*batch, float(stop))
 
     def statistics_step(self, batches: Iterator) -> None:
-        self._statistics(next(batches)[0])
+        with self.batch_statistics():
+            self._statistics(next(batches)[0])
 
     def read(self, variables: list[keras.Variable] | None = None) -> list[np.ndarray]:
         chosen = self.variables if variables is None else variables
@@ -158,5 +159,4 @@ class JaxComputation(Computation):
         return self.validation_numbers(labels, self.model(pixels, training=False), stop)
 
     def _statistics_step(self, pixels: Any) -> None:
-        with self.batch_statistics():
-            self.model(pixels, training=True)
+        self.model(pixels, training=True)

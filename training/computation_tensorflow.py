@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from a2keras.console import quiet_native_stderr
+from a2keras.console import UserError, quiet_native_stderr
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.batches import (
     input_options,
@@ -49,6 +49,14 @@ class TensorFlowComputation(Computation):
         cluster = resolver.cluster_spec().as_dict() if resolver is not None else {}
         self.workers = max(sum(len(tasks) for tasks in cluster.values()), 1)
         self.worker = resolver.task_id if self.workers > 1 else 0
+
+    def check(self, recipe: Recipe) -> None:
+        super().check(recipe)
+        if recipe.jit_compile and self.replicas > 1:
+            raise UserError(
+                "on TensorFlow jit_compile is for one replica (KERAS_BACKEND=jax compiles on any). "
+                f"Received: jit_compile=True, replicas={self.replicas}"
+            )
 
     def build(self, recipe: Recipe, preprocessing: Preprocessing, steps_per_epoch: int) -> None:
         with self.strategy.scope():
@@ -103,7 +111,8 @@ class TensorFlowComputation(Computation):
         return self._validate(*batch, self._flags[stop])
 
     def statistics_step(self, batches: Iterator) -> None:
-        self._statistics(next(batches)[0])
+        with self.batch_statistics():  # not on the replicas: their threads take turns
+            self._statistics(next(batches)[0])
 
     def read(self, variables: list[keras.Variable] | None = None) -> list[np.ndarray]:
         # The first replica's copy; all are equal.
@@ -171,8 +180,7 @@ class TensorFlowComputation(Computation):
         return self._sum([self.validation_numbers(labels, probabilities, stop)])[0]
 
     def _statistics_step(self, pixels: Any) -> Any:
-        with self.batch_statistics():
-            self.model(pixels, training=True)
+        self.model(pixels, training=True)
         return ()
 
     def _sum(self, values: list[Any]) -> list[Any]:

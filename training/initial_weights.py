@@ -49,8 +49,8 @@ def start_from_weights(computation: Computation, directory: Path) -> None:
         for variable, value in zip(computation.model.weights, values, strict=True)
     }
     optimizer = computation.optimizer
-    for average, variable in zip(optimizer.averages, optimizer.averaged, strict=True):
-        computation.write([of[id(variable)]], [average])
+    if optimizer.averages:
+        computation.write([of[id(variable)] for variable in optimizer.averaged], optimizer.averages)
     write_json(directory / FILE_NAME, dataclasses.asdict(report))
 
 

@@ -53,7 +53,7 @@ def train(
         network.check(recipe)
         computation = computation_for(strategy, replicas)
         interruption.listen()  # TensorFlow's workers have taken SIGTERM for themselves
-        _check_batch(recipe, computation)
+        computation.check(recipe)
         run = Run(Path(output), recipe)
         with _explained(computation, run):
             _train(run, computation, saving or Saving(), interruption, source)
@@ -105,21 +105,6 @@ def preprocessing_of(recipe: Recipe, classes: tuple[str, ...]) -> Preprocessing:
         recipe.test_short_side or None,
         recipe.interpolation,
     )
-
-
-def _check_batch(recipe: Recipe, computation: Computation) -> None:
-    """Refuses a batch that the replicas cannot share equally."""
-    if recipe.batch_size % computation.replicas:
-        raise UserError(
-            f"batch_size must be divisible by the replicas. Received: "
-            f"batch_size={recipe.batch_size}, replicas={computation.replicas}"
-        )
-    if recipe.batch_size // recipe.accumulate % computation.replicas:
-        raise UserError(
-            "batch_size / accumulate must be divisible by the replicas. Received: "
-            f"batch_size={recipe.batch_size}, accumulate={recipe.accumulate}, "
-            f"replicas={computation.replicas}"
-        )
 
 
 def _check_examples(recipe: Recipe, source: Source) -> None:

@@ -102,6 +102,14 @@ def test_the_saved_model_is_what_was_trained(tmp_path, digits, tiny_network):
 
 
 BATCH = "batch_size must be divisible by the replicas. Received: batch_size=7, replicas=2"
+PARTS = (
+    "batch_size / accumulate must be divisible by the replicas. Received: batch_size=32, "
+    "accumulate=32, replicas=2"
+)
+COMPILED = (
+    "on TensorFlow jit_compile is for one replica (KERAS_BACKEND=jax compiles on any). Received: "
+    "jit_compile=True, replicas=2"
+)
 NONE = "--strategy=none is one replica. Received: --replicas=2"
 FEW = "digits has 1197 examples to train on, fewer than a batch. Received: batch_size=1198"
 
@@ -110,6 +118,8 @@ FEW = "digits has 1197 examples to train on, fewer than a batch. Received: batch
     ("arguments", "message"),
     [
         (["--replicas=2", "--set=batch_size=7"], BATCH),
+        (["--replicas=2", "--set=accumulate=32"], PARTS),
+        (["--replicas=2", "--set=jit_compile=true"], COMPILED),
         (["--replicas=0"], "--replicas must be at least 1. Received: --replicas=0"),
         (["--replicas=2", "--strategy=none"], NONE),
         (["--set=batch_size=1198"], FEW),
