@@ -10,7 +10,7 @@ help:
 	@echo "make test         format, lint, types, all tests on TensorFlow, the layers' tests on JAX"
 	@echo "make test-torch   the layers' and the weights' tests on PyTorch"
 	@echo "make test-oldest  the layers' and training's tests on the oldest supported TensorFlow"
-	@echo "make bench        how fast the layer is"
+	@echo "make bench        how fast the layer is, and prepared data arrive"
 	@echo "make format       format the code"
 	@echo "make clean        remove the environments and caches that these commands made"
 
@@ -66,6 +66,7 @@ test-oldest: .venv-oldest/ready
 
 bench: .venv/ready
 	.venv/bin/python benchmarks/layer.py
+	.venv/bin/python benchmarks/pipeline.py
 
 format: .venv/ready
 	.venv/bin/ruff format .
