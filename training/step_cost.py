@@ -141,10 +141,15 @@ def forget_peak() -> int:
 
 def peak_resident() -> int:
     """The most memory that this process has had at once, in bytes."""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.is_file() else []
+    for line in lines:
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    # On Linux this would not do: it is at least what the parent had when it started the process.
     import resource
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def peak_memory(before: int) -> tuple[str, int, str]:

@@ -19,7 +19,7 @@ from a2keras.training.ablation_report import markdown
 from a2keras.training.ablation_rows import key, network_of, recipe_of
 from a2keras.training.config import Recipe
 from a2keras.training.plots import apart
-from a2keras.training.step_cost import costs, measure
+from a2keras.training.step_cost import costs, forget_peak, measure, peak_resident
 
 VIDEO = Recipe("mine", task="video", size=8, frames=3, batch_size=4)
 
@@ -88,6 +88,18 @@ def test_costs_are_measured_in_a_process_of_their_own():
     assert (found["batch_size"], found["replicas"], found["peak_of"]) == (4, 1, "the process")
     # Weights, gradients and momenta at least; and not the process with TensorFlow in it.
     assert 3 * 4 * counted.parameters < found["peak_bytes"] < 2**30
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux forgets")
+def test_the_peak_is_that_since_it_was_forgotten():
+    kept = np.ones(4 * 2**20)  # 32 MiB
+    large = np.ones(8 * 2**20)
+    del large
+    before = forget_peak()
+    assert peak_resident() - before < 8 * 2**20
+    more = np.ones(3 * 2**20)
+    assert peak_resident() - before == pytest.approx(more.nbytes, abs=4 * 2**20)
+    assert before > kept.nbytes
 
 
 def test_costs_that_cannot_be_measured_say_why():
