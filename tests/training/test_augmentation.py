@@ -160,7 +160,7 @@ def test_side_windows_stay_within_the_ranges():
     short_sides, stretches = [], []
     for _ in range(300):
         sides = random.integers(100, 400, 2).astype("float32")
-        draws = random.random(4).astype("float32")
+        draws = tf.unstack(tf.constant(random.random(4), "float32"))
         window = side_window(tf.constant(sides), KINETICS, draws[0], draws[1:]).numpy()
         assert (window <= sides * (1 + 1e-5)).all()
         resized = sides * 224 / window
