@@ -31,7 +31,10 @@ def train(arguments: list[str]) -> None:
         help_set = f"key=value of a recipe field; may be repeated. The fields: {fields}."
         flags.DEFINE_multi_string("set", [], help_set, flag_values=values)
         strategies = ["auto", "none", "mirrored", "multi_worker", "tpu"]
-        help_strategy = "Where to compute: auto is mirrored where there are several GPUs."
+        help_strategy = (
+            "Where to compute: auto is mirrored where there are several GPUs; multi_worker reads "
+            "TF_CONFIG or Slurm's variables, tpu TPU_NAME."
+        )
         flags.DEFINE_enum("strategy", "auto", strategies, help_strategy, flag_values=values)
         help_replicas = "Number of GPUs, or of logical CPU devices, that share every batch."
         flags.DEFINE_integer("replicas", None, help_replicas, flag_values=values)
@@ -45,7 +48,8 @@ def train(arguments: list[str]) -> None:
     values, rest = parse(
         "a2keras train --recipe=NAME --output=RUN [--data=SOURCE] [--set key=value]…",
         "Trains a network by a recipe. The same command again goes on from the last checkpoint; so "
-        "does --output=RUN alone, by the recipe that the run has kept.",
+        "does --output=RUN alone, by the recipe that the run has kept. Exit codes: 75 stopped by "
+        "SIGTERM and saved, 130 by Ctrl-C and saved, 76 another worker is gone, 2 a mistake.",
         define,
         arguments,
     )

@@ -12,32 +12,16 @@ import numpy as np
 
 from a2keras.console import UserError, progress, say
 from a2keras.training import results
-from a2keras.training.batch_statistics import precise_statistics
 from a2keras.training.checkpoints import Checkpoint, Checkpoints, Saving
 from a2keras.training.computation import Computation
 from a2keras.training.data.pipeline import steps_per_epoch
 from a2keras.training.data.source import Source
+from a2keras.training.events import EVERY, EventFile, first_examples, grid
 from a2keras.training.initial_weights import start_from_weights
 from a2keras.training.interruption import Interruption, Stopped
+from a2keras.training.position import Position, sentence
 from a2keras.training.run import Run
-
-
-@dataclasses.dataclass
-class Position:
-    """Where a run is, besides the arrays of its state.
-
-    Attributes:
-        step: steps that have been done.
-        loss, correct: sums over the examples of the epoch so far.
-        seconds: that these have taken.
-        history: a line for each epoch that has ended.
-    """
-
-    step: int = 0
-    loss: float = 0.0
-    correct: float = 0.0
-    seconds: float = 0.0
-    history: list[dict] = dataclasses.field(default_factory=list)
+from a2keras.training.validation import evaluated_weights, validate
 
 
 class Trainer:
@@ -72,6 +56,7 @@ class Trainer:
         self.waiting: tuple[int, Any] | None = None  # the last step, whose numbers are not read yet
         self.stop_after: int | None = None  # the step at which all workers stop
         self.saved = self.mark = time.monotonic()
+        self.events = EventFile(run.path / "tensorboard") if computation.is_chief else None
 
     def train(self) -> None:
         """Runs the steps that are left and writes the results."""
@@ -102,6 +87,9 @@ class Trainer:
             elif self.recipe.weights:
                 start_from_weights(self.computation, self.run.path)
                 document, state = dataclasses.asdict(Position()), self.computation.read()
+        if self.events and not document:
+            views = first_examples(self.examples, self.recipe, self.computation.preprocessing)
+            self.events.picture(0, "examples", grid(views))
         document, arrays = self.computation.share(document or {}, state)
         state = list(arrays)
         if not document:
@@ -120,30 +108,58 @@ class Trainer:
 
     def train_epoch(self, batches: Iterator, bar: Any) -> str:
         """Runs what is left of an epoch, keeps its checkpoint, and returns a line about it."""
-        epoch, shown = len(self.position.history), 0.0
-        end = (epoch + 1) * self.steps_per_epoch
+        shown, size = 0.0, self.recipe.batch_size
+        end = (len(self.position.history) + 1) * self.steps_per_epoch
         self.mark = time.monotonic()
         while self.position.step < end:
             handle = self.computation.train_step(batches, self.interruption.received is not None)
             self.position.step += 1
             self.settle()
             self.waiting = (self.position.step, handle)
-            bar.update(self.recipe.batch_size)
+            bar.update(size)
             if time.monotonic() - shown > 0.5:
                 shown = time.monotonic()
-                bar.set_postfix_str(f"epoch {epoch + 1}/{self.recipe.epochs} {self.running()}")
+                bar.set_postfix_str(self.running())
             if self.position.step < end:
                 self.save_or_stop()
         self.settle()
         validation = None if self.is_stopping() or self.stop_after else self.validate()
         if validation is None:
             self.stop()
-        line = self.line(epoch, validation)
-        self.position = Position(self.position.step, history=[*self.position.history, line])
+        rate = float(self.computation.optimizer.schedule(end - 1))
+        line = self.position.line(self.steps_per_epoch * size, validation, rate)
+        self.position = self.position.after(line)
+        self.mark = time.monotonic()
         if self.computation.is_chief:
             self.run.write_history(self.position.history)
             self.save()
+        if self.events:
+            figures = {key: value for key, value in line.items() if key not in ("epoch", "step")}
+            self.events.scalars(end, {f"epoch/{key}": value for key, value in figures.items()})
+            self.events.flush()
         return sentence(line, self.recipe.epochs)
+
+    def validate(self) -> dict[str, float] | None:
+        """Loss and accuracy on the validation examples, if any; None where it was stopped."""
+        self.tick()
+        if "validation" not in self.source.splits:
+            return {}
+        if self.recipe.precise_bn and self.computation.is_chief:
+            self.save()  # a signal is heard late there, perhaps too late
+        with self.evaluated_weights():
+            examples = self.source.splits["validation"]
+            figures = validate(self.computation, examples, self.interruption)
+        if figures and not math.isfinite(figures["validation_loss"]):
+            self.diverged(
+                f"the validation_loss is {figures['validation_loss']}", self.position.step
+            )
+        return figures
+
+    def evaluated_weights(self) -> contextlib.AbstractContextManager:
+        """The weights that are scored and saved, for a block."""
+        return evaluated_weights(
+            self.computation, self.examples, self.position.step, self.steps_per_epoch
+        )
 
     def settle(self) -> None:
         """Takes in the numbers of the last step.
@@ -160,6 +176,9 @@ class Trainer:
             self.diverged(f"the loss is {loss}", step)
         self.position.loss += loss
         self.position.correct += correct
+        if self.events and step % EVERY == 0:
+            size = self.recipe.batch_size
+            self.events.scalars(step, {"step/loss": loss / size, "step/accuracy": correct / size})
         if stop and self.stop_after is None:
             # By then every worker has read it, the slowest reader too.
             self.stop_after = step + 1
@@ -204,7 +223,7 @@ class Trainer:
         state = {f"{i:05}": value for i, value in enumerate(values)}
         document = dataclasses.asdict(self.position)
         checkpoint = Checkpoint(self.position.step, state, document)
-        self.checkpoints.save(checkpoint, best_step(self.position.history))
+        self.checkpoints.save(checkpoint, self.position.best_step())
         self.saved = time.monotonic()
 
     def tick(self) -> None:
@@ -223,84 +242,11 @@ class Trainer:
 
     def running(self) -> str:
         """Loss and accuracy of the epoch so far."""
-        done = self.position.step - len(self.position.history) * self.steps_per_epoch
-        settled = (done - (self.waiting is not None)) * self.recipe.batch_size
-        if not settled:
-            return ""
-        loss, accuracy = self.position.loss / settled, self.position.correct / settled
-        return f"loss {loss:.3f} accuracy {accuracy:.3f}"
-
-    def line(self, epoch: int, validation: dict[str, float]) -> dict:
-        """What metrics.jsonl says of an epoch."""
-        examples = self.steps_per_epoch * self.recipe.batch_size
-        schedule = self.computation.optimizer.schedule
-        return {
-            "epoch": epoch + 1,
-            "step": self.position.step,
-            "loss": self.position.loss / examples,
-            "accuracy": self.position.correct / examples,
-            **validation,
-            "learning_rate": float(schedule(self.position.step - 1)),
-            "seconds": round(self.position.seconds, 3),
-            "examples_per_second": round(examples / self.position.seconds, 1),
-        }
-
-    def validate(self) -> dict[str, float] | None:
-        """Loss and accuracy on the validation examples, if any; None where it was stopped."""
-        self.tick()
-        if "validation" not in self.source.splits:
-            return {}
-        totals, waiting = np.zeros(4), None
-        with self.evaluated_weights():
-            for batch in self.computation.validation_batches(self.source.splits["validation"]):
-                stop = self.interruption.received is not None
-                handle = self.computation.validation_step(batch, stop)
-                if waiting is not None:
-                    totals += self.computation.numbers(waiting)
-                waiting = handle
-                if totals[2] or (stop and self.computation.workers == 1):
-                    return None
-            totals += self.computation.numbers(waiting)
-        loss, correct, _, examples = totals.tolist()
-        if not math.isfinite(loss):
-            self.diverged(f"the validation_loss is {loss}", self.position.step)
-        return {"validation_loss": loss / examples, "validation_accuracy": correct / examples}
-
-    @contextlib.contextmanager
-    def evaluated_weights(self) -> Iterator[None]:
-        """The weights that are scored and saved, for the block: averaged ones, with the statistics
-        of batches, as far as the recipe says so."""
-        computation, precise = self.computation, self.recipe.precise_bn
-        if not computation.optimizer.averages and not precise:
-            yield
-            return
-        variables = computation.model.variables
-        before = computation.read(variables)
-        try:
-            if computation.optimizer.averages:
-                averages = computation.read(computation.optimizer.averages)
-                computation.write(averages, computation.optimizer.averaged)
-            if precise:
-                steps = min(precise, self.steps_per_epoch)
-                first = self.position.step - steps
-                batches = computation.training_iterator(self.examples, first)
-                precise_statistics(computation, batches, steps * self.recipe.accumulate)
-            yield
-        finally:
-            computation.write(before, variables)
-
-
-def best_step(history: list[dict]) -> int | None:
-    """The step after the epoch of the best validation accuracy, the first of equals."""
-    scored = [line for line in history if "validation_accuracy" in line]
-    return max(scored, key=lambda line: line["validation_accuracy"])["step"] if scored else None
-
-
-def sentence(line: dict, epochs: int) -> str:
-    """An epoch for a person."""
-    text = (
-        f"epoch {line['epoch']}/{epochs}: loss {line['loss']:.4f}, accuracy {line['accuracy']:.3f}"
-    )
-    if "validation_accuracy" in line:
-        text += f", validation accuracy {line['validation_accuracy']:.3f}"
-    return f"{text} ({line['seconds']:.1f} s, {line['examples_per_second']:.0f} examples/s)"
+        epoch = len(self.position.history)
+        done = self.position.step - epoch * self.steps_per_epoch - (self.waiting is not None)
+        text = f"epoch {epoch + 1}/{self.recipe.epochs}"
+        if not done:
+            return text
+        examples = done * self.recipe.batch_size
+        loss, accuracy = self.position.loss / examples, self.position.correct / examples
+        return f"{text} loss {loss:.3f} accuracy {accuracy:.3f}"

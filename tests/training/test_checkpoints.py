@@ -13,8 +13,9 @@ from a2keras.console import UserError
 from a2keras.training import recipes
 from a2keras.training.checkpoints import Checkpoint, Checkpoints, DamagedCheckpoint, Saving
 from a2keras.training.interruption import Interruption, Stopped
+from a2keras.training.position import Position
 from a2keras.training.train import train
-from a2keras.training.trainer import Trainer, best_step
+from a2keras.training.trainer import Trainer
 
 
 def checkpoint(step: int, **document) -> Checkpoint:
@@ -61,8 +62,8 @@ def test_the_last_ones_and_the_best_one_stay(tmp_path):
 
 def test_the_best_epoch_is_the_first_of_the_best():
     lines = [{"step": 5 * (i + 1), "validation_accuracy": a} for i, a in enumerate([0.2, 0.7, 0.7])]
-    assert best_step(lines) == 10
-    assert best_step([{"step": 5}]) is None
+    assert Position(history=lines).best_step() == 10
+    assert Position(history=[{"step": 5}]).best_step() is None
 
 
 @pytest.mark.parametrize("name", ["state.npz", "document.json", "SHA256SUMS"])

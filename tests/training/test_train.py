@@ -70,6 +70,7 @@ def test_a_finished_run_is_left_alone_and_another_recipe_refused(
         "preprocessing.json",
         "model.keras",
         "checkpoints",
+        "tensorboard",
         "curves.png",
     }
     capsys.readouterr()

@@ -1,0 +1,61 @@
+"""Where a run is, and what it says of an epoch."""
+
+import dataclasses
+
+
+@dataclasses.dataclass
+class Position:
+    """Where a run is, besides the arrays of its state: the document of a checkpoint.
+
+    Attributes:
+        step: steps that have been done.
+        loss, correct: sums over the examples of the epoch so far.
+        seconds: that these have taken.
+        history: a line for each epoch that has ended.
+    """
+
+    step: int = 0
+    loss: float = 0.0
+    correct: float = 0.0
+    seconds: float = 0.0
+    history: list[dict] = dataclasses.field(default_factory=list)
+
+    def line(self, examples: int, validation: dict[str, float], rate: float) -> dict:
+        """What metrics.jsonl says of the epoch that ends here.
+
+        Args:
+            examples: that the epoch has trained on.
+            validation: its figures, if any.
+            rate: the learning rate of its last step.
+        """
+        return {
+            "epoch": len(self.history) + 1,
+            "step": self.step,
+            "loss": self.loss / examples,
+            "accuracy": self.correct / examples,
+            **validation,
+            "learning_rate": rate,
+            "seconds": round(self.seconds, 3),
+            "examples_per_second": round(examples / self.seconds, 1),
+        }
+
+    def after(self, line: dict) -> "Position":
+        """The position at the start of the next epoch."""
+        return Position(self.step, history=[*self.history, line])
+
+    def best_step(self) -> int | None:
+        """The step after the epoch of the best validation accuracy, the first of equals."""
+        scored = [line for line in self.history if "validation_accuracy" in line]
+        if not scored:
+            return None
+        return max(scored, key=lambda line: line["validation_accuracy"])["step"]
+
+
+def sentence(line: dict, epochs: int) -> str:
+    """An epoch for a person."""
+    text = (
+        f"epoch {line['epoch']}/{epochs}: loss {line['loss']:.4f}, accuracy {line['accuracy']:.3f}"
+    )
+    if "validation_accuracy" in line:
+        text += f", validation accuracy {line['validation_accuracy']:.3f}"
+    return f"{text} ({line['seconds']:.1f} s, {line['examples_per_second']:.0f} examples/s)"
