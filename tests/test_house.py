@@ -26,8 +26,11 @@ ONLY_WHERE_USED = {
     "ai_edge_litert", "av", "jax", "matplotlib", "onnx", "onnxruntime", "PIL", "sklearn",
     "tensorflow_datasets", "tensorflow_io", "torch", "tqdm",
 }  # fmt: skip
-# Modules that extend a class of these, and are themselves imported in the function that uses them.
-EXTENDS = {"a2keras.training.prepare_builder": {"tensorflow_datasets"}}
+# Modules that are built on one of these, and are themselves imported in the function that uses them.
+BUILT_ON = {
+    "a2keras.training.computation_jax": {"jax"},
+    "a2keras.training.prepare_builder": {"tensorflow_datasets"},
+}
 KERAS_ONLY = {"a2keras", "a2keras.models"}  # rooms for every backend
 
 
@@ -69,7 +72,7 @@ def wrong_arrows(sources):
                 yield f"{module} imports {name}: {room} may not know {target}"
         for name in imports(tree, top_level_only=True):
             first = name.split(".")[0]
-            if first in EXTENDS.get(module, set()):
+            if first in BUILT_ON.get(module, set()):
                 continue
             if first in ONLY_WHERE_USED or (first == "tensorflow" and room in KERAS_ONLY):
                 yield f"{module} imports {first} at its top"
