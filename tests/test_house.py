@@ -26,7 +26,7 @@ ONLY_WHERE_USED = {
     "ai_edge_litert", "av", "jax", "matplotlib", "onnx", "onnxruntime", "PIL", "sklearn",
     "tensorflow_datasets", "tensorflow_io", "torch", "tqdm",
 }  # fmt: skip
-# Modules that are built on one of these, and are themselves imported in the function that uses them.
+# Modules built on one of these; they are themselves imported in the functions that use them.
 BUILT_ON = {
     "a2keras.training.computation_jax": {"jax"},
     "a2keras.training.prepare_builder": {"tensorflow_datasets"},
