@@ -32,7 +32,8 @@ def open_digits(recipe: Recipe) -> Source:
             length = (recipe.frames - 1) * recipe.stride + 1
             if name == "validation":
                 block = slice(first, last, 5)  # 180 clips tell enough after every epoch
-            splits[name] = MovingDigits(scans[block], digits[block], length, recipe.seed + first)
+            numbers = np.arange(len(scans))[block]
+            splits[name] = MovingDigits(scans, digits, numbers, length, recipe.seed + first)
             classes = MOTIONS
         else:
             names = tuple(f"scan {i} ({digits[i]})" for i in range(first, last))
@@ -73,22 +74,25 @@ def displacement(motion: str, time: int) -> tuple[int, int]:
 class MovingDigits(Examples):
     """Clips in which a scanned digit moves over a torus; the class is the motion.
 
-    Example i shows digit i // 6 in motion i % 6, from a start that is drawn uniformly, once, from
-    `seed`. Over all starts, every motion shows every position equally often in every frame, and
+    Example i shows scan `numbers[i // 6]` in motion i % 6, from a start that is drawn uniformly,
+    once, from `seed`. Over all starts, every motion shows every position equally often in every frame, and
     every motion shows every digit: what a single frame shows says nothing about the class.
     """
 
     is_video = True
 
-    def __init__(self, scans: np.ndarray, digits: np.ndarray, length: int, seed: int) -> None:
-        self.digits = _enlarge(scans, 2)
+    def __init__(
+        self, scans: np.ndarray, digits: np.ndarray, numbers: np.ndarray, length: int, seed: int
+    ) -> None:
+        self.digits = _enlarge(scans[numbers], 2)
         self.length = length
-        count = len(scans) * len(MOTIONS)
+        count = len(numbers) * len(MOTIONS)
         self.labels = np.arange(count, dtype="int64") % len(MOTIONS)
         self.starts = np.random.default_rng(seed).integers(0, TORUS, (count, 2))
         self.names = tuple(
-            f"{digits[i // len(MOTIONS)]} moving {MOTIONS[i % len(MOTIONS)]} ({i})"
-            for i in range(count)
+            f"{digits[number]} moving {motion} (scan {number})"
+            for number in numbers
+            for motion in MOTIONS
         )
 
     def frames(self, index: int) -> np.ndarray:
