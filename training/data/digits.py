@@ -75,8 +75,9 @@ class MovingDigits(Examples):
     """Clips in which a scanned digit moves over a torus; the class is the motion.
 
     Example i shows scan `numbers[i // 6]` in motion i % 6, from a start that is drawn uniformly,
-    once, from `seed`. Over all starts, every motion shows every position equally often in every frame, and
-    every motion shows every digit: what a single frame shows says nothing about the class.
+    once, from `seed`. Over all starts, every motion shows every position equally often in every
+    frame, and every motion shows every digit: what a single frame shows says nothing about the
+    class.
     """
 
     is_video = True
