@@ -503,7 +503,7 @@ def test_the_command_writes_models_for_other_classes(checkpoint, pytorch, tmp_pa
     settings = ["--set", "stride_on=1x1", "--set", "attention=a2", "--set", "positions=conv4_2",
                 "--set", "reduction=8"]  # fmt: skip
     command.run([*arguments, "--classes=5", "--skip_mismatch", *settings])
-    assert capsys.readouterr().out.startswith("keras.saving.load_model(")
+    assert capsys.readouterr().out.startswith("import a2keras, keras; keras.saving.load_model(")
     model = keras.saving.load_model(tmp_path / "a.keras")
     assert model.output_shape == (None, 5)
     assert model.get_layer("conv4_2_attention").value_channels == 1024 // 8
