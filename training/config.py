@@ -63,7 +63,9 @@ class Recipe:
     label_smoothing: float = 0.0
     clip_norm: float = 0.0  # largest norm of the gradient of all weights together; 0: any
     ema_decay: float = 0.0  # of averaged weights, which are then what is scored and saved; 0: none
-    precise_bn: int = 0  # batches that give the statistics of evaluation; 0: running averages
+    precise_bn: int = 0  # last batches that give the statistics of evaluation; 0: running averages
+    validate_every: int = 1  # epochs between two validations; after the last one there is one
+    select: str = "last"  # the epoch whose weights are the model: last | best in validation
 
     # How it is computed.
     accumulate: int = 1  # micro-batches of a batch; batch normalisation sees only these
@@ -194,6 +196,7 @@ class Recipe:
 
 
 _AT_LEAST_ONE = (
+    "validate_every",
     "size",
     "frames",
     "stride",
@@ -234,6 +237,7 @@ _CHOICES = {
     "crop": ("square", "side", "area"),
     "interpolation": ("bilinear", "bicubic"),
     "schedule": ("cosine", "step"),
+    "select": ("last", "best"),
     "precision": ("float32", "mixed_float16", "mixed_bfloat16"),
 }
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}

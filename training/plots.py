@@ -30,9 +30,11 @@ def draw_curves(history: list[dict], path: Path) -> None:
     ):
         style = {"lw": 2, "marker": "o", "ms": 3.5 if len(epochs) <= 60 else 0}
         axis.plot(epochs, [line[key] for line in history], color=BLUE, label="training", **style)
-        if f"validation_{key}" in history[-1]:
-            values = [line[f"validation_{key}"] for line in history]
-            axis.plot(epochs, values, color=ORANGE, label="validation", **style)
+        scored = [line for line in history if f"validation_{key}" in line]
+        if scored:
+            values = [line[f"validation_{key}"] for line in scored]
+            at = [line["epoch"] for line in scored]
+            axis.plot(at, values, color=ORANGE, label="validation", **style)
             axis.legend(frameon=False)
         axis.set_title(title, loc="left", color=INK, fontweight="bold")
         axis.set_xlabel("epoch", color=MUTED)

@@ -1,7 +1,5 @@
 """What a finished run leaves: the model, its preprocessing, its figures and its curves."""
 
-from typing import Any
-
 import keras
 import tensorflow as tf
 
@@ -13,11 +11,20 @@ from a2keras.training.plots import draw_curves
 from a2keras.training.run import Run
 
 
-def write(run: Run, computation: Computation, source: Source, history: list[dict]) -> None:
+def write(
+    run: Run, computation: Computation, source: Source, history: list[dict], chosen: dict
+) -> None:
     """Writes model.keras, preprocessing.json, curves.png, and results.json last: then it is done.
 
     A fresh float32 model takes the weights. What is saved then has nothing of the training in it
     (synchronised batch normalisation, mixed precision, the optimizer) and loads anywhere.
+
+    Args:
+        run: where to write.
+        computation: whose model has the weights.
+        source: of the run.
+        history: a line for each epoch.
+        chosen: that of the epoch whose weights these are.
     """
     finished = network.build(run.recipe, computation.preprocessing)
     finished.set_weights(computation.read(computation.model.weights))
@@ -27,21 +34,16 @@ def write(run: Run, computation: Computation, source: Source, history: list[dict
         partial.replace(run.model_path)
         computation.preprocessing.save(run.path)
         draw_curves(history, run.path / "curves.png")
-        write_json(run.path / "results.json", _results(run, computation, source, finished, history))
-
-
-def _results(
-    run: Run, computation: Computation, source: Source, model: keras.Model, history: list[dict]
-) -> dict[str, Any]:
-    last = history[-1]
-    return {
-        "model": run.recipe.model,
-        "parameters": model.count_params(),
-        "epochs": run.recipe.epochs,
-        "steps": last["step"],
-        "seconds": round(sum(line["seconds"] for line in history), 1),
-        "replicas": computation.replicas,
-        "metrics": {k: v for k, v in last.items() if "loss" in k or "accuracy" in k},
-        "data": source.report(),
-        "versions": {"keras": keras.__version__, "tensorflow": tf.__version__},
-    }
+        document = {
+            "model": run.recipe.model,
+            "parameters": finished.count_params(),
+            "epochs": run.recipe.epochs,
+            "steps": history[-1]["step"],
+            "seconds": round(sum(line["seconds"] for line in history), 1),
+            "replicas": computation.replicas,
+            "epoch": chosen["epoch"],
+            "metrics": {k: v for k, v in chosen.items() if "loss" in k or "accuracy" in k},
+            "data": source.report(),
+            "versions": {"keras": keras.__version__, "tensorflow": tf.__version__},
+        }
+        write_json(run.path / "results.json", document)

@@ -1,7 +1,9 @@
 """The directory of a run: who may write into it, and what lies in it."""
 
 import contextlib
+import fcntl
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +33,35 @@ class Run:
                     f"{self.path} is a run with {key}={getattr(was, key)}, not "
                     f"{key}={getattr(self.recipe, key)}: choose another --output"
                 )
-        elif self.path.exists() and not (self.path.is_dir() and not any(self.path.iterdir())):
+        elif self.path.exists() and not (self.path.is_dir() and not self._others()):
             raise UserError(f"{self.path} exists and is not a run: choose another --output")
+
+    def _others(self) -> list[Path]:
+        """What lies in the directory, but for what a killed process has left half-written."""
+        return [path for path in self.path.iterdir() if not path.match(".*.partial*")]
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Makes the directory, and keeps other processes from training in it meanwhile.
+
+        The lock goes with the process, however that ends.
+
+        Raises:
+            UserError: another process trains here, or it cannot be made.
+        """
+        with self.writing("a run"):
+            self.path.mkdir(parents=True, exist_ok=True)
+            directory = os.open(self.path, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise UserError(f"{self.path} is being trained by another process") from error
+            except OSError:  # a file system that has no locks
+                pass
+            yield
+        finally:
+            os.close(directory)
 
     def start(self, data: dict) -> None:
         """Writes what the run is made of: the recipe, and the report on its data.
@@ -44,8 +73,11 @@ class Run:
         self.check_data(data["fingerprint"])
         with self.writing("a run"):
             self.path.mkdir(parents=True, exist_ok=True)
-            write_json(self.path / "data.json", data)
+            for path in self.path.glob(".*.partial*"):
+                path.unlink()
+            # First what makes a directory a run: a process may be killed between the two.
             self.recipe.save(self.path / "recipe.json")
+            write_json(self.path / "data.json", data)
 
     def check_data(self, fingerprint: str) -> None:
         """Refuses data other than what the run began with: its splits would mix with these."""

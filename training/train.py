@@ -80,16 +80,17 @@ def _train(
     for gap in source.gaps():
         say(gap)
     _check_agreement(recipe, source, computation)
-    if computation.is_chief:
-        run.start({**source.report(), "trained_on": source.trained_on()})
-    steps = steps_per_epoch(recipe, len(source.splits["train"]))
-    computation.build(recipe, preprocessing_of(recipe, source.classes), steps)
     parts = ", ".join(f"{len(part)} {name}" for name, part in source.splits.items())
-    say(
-        f"{recipe.model}, {computation.model.count_params():,} parameters; {parts} examples of "
-        f"{len(source.classes)} classes; {computation.replicas} replica(s)"
-    )
-    Trainer(run, source, computation, saving, interruption).train()
+    steps = steps_per_epoch(recipe, len(source.splits["train"]))
+    with run.locked() if computation.is_chief else contextlib.nullcontext():
+        if computation.is_chief:
+            run.start({**source.report(), "trained_on": source.trained_on()})
+        computation.build(recipe, preprocessing_of(recipe, source.classes), steps)
+        say(
+            f"{recipe.model}, {computation.model.count_params():,} parameters; {parts} examples of "
+            f"{len(source.classes)} classes; {computation.replicas} replica(s)"
+        )
+        Trainer(run, source, computation, saving, interruption).train()
 
 
 def preprocessing_of(recipe: Recipe, classes: tuple[str, ...]) -> Preprocessing:

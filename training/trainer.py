@@ -12,7 +12,7 @@ import numpy as np
 
 from a2keras.console import UserError, progress, say
 from a2keras.training import results
-from a2keras.training.checkpoints import Checkpoint, Checkpoints, Saving
+from a2keras.training.checkpoints import Checkpoint, Checkpoints, DamagedCheckpoint, Saving
 from a2keras.training.computation import Computation
 from a2keras.training.data.pipeline import steps_per_epoch
 from a2keras.training.data.source import Source
@@ -71,10 +71,27 @@ class Trainer:
             while len(self.position.history) < self.recipe.epochs:
                 bar.write(self.train_epoch(batches, bar), file=sys.stderr)
         self.interruption.patient = False
+        chosen = self.select()
         with self.evaluated_weights():
             if self.computation.is_chief:
-                results.write(self.run, self.computation, self.source, self.position.history)
+                history = self.position.history
+                results.write(self.run, self.computation, self.source, history, chosen)
         self.computation.share({})  # workers end together
+
+    def select(self) -> dict:
+        """Goes to the epoch that the recipe selects, and returns its line."""
+        best, state = self.position.best_step(), []
+        if self.recipe.select == "best" and best and self.computation.is_chief:
+            try:
+                state = list(self.checkpoints.load(best).state.values())
+            except DamagedCheckpoint as damage:
+                say(f"the best checkpoint, of step {best}, is damaged, the last is taken: {damage}")
+        _, arrays = self.computation.share({}, state)
+        if arrays:
+            self.computation.write(list(arrays))
+            self.position.step = best
+        step = self.position.step
+        return next(line for line in self.position.history if line["step"] == step)
 
     def restore(self) -> None:
         """Takes up the newest sound checkpoint or the recipe's weights, if any, on all workers."""
@@ -140,9 +157,11 @@ class Trainer:
         return sentence(line, self.recipe.epochs)
 
     def validate(self) -> dict[str, float] | None:
-        """Loss and accuracy on the validation examples, if any; None where it was stopped."""
+        """Loss and accuracy on the validation examples, if any and due; None where stopped."""
         self.tick()
-        if "validation" not in self.source.splits:
+        epoch = len(self.position.history) + 1
+        due = epoch % self.recipe.validate_every == 0 or epoch == self.recipe.epochs
+        if not due or "validation" not in self.source.splits:
             return {}
         if self.recipe.precise_bn and self.computation.is_chief:
             self.save()  # a signal is heard late there, perhaps too late
@@ -157,9 +176,7 @@ class Trainer:
 
     def evaluated_weights(self) -> contextlib.AbstractContextManager:
         """The weights that are scored and saved, for a block."""
-        return evaluated_weights(
-            self.computation, self.examples, self.position.step, self.steps_per_epoch
-        )
+        return evaluated_weights(self.computation, self.examples, self.position.step)
 
     def settle(self) -> None:
         """Takes in the numbers of the last step.

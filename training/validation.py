@@ -12,9 +12,7 @@ from a2keras.training.interruption import Interruption
 
 
 @contextlib.contextmanager
-def evaluated_weights(
-    computation: Computation, examples: Examples, step: int, steps_per_epoch: int
-) -> Iterator[None]:
+def evaluated_weights(computation: Computation, examples: Examples, step: int) -> Iterator[None]:
     """The weights that are scored and saved, for the block.
 
     As far as the recipe says so they are the averaged ones, with the statistics of the last
@@ -24,9 +22,8 @@ def evaluated_weights(
         computation: whose model has these weights meanwhile.
         examples: that it trains on.
         step: steps that have been done.
-        steps_per_epoch: as far back as statistics may go.
     """
-    precise = min(computation.recipe.precise_bn, steps_per_epoch)
+    precise = min(computation.recipe.precise_bn, step)
     if not computation.optimizer.averages and not precise:
         yield
         return

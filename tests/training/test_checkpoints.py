@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 
+import keras
 import numpy as np
 import pytest
 
@@ -14,6 +15,7 @@ from a2keras.training import recipes
 from a2keras.training.checkpoints import Checkpoint, Checkpoints, DamagedCheckpoint, Saving
 from a2keras.training.interruption import Interruption, Stopped
 from a2keras.training.position import Position
+from a2keras.training.run import Run
 from a2keras.training.train import train
 from a2keras.training.trainer import Trainer
 
@@ -165,6 +167,47 @@ def test_a_full_disk_ends_the_run_and_leaves_the_last_checkpoint(
     monkeypatch.setattr(Trainer, "settle", step)
     train(recipe, tmp_path / "run")
     assert (tmp_path / "run/results.json").exists()
+
+
+def test_the_best_epoch_may_be_the_model(tmp_path, tiny_network, monkeypatch):
+    settings = ["size=16", "epochs=5", "steps_per_epoch=2", "validate_every=2", "select=best"]
+    recipe = recipes.recipe("digits_image").override(settings)
+    accuracies = iter([0.9, 0.4, 0.7])  # how good a network is cannot be arranged
+    score = "a2keras.training.trainer.validate"
+    result = {"validation_loss": 1.0}
+    monkeypatch.setattr(
+        score, lambda *_: {**result, "validation_accuracy": next(accuracies)}, raising=True
+    )
+    run = train(recipe, tmp_path / "run")
+    scored = [line["epoch"] for line in run.history() if "validation_accuracy" in line]
+    assert scored == [2, 4, 5]
+    results = json.loads((run.path / "results.json").read_text())
+    assert (results["epoch"], results["steps"]) == (2, 10)
+    assert results["metrics"]["validation_accuracy"] == 0.9
+    checkpoints = Checkpoints(run.path / "checkpoints")
+    assert checkpoints.steps() == [4, 8, 10]
+    saved = keras.models.load_model(run.model_path, compile=False).get_weights()
+    for step, same in ((4, True), (10, False)):
+        states = list(checkpoints.load(step).state.values())
+        kernels = [array for array in states if array.shape == saved[0].shape]
+        assert np.array_equal(kernels[0], saved[0]) == same
+    # If it is damaged the last one is better than nothing, and says so.
+    (run.path / "results.json").unlink()
+    (checkpoints.path(4) / "state.npz").write_bytes(b"")
+    train(recipe, tmp_path / "run")
+    assert json.loads((run.path / "results.json").read_text())["epoch"] == 5
+
+
+def test_two_processes_do_not_train_in_one_directory(tmp_path, tiny_network):
+    recipe = recipes.recipe("digits_image").override(["size=16", "epochs=1", "steps_per_epoch=1"])
+    with Run(tmp_path / "run", recipe).locked(), pytest.raises(UserError) as error:
+        train(recipe, tmp_path / "run")
+    assert str(error.value) == f"{tmp_path}/run is being trained by another process"
+    assert list((tmp_path / "run").iterdir()) == []
+    # What a killed process has left half-written does not make it another directory.
+    (tmp_path / "run/.recipe.json.77.partial").touch()
+    train(recipe, tmp_path / "run")
+    assert not list((tmp_path / "run").glob(".*"))
 
 
 def test_output_that_may_not_be_written_is_told(tmp_path):
