@@ -87,7 +87,7 @@ class Trainer:
             except DamagedCheckpoint as damage:
                 say(f"the best checkpoint, of step {best}, is damaged, the last is taken: {damage}")
         _, arrays = self.computation.share({}, state)
-        if arrays:
+        if best and arrays:
             self.computation.write(list(arrays))
             self.position.step = best
         step = self.position.step

@@ -191,3 +191,37 @@ def test_without_a_cluster_several_workers_are_refused(run_command, monkeypatch,
     assert str(error.value) == (
         "--strategy=multi_worker takes all there are. Received: --replicas=2"
     )
+
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.mark.parametrize("worker", [0, 1])
+def test_the_manifest_for_kubernetes_makes_a_cluster(worker):
+    text = (DOCS / "kubernetes.yaml").read_text()
+    # What Kubernetes makes of it: folded lines, and the variable that was defined before.
+    assert text.index("- name: WORKER") < text.index("- name: TF_CONFIG")
+    value = re.search(r"- name: TF_CONFIG\s+value: '([^']+)'", text)[1]
+    config = re.sub(r"\s*\n\s*", " ", value).replace("$(WORKER)", str(worker))
+    cluster = cluster_from({"TF_CONFIG": config})
+    assert cluster == Cluster(("a2keras-0.a2keras:2222", "a2keras-1.a2keras:2222"), worker)
+    for key in ("completions", "parallelism"):
+        assert f"{key}: {len(cluster.workers)}\n" in text
+    assert "containerPort: 2222" in text
+
+
+@pytest.mark.parametrize(
+    ("code", "requeued"), [(0, ""), (2, ""), (75, "requeue 42\n"), (76, "requeue 42\n")]
+)
+def test_the_job_for_slurm_goes_on_where_it_can(tmp_path, code, requeued):
+    (tmp_path / "srun").write_text(f'#!/bin/bash\necho "$@" > {tmp_path}/srun.txt\nexit {code}\n')
+    (tmp_path / "scontrol").write_text('#!/bin/bash\necho "$@"\n')
+    for name in ("srun", "scontrol"):
+        (tmp_path / name).chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_JOB_ID": "42"}
+    script = ["bash", "-u", DOCS / "slurm.sbatch"]
+    done = subprocess.run(script, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (code, requeued, "")
+    asked = (tmp_path / "srun.txt").read_text().split()
+    assert asked[:2] == ["a2keras", "train"]
+    assert "--strategy=multi_worker" in asked
