@@ -99,7 +99,7 @@ def _table(stories: list[dict[str, Any]]) -> str:
         top1 = f"{story['evaluation']['top1']:.1%}"
         seconds = f"{story['seconds']:.0f}"
         for name, artefact in story["manifest"]["artefacts"].items():
-            error = artefact["parity"]["max_error"]
+            error = artefact["parity"]["serving_default"]["max_error"]
             first = f"{story['task']:<8}{top1:>11}" if top1 else " " * 19
             lines.append(f"{first}{name:>24}{error:>12.1e}{seconds:>9}")
             top1 = seconds = ""

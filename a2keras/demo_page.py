@@ -121,12 +121,14 @@ def _attention(story: dict[str, Any]) -> list[str]:
 
 
 def _artefacts(story: dict[str, Any]) -> list[str]:
-    rows = "".join(
-        f"<tr><td>{name}<td>{entry['bytes'] / 2**20:.2f}<td>{entry['parity']['samples']}"
-        f"<td>{entry['parity']['max_error']:.1e}<td>{entry['parity']['mean_error']:.1e}"
-        f"<td>{entry['parity']['top1_agreement']:.0%}"
-        for name, entry in story["manifest"]["artefacts"].items()
-    )
+    rows = ""
+    for name, entry in story["manifest"]["artefacts"].items():
+        parity = entry["parity"]["serving_default"]
+        rows += (
+            f"<tr><td>{name}<td>{entry['bytes'] / 2**20:.2f}<td>{parity['samples']}"
+            f"<td>{parity['max_error']:.1e}<td>{parity['mean_error']:.1e}"
+            f"<td>{parity['top1_agreement']:.0%}"
+        )
     right = sum(
         answer["top"][0]["label"] == each["label"]
         for answer, each in zip(story["predictions"], story["explained"], strict=True)

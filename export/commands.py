@@ -13,9 +13,10 @@ def export(arguments: list[str]) -> None:
     values, sources = parse(
         "a2keras export RUN|model.keras --output=DIR [--formats=saved_model,tflite_float32]",
         "Writes a trained model as artefacts that run without Keras. Every artefact is compared "
-        "with its model, on random pixels and on --samples; if one does not compute the same, "
-        "the command fails and leaves nothing behind. Into an earlier export it writes all formats "
-        "that are there anew, so that one directory never holds two models.",
+        "with its model, on random pixels, on examples that its run has held out and on --samples; "
+        "if one does not compute the same, the command fails and leaves nothing behind. Into an "
+        "earlier export it writes all formats that are there anew, so that one directory never "
+        "holds two models.",
         _export_flags,
         arguments,
     )
@@ -35,11 +36,12 @@ def export(arguments: list[str]) -> None:
 
 
 def _export_flags(values: flags.FlagValues) -> None:
-    from a2keras.export.formats import FORMATS
+    from a2keras.export.formats import DEFAULT_FORMATS, FORMATS
 
-    names = list(FORMATS)
     flags.DEFINE_string("output", None, "the directory to write", flag_values=values)
-    flags.DEFINE_list("formats", names, f"any of {', '.join(names)}", flag_values=values)
+    flags.DEFINE_list(
+        "formats", list(DEFAULT_FORMATS), f"any of {', '.join(FORMATS)}", flag_values=values
+    )
     flags.DEFINE_multi_string(
         "samples",
         [],
@@ -67,13 +69,21 @@ def _files(samples: list[str]) -> list[Path]:
 
 
 def _parity_table(manifest: dict[str, Any]) -> str:
-    lines = [f"{'artefact':<24}{'MiB':>8}{'samples':>9}{'max error':>12}{'mean':>10}{'top-1':>8}"]
-    for artefact in manifest["artefacts"].values():
-        parity = artefact["parity"]
+    """A row for every signature of every artefact, and what an artefact's writer says of it."""
+    names = [
+        (artefact, artefact["path"] if called == "serving_default" else f"  {called}", parity)
+        for artefact in manifest["artefacts"].values()
+        for called, parity in artefact["parity"].items()
+    ]
+    width = max(len(name) for _, name, _ in names) + 2
+    heading = f"{'MiB':>8}{'samples':>9}{'max error':>12}{'mean':>10}{'top-1':>8}"
+    lines = [f"{'artefact':<{width}}{heading}"]
+    for artefact, name, parity in names:
+        size = "" if name.startswith(" ") else f"{artefact['bytes'] / 2**20:.2f}"
+        top1 = parity["top1_agreement"]
         lines.append(
-            f"{artefact['path']:<24}{artefact['bytes'] / 2**20:>8.2f}{parity['samples']:>9}"
-            f"{parity['max_error']:>12.1e}{parity['mean_error']:>10.1e}"
-            f"{parity['top1_agreement']:>8.1%}"
+            f"{name:<{width}}{size:>8}{parity['samples']:>9}{parity['max_error']:>12.1e}"
+            f"{parity['mean_error']:>10.1e}{'' if top1 is None else f'{top1:.1%}':>8}".rstrip()
         )
     return "\n".join(lines)
 

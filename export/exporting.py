@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,12 @@ import numpy as np
 from a2keras import __version__
 from a2keras.console import UserError, say, write_json
 from a2keras.export import parity, predict, saved_model
-from a2keras.export.formats import FORMATS
+from a2keras.export.classifier import Classifier
+from a2keras.export.formats import DEFAULT_FORMATS, FORMATS, Signature
 from a2keras.export.manifest import MANIFEST, hashes, read_manifest, sha256
+from a2keras.export.parity import Parity
 from a2keras.models.preprocessing.errors import DecodeError
-from a2keras.models.preprocessing.spec import FILE_NAME, Preprocessing
+from a2keras.models.preprocessing.spec import FILE_NAME
 
 RANDOM_SAMPLES = 8
 
@@ -23,7 +25,7 @@ RANDOM_SAMPLES = 8
 def export(
     source: str | Path,
     output: str | Path,
-    formats: Sequence[str] = tuple(FORMATS),
+    formats: Sequence[str] = DEFAULT_FORMATS,
     samples: Sequence[str | Path] = (),
 ) -> dict[str, Any]:
     """Exports a trained model, and compares every artefact with it.
@@ -36,7 +38,7 @@ def export(
         source: a run, or a `.keras` file with its preprocessing.json.
         output: the directory to write: new, empty or an earlier export.
         formats: keys of `FORMATS`.
-        samples: images or videos to compare on, beside random pixels.
+        samples: images or videos to compare on, beside random pixels and what the run has held out.
 
     Returns:
         The manifest.
@@ -50,16 +52,14 @@ def export(
     path, kind = predict.locate(Path(source))
     if kind != "keras":
         raise UserError(f"{source} is a {kind}: export starts from a run or a .keras file")
-    model, preprocessing = _classifier(path)
-    pixels = _sample_pixels(preprocessing, samples)
+    classifier = _with_samples(Classifier.load(path), samples)
     partial = output.resolve().with_name(f".{output.resolve().name}.{os.getpid()}.partial")
     try:
         partial.mkdir(parents=True)
-        artefacts = {
-            name: _write_one(name, model, partial, pixels, source, len(samples)) for name in formats
-        }
-        manifest = _manifest(path, model, preprocessing, artefacts)
-        preprocessing.save(partial)
+        reference = _Reference(classifier, source)
+        artefacts = {name: _write_one(name, reference, partial) for name in formats}
+        manifest = _manifest(path, classifier, artefacts)
+        classifier.preprocessing.save(partial)
         write_json(partial / MANIFEST, manifest)
         _move_into_place(partial, output.resolve())
     except OSError as error:
@@ -94,93 +94,90 @@ def _check_output(output: Path) -> set[str]:
     return set(earlier)
 
 
-def _classifier(path: Path) -> tuple[Any, Preprocessing]:
-    import keras
-
-    if keras.backend.backend() != "tensorflow":
-        raise UserError(
-            "export needs the TensorFlow backend of Keras, not "
-            f"{keras.backend.backend()}: unset KERAS_BACKEND"
-        )
-    preprocessing = Preprocessing.load(path.parent)
-    model = predict.load_keras(path)
-    predict.check_shapes(path, predict.from_keras(model), preprocessing)
-    return _in_float32(model), preprocessing
-
-
-def _in_float32(model: Any) -> Any:
-    """The model with all layers in float32: mixed precision is for training, not for artefacts.
-
-    Its weights are float32 as they are; only what the layers compute in changes.
-    """
-    import keras
-
-    def replaced(config: Any) -> Any:
-        if isinstance(config, dict):
-            if config.get("class_name") == "DTypePolicy":
-                return {**config, "config": {"name": "float32"}}
-            return {key: replaced(value) for key, value in config.items()}
-        if isinstance(config, list | tuple):
-            return type(config)(map(replaced, config))
-        return config
-
-    config = keras.saving.serialize_keras_object(model)
-    if replaced(config) == config:
-        return model
-    copy = keras.saving.deserialize_keras_object(replaced(config))
-    copy.set_weights(model.get_weights())
-    return copy
-
-
-def _sample_pixels(preprocessing: Preprocessing, files: Sequence[str | Path]) -> np.ndarray:
-    """Random pixels, and the test view of every sample. uint8 (samples, *input_shape)."""
-    random = parity.natural_pixels(preprocessing.input_shape, RANDOM_SAMPLES)
+def _with_samples(classifier: Classifier, files: Sequence[str | Path]) -> Classifier:
+    """The classifier with the test views of files behind the samples that its run has kept."""
     try:
-        return np.concatenate([random, *[preprocessing.views(file) for file in files]])
+        views = [classifier.preprocessing.views(file) for file in files]
     except DecodeError as error:
         raise UserError(f"a sample cannot be read: {error}") from error
+    return replace(classifier, samples=np.concatenate([classifier.samples, *views]))
 
 
-def _write_one(
-    name: str, model: Any, directory: Path, pixels: np.ndarray, source: str | Path, real: int
-) -> dict[str, Any]:
+class _Reference:
+    """What the model gives on random pixels and on the real samples, for all formats.
+
+    Args:
+        classifier: the model.
+        source: what to call it.
+    """
+
+    def __init__(self, classifier: Classifier, source: str | Path) -> None:
+        self.classifier = classifier
+        self.source = source
+        shape = classifier.preprocessing.input_shape
+        random = parity.natural_pixels(shape, RANDOM_SAMPLES)
+        self.pixels = np.concatenate([random, classifier.samples])
+        self.compute = predict.from_keras(classifier.model).compute
+        self.probabilities = parity.outputs_of(self.compute, self.pixels.astype(np.float32))
+        sums = self.probabilities.sum(-1)
+        if not np.allclose(sums, 1, atol=1e-3) or self.probabilities.min() < 0:
+            raise UserError(
+                f"{source} does not give probabilities: export is for softmax classifiers"
+            )
+
+    def against(self, compute: predict.Compute) -> Parity:
+        """Compares probabilities that an artefact's loader gives."""
+        actual = parity.outputs_of(compute, self.pixels.astype(np.float32))
+        return parity.compare(self.probabilities, actual, len(self.classifier.samples))
+
+    def signature(self, signature: Signature) -> Parity:
+        """Compares what a further signature gives."""
+        expected = parity.outputs_of(signature.expected, self.pixels)
+        actual = parity.outputs_of(signature.actual, self.pixels)
+        real = len(self.classifier.samples)
+        return parity.compare(expected, actual, real, signature.classes)
+
+
+def _write_one(name: str, reference: _Reference, directory: Path) -> dict[str, Any]:
     """Writes one artefact, loads it again and compares; returns its entry of the manifest."""
     say(f"writing {name}")
-    path = directory / FORMATS[name].file_name
-    FORMATS[name].write(model, path)
-    expected = parity.probabilities_of(predict.from_keras(model).compute, pixels)
-    if not np.allclose(expected.sum(-1), 1, atol=1e-3) or expected.min() < 0:
-        raise UserError(f"{source} does not give probabilities: export is for softmax classifiers")
-    actual = parity.probabilities_of(predict.load_model(path).compute, pixels)
-    result = parity.compare(expected, actual)
-    if not result.passed:
-        raise UserError(
-            f"{name} does not compute what {source} does: the largest error of a probability is "
-            f"{result.max_error:.3g} over {result.samples} samples, the tolerance "
-            f"{result.tolerance:g}; nothing was written"
-        )
+    kind = FORMATS[name]
+    path = directory / kind.file_name
+    report = kind.write(reference.classifier, path)
+    compared = {"serving_default": reference.against(predict.load_model(path).compute)}
+    if kind.signatures:
+        for called, signature in kind.signatures(reference.classifier, path).items():
+            compared[called] = reference.signature(signature)
+    for called, result in compared.items():
+        if failure := result.failure(kind.tolerance):
+            where = "" if called == "serving_default" else f" ({called})"
+            raise UserError(
+                f"{name}{where} does not compute what {reference.source} does: {failure}; "
+                "nothing was written"
+            )
     files = hashes(path)
     return {
         "path": path.name,
         "bytes": sum((directory / file).stat().st_size for file in files),
+        **report,
         "sha256": files,
-        "parity": {**asdict(result), "real_samples": real},
+        "tolerance": asdict(kind.tolerance),
+        "parity": {called: asdict(result) for called, result in compared.items()},
     }
 
 
-def _manifest(
-    path: Path, model: Any, preprocessing: Preprocessing, artefacts: dict[str, Any]
-) -> dict[str, Any]:
+def _manifest(path: Path, classifier: Classifier, artefacts: dict[str, Any]) -> dict[str, Any]:
     import keras
     import tensorflow as tf
 
+    preprocessing = classifier.preprocessing
     return {
         "versions": {
             "a2keras": __version__,
             "keras": keras.__version__,
             "tensorflow": tf.__version__,
         },
-        "model": {"name": model.name, "sha256": sha256(path)},
+        "model": {"name": classifier.model.name, "sha256": sha256(path)},
         "input": {
             "name": saved_model.INPUT,
             "shape": [None, *preprocessing.input_shape],

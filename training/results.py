@@ -9,12 +9,13 @@ from a2keras.training.computation import Computation
 from a2keras.training.data.source import Source
 from a2keras.training.plots import draw_curves
 from a2keras.training.run import Run
+from a2keras.training.samples import draw_samples
 
 
 def write(
     run: Run, computation: Computation, source: Source, history: list[dict], chosen: dict
 ) -> None:
-    """Writes model.keras, preprocessing.json, curves.png, and results.json last: then it is done.
+    """Writes the model and what goes with it, and results.json last: then the run is done.
 
     A fresh float32 model takes the weights. What is saved then has nothing of the training in it
     (synchronised batch normalisation, mixed precision, the optimizer) and loads anywhere.
@@ -33,6 +34,7 @@ def write(
         finished.save(partial)
         partial.replace(run.model_path)
         computation.preprocessing.save(run.path)
+        draw_samples(source, computation.preprocessing, run.recipe.seed).save(run.path)
         draw_curves(history, run.path / "curves.png")
         document = {
             "model": run.recipe.model,

@@ -76,8 +76,8 @@ def test_export_as_json(image_run, photos, tmp_path, capsys):
     commands.export([str(image_run / "model.keras"), *arguments, *samples])
     manifest = json.loads(capsys.readouterr().out)
     assert manifest == json.loads((tmp_path / "out/manifest.json").read_text())
-    assert manifest["artefacts"]["tflite_float32"]["parity"]["real_samples"] == 2
-    assert manifest["artefacts"]["tflite_float32"]["parity"]["samples"] == 10
+    assert manifest["artefacts"]["tflite_float32"]["parity"]["serving_default"]["real_samples"] == 2
+    assert manifest["artefacts"]["tflite_float32"]["parity"]["serving_default"]["samples"] == 10
 
 
 @pytest.mark.parametrize("name", ["saved_model", "model_float32.tflite", "."])

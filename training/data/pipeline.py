@@ -97,9 +97,16 @@ def training_batches(
 
 
 def plain_batches(
-    examples: Examples, batch_size: int, preprocessing: Preprocessing
+    examples: Examples,
+    batch_size: int,
+    preprocessing: Preprocessing,
+    indices: np.ndarray | None = None,
 ) -> tf.data.Dataset:
-    """The middle view of every example in order, for validation: (pixels, labels) batches."""
+    """The middle views of the examples `indices`, of all in order by default, without chance.
+
+    Yields:
+        (pixels, labels) as `training_batches`; the last batch may be smaller.
+    """
     labels = tf.constant(examples.labels)
 
     def example(index, key):
@@ -107,6 +114,7 @@ def plain_batches(
         view = tf.ensure_shape(preprocessing.crop(frames), preprocessing.input_shape)
         return tf.cast(view, "float32"), tf.one_hot(labels[index], len(preprocessing.labels))
 
-    order = tf.data.Dataset.range(len(examples)).batch(READ_AT_ONCE)
+    indices = np.arange(len(examples)) if indices is None else indices
+    order = tf.data.Dataset.from_tensor_slices(indices).batch(READ_AT_ONCE)
     keyed = order.map(lambda indices: (indices, examples.keys(indices)), 2).unbatch()
     return keyed.map(example, PARALLEL).batch(batch_size).prefetch(tf.data.AUTOTUNE)
