@@ -19,6 +19,9 @@ MAX_FRAMES = 20_000
 MAX_VIDEO_BYTES = 2 * 1024**3  # of all decoded frames together
 TIME_LIMIT = 120.0  # seconds for one file
 
+Part = tuple[float | None, float | None]  # seconds from which and to which
+WHOLE: Part = (None, None)
+
 
 class Video(NamedTuple):
     """A decoded video.
@@ -36,7 +39,8 @@ class Video(NamedTuple):
     def steady(self) -> np.ndarray:
         """The frames at a constant rate, see `sampling.steady_indices`."""
         indices = steady_indices(self.times)
-        return self.frames if len(indices) == len(self.times) else self.frames[indices]
+        everything = np.array_equal(indices, np.arange(len(self.times)))
+        return self.frames if everything else self.frames[indices]
 
 
 def read_video(path: Path_, short_side: int | None = None) -> np.ndarray:
@@ -98,43 +102,88 @@ def _within_time(path: Path_, work: Callable[[threading.Event], Video]) -> Video
 
 
 def _decode(
-    path: Path_,
-    source: Any,
-    short_side: int | None,
-    part: tuple[float | None, float | None],
-    gone: threading.Event,
+    path: Path_, source: Any, short_side: int | None, part: Part, gone: threading.Event
 ) -> Video:
-    import av
-
     frames: list[np.ndarray] = []
     times: list[float] = []
-    rate = None
-    try:
-        with av.open(source) as container:
-            rate = container.streams.video and container.streams.video[0].average_rate
-            for time, frame in _shown(path, container, part, gone):
-                if not frames:
-                    check_pixels(path, frame.width, frame.height)
-                    size = _reduced(frame.width, frame.height, short_side)
-                frames.append(_upright(frame, size))
-                times.append(time)
-                _check_amount(path, len(frames), frames[0].nbytes)
-    except av.FFmpegError as error:
-        reason = "is not a video that can be read"
-        if frames:
-            reason = f"is damaged or cut off after {len(frames)} frames"
-        raise DecodeError(path, f"{reason} ({error.strerror})") from error
-    if not frames and part != (None, None):
-        raise DecodeError(path, f"has no frame from {part[0] or 0:g} s to {part[1]} s")
-    if not frames:
-        raise DecodeError(path, "holds a video stream, but no frame of it decodes")
-    video = Video(np.stack(frames), np.array(times), float(rate or "nan"))
+    rate = float("nan")
+    for each in shown(path, source, gone, short_side, part):
+        assert each.pixels is not None
+        frames.append(each.pixels)
+        times.append(each.time)
+        rate = each.rate
+        # A header may tell at the first frame what would else be known after thousands.
+        promised = each.promised if part == WHOLE else 0
+        _check_amount(path, max(promised, len(frames)), frames[0].nbytes)
+    video = Video(np.stack(frames), np.array(times), rate)
     _check_amount(path, len(steady_indices(video.times)), frames[0].nbytes)
     return video
 
 
-def _shown(
-    path: Path_, container: Any, part: tuple[float | None, float | None], gone: threading.Event
+class Shown(NamedTuple):
+    """A frame as it is decoded.
+
+    Attributes:
+        time: seconds from the beginning of the stream; NaN where it has none.
+        pixels: uint8 RGB (H, W, 3), upright; None where they are not wanted.
+        rate: frames per second as the container says; NaN where it does not.
+        promised: number of frames as the container says; 0 where it does not.
+    """
+
+    time: float
+    pixels: np.ndarray | None
+    rate: float
+    promised: int
+
+
+def shown(
+    path: Path_,
+    source: Any,
+    gone: threading.Event,
+    short_side: int | None = None,
+    part: Part = WHOLE,
+    wanted: Callable[[int], bool] = lambda number: True,
+) -> Iterator[Shown]:
+    """Decodes a file frame by frame; all frames have the size of the first.
+
+    Args:
+        path: what the errors name.
+        source: what `opened` gives.
+        gone: where it is set, nobody waits any more, and the generator ends.
+        short_side: as in `decode_video`.
+        part: the times from which and to which frames are yielded.
+        wanted: whether the pixels of the n-th frame are.
+
+    Raises:
+        DecodeError: see `decode_video`, except for what limits all frames together.
+    """
+    import av
+
+    count = 0
+    size = None
+    try:
+        with av.open(source) as container:
+            streams = container.streams.video
+            rate = float((streams and streams[0].average_rate) or "nan")
+            for time, frame in _decoded(path, container, part, gone):
+                check_pixels(path, frame.width, frame.height)
+                size = size or _reduced(frame.width, frame.height, short_side)
+                pixels = _upright(frame, size) if wanted(count) else None
+                count += 1
+                yield Shown(time, pixels, rate, streams[0].frames)
+    except av.FFmpegError as error:
+        reason = "is not a video that can be read"
+        if count:
+            reason = f"is damaged or cut off after {count} frames"
+        raise DecodeError(path, f"{reason} ({error.strerror})") from error
+    if not count and not gone.is_set():
+        if part != WHOLE:
+            raise DecodeError(path, f"has no frame from {part[0] or 0:g} s to {part[1]} s")
+        raise DecodeError(path, "holds a video stream, but no frame of it decodes")
+
+
+def _decoded(
+    path: Path_, container: Any, part: Part, gone: threading.Event
 ) -> Iterator[tuple[float, Any]]:
     """The frames within `part`, each with its time from the beginning of the stream."""
     if container.format.name == "image2" or container.format.name.endswith("_pipe"):
@@ -142,6 +191,7 @@ def _shown(
     if not container.streams.video:
         raise DecodeError(path, "has no video stream")
     stream = container.streams.video[0]
+    check_pixels(path, stream.width, stream.height)  # before a decoder takes memory for them
     start, end = part
     origin = stream.start_time or 0
     if start:
@@ -154,7 +204,7 @@ def _shown(
             time = float("nan")
             if frame.pts is not None:
                 time = float((frame.pts - origin) * stream.time_base)
-            if part != (None, None) and not (start or 0) <= time < (end or float("inf")):
+            if part != WHOLE and not (start or 0) <= time < (end or float("inf")):
                 continue  # NaN, too: a frame without a time is in no part
             yield time, frame
         if gone.is_set():

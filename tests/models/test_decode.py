@@ -156,6 +156,15 @@ def test_variable_frame_rate_is_sampled_by_time(tmp_path):
     np.testing.assert_allclose(shown, [0, 2, 2, 3, 4, 5, 5, 6, 6], atol=0.2)
 
 
+def test_a_video_of_variable_rate_may_keep_its_number_of_frames(tmp_path):
+    """Every 100 ms, of 7 frames: the third is never nearest, the fifth is twice."""
+    times = [0, 100, 110, 120, 400, 500, 600]
+    greys = [np.full((34, 46, 3), 30 * number, np.uint8) for number in range(7)]
+    video = decode_video(encode(tmp_path / "vfr.mkv", greys, times=times))
+    shown = video.steady().mean(axis=(1, 2, 3)) / 30
+    np.testing.assert_allclose(shown, [0, 1, 3, 4, 4, 5, 6], atol=0.2)
+
+
 def test_a_part_between_two_times(tmp_path):
     """Frame t of 25 a second has the grey 5·t; keyframes are 12 frames apart."""
     greys = [np.full((34, 46, 3), 5 * number, np.uint8) for number in range(50)]
@@ -270,6 +279,18 @@ def test_limits_of_a_video(tmp_path, monkeypatch, limit, value, reason):
     with pytest.raises(DecodeError) as caught:
         read_video(path)
     assert str(caught.value) == f"{path}: {reason}"
+
+
+def test_a_header_beyond_the_limit_saves_decoding(tmp_path, monkeypatch):
+    path = encode(tmp_path / "video.mp4", [quarters(34, 46)] * 17)
+    converted = []
+    upright = video._upright
+    monkeypatch.setattr(video, "_upright", lambda *given: converted.append(1) or upright(*given))
+    monkeypatch.setattr(video, "MAX_FRAMES", 16)
+    with pytest.raises(DecodeError, match="has more than 16 frames"):
+        read_video(path)
+    assert len(converted) == 1
+    assert len(decode_video(path, start=0.2).frames) == 12  # a part of it is short enough
 
 
 def decoding_threads() -> list[threading.Thread]:
