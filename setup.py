@@ -31,7 +31,10 @@ setup(
         "a2keras.training.recipes",
         "a2keras.export",
     ],
-    package_data={"a2keras": ["py.typed"]},
+    package_data={
+        "a2keras": ["py.typed"],
+        "a2keras.export": ["page/*"],  # of `a2keras export --formats=web`
+    },
     install_requires=[
         "absl-py>=2.1",
         "av>=14",
@@ -49,6 +52,8 @@ setup(
         # Later metadata needs a newer protobuf than these have, without saying so.
         "io": ["tensorflow-io==0.37.1", "tensorflow>=2.17.1,<2.18", "tensorflow-metadata<1.18"],
         "jax": ["jax>=0.4.34"],
+        # The newest tf2onnx, the first that knows NumPy 2, and what runs its files.
+        "onnx": ["onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.17"],
         "prepare": ["apache-beam>=2.70,<3"],
         "torch": ["torch>=2.4"],
     },

@@ -49,19 +49,29 @@ def attention_maps(model: keras.Model, x: Any) -> dict[str, tuple[np.ndarray, ..
     Raises:
         ValueError: the model has no attention layer of a2keras.
     """
-    with _recording() as recorded:
-        model(x, training=False)
-    if not recorded:
+    _, maps = call_with_maps(model, x)
+    if not maps:
         raise ValueError(
             "attention_maps needs a model with an attention layer of a2keras. "
             f"Received: model={model.name!r} without one"
         )
-    maps: dict[str, tuple[np.ndarray, ...]] = {}
-    for name, arrays in recorded:
+    to_numpy = keras.ops.convert_to_numpy
+    return {name: tuple(map(to_numpy, tensors)) for name, tensors in maps.items()}
+
+
+def call_with_maps(model: keras.Model, x: Any) -> tuple[Any, dict[str, tuple]]:
+    """The outputs of a model and the maps of `attention_maps`, as tensors: also in a traced graph.
+
+    Returns:
+        (outputs, {layer name: maps}); the dictionary is empty for a model without attention layers.
+    """
+    with _recording() as recorded:
+        outputs = model(x, training=False)
+    maps: dict[str, tuple] = {}
+    for name, tensors in recorded:
         uses = sum(
             key == name or (key.startswith(f"{name}_") and key[len(name) + 1 :].isdigit())
             for key in maps
         )
-        key = name if name not in maps else f"{name}_{uses + 1}"
-        maps[key] = tuple(keras.ops.convert_to_numpy(array) for array in arrays)
-    return maps
+        maps[name if name not in maps else f"{name}_{uses + 1}"] = tuple(tensors)
+    return outputs, maps

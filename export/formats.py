@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from a2keras.export import litert, saved_model
+from a2keras.export import litert, onnx, saved_model, web
 from a2keras.export.parity import Tolerance
 
 if TYPE_CHECKING:  # it imports Keras, which `--help` does without
@@ -45,8 +45,19 @@ def _tflite_float32(classifier: "Classifier", path: Path) -> dict[str, Any]:
     return {}
 
 
+def _web_signatures(classifier: "Classifier", path: Path) -> dict[str, Signature]:
+    """The attention maps that the page draws. Their errors count in units of the largest weight."""
+    expected = web.maps_of_model(classifier.model)
+    return {
+        name: Signature(actual, expected[name], classes=False)
+        for name, actual in web.maps_of(path).items()
+    }
+
+
 FORMATS = {
     "saved_model": Format("saved_model", _saved_model),
     "tflite_float32": Format("model_float32.tflite", _tflite_float32),
+    "onnx": Format("model.onnx", onnx.write),
+    "web": Format("web", web.write, signatures=_web_signatures),
 }
 DEFAULT_FORMATS = ("saved_model", "tflite_float32")

@@ -1,0 +1,132 @@
+"""ONNX: one file for onnxruntime, on servers, in many languages and in the browser."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from a2keras.console import UserError, quiet_native_stderr
+from a2keras.export import saved_model
+
+if TYPE_CHECKING:  # it imports Keras, which `--help` does without
+    from a2keras.export.classifier import Classifier
+
+OPSET = 18  # the newest one that tf2onnx writes
+GATHER, DISTRIBUTION = "gather_{}", "distribution_{}"
+
+
+def write(classifier: "Classifier", path: Path, maps: bool = False) -> dict[str, Any]:
+    """Writes a classifier as `.onnx`: `pixels`, float32 (batch, *input_shape), to `probabilities`.
+
+    The batch is open. tf2onnx reads TensorFlow's graph, which is the one that has been trained;
+    the other ways lead through another backend of Keras.
+
+    Args:
+        classifier: the model.
+        path: the file to write.
+        maps: also give the maps of every double attention layer, as outputs `gather_0`,
+            `distribution_0`, `gather_1`, …, each (batch, *spatial, descriptors).
+
+    Returns:
+        The opset and the number of operations of each kind; with `maps`, the names of the layers
+        in the order of these outputs.
+
+    Raises:
+        UserError: a package is missing, or the network has an operation that ONNX lacks.
+    """
+    model = classifier.model
+    tf2onnx, onnx = _packages("tf2onnx", "onnx")
+    import tensorflow as tf
+
+    from a2keras.attention_maps import call_with_maps
+
+    layers: list[str] = []
+
+    def serve(pixels: Any) -> dict[str, Any]:
+        probabilities, named = call_with_maps(model, pixels)
+        outputs = {saved_model.OUTPUT: tf.cast(probabilities, tf.float32)}
+        if maps:
+            named = double_attention_only(named)
+            layers[:] = named
+            for number, (gather, distribution) in enumerate(named.values()):
+                outputs |= {GATHER.format(number): gather}
+                outputs |= {DISTRIBUTION.format(number): distribution}
+        return outputs
+
+    signature = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32, name=saved_model.INPUT)
+    logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
+    with quiet_native_stderr():
+        made, _ = tf2onnx.convert.from_function(
+            tf.function(serve, input_signature=[signature]), [signature], opset=OPSET
+        )
+    operations = Counter(node.op_type for node in made.graph.node)
+    # What it cannot convert, tf2onnx leaves in the file under TensorFlow's name.
+    if missing := sorted(name for name in operations if not onnx.defs.has(name, OPSET)):
+        raise UserError(f"no .onnx of {model.name}: ONNX lacks {', '.join(missing)}")
+    for value in [*made.graph.input, *made.graph.output]:
+        value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    onnx.checker.check_model(made, full_check=True)
+    path.write_bytes(made.SerializeToString())
+    report = {"opset": OPSET, "operations": dict(sorted(operations.items()))}
+    return report | {"attention": layers} if maps else report
+
+
+def double_attention_only(maps: dict[str, tuple]) -> dict[str, tuple]:
+    """Those of `attention_maps` that are pairs of gather and distribution maps."""
+    return {name: pair for name, pair in maps.items() if len(pair) == 2}
+
+
+def session(path: Path, threads: int | None = None) -> Any:
+    """An onnxruntime session on the CPU; by itself it takes all cores.
+
+    Raises:
+        UserError: onnxruntime is not installed.
+        Exception: one of onnxruntime's own, if the file is no model, or a damaged one.
+    """
+    (onnxruntime,) = _packages("onnxruntime")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(
+        path.read_bytes(), options, providers=["CPUExecutionProvider"]
+    )
+
+
+def load(
+    path: Path, threads: int | None = None
+) -> tuple[Callable[[np.ndarray], np.ndarray], tuple, tuple]:
+    """A file that `write` wrote: what computes, its input's and its output's shape, no batch.
+
+    Raises:
+        ValueError: it takes or gives something else than pixels and probabilities.
+        UserError, Exception: as `session`.
+    """
+    model = session(path, threads)
+    inputs = {each.name: each for each in model.get_inputs()}
+    outputs = {each.name: each for each in model.get_outputs()}
+    if list(inputs) != [saved_model.INPUT] or saved_model.OUTPUT not in outputs:
+        names = f"{', '.join(inputs)} → {', '.join(outputs)}"
+        raise ValueError(f"it must take pixels and give probabilities. Received: {names}")
+
+    def compute(batch: np.ndarray) -> np.ndarray:
+        return model.run([saved_model.OUTPUT], {saved_model.INPUT: batch})[0]
+
+    ends = inputs[saved_model.INPUT], outputs[saved_model.OUTPUT]
+    # An open size has a name where a fixed one has a number.
+    shapes = (tuple(n if isinstance(n, int) else None for n in each.shape[1:]) for each in ends)
+    return (compute, *shapes)
+
+
+def _packages(*names: str) -> list[Any]:
+    import importlib
+
+    try:
+        return [importlib.import_module(name) for name in names]
+    except ImportError as error:
+        raise UserError(
+            f"ONNX needs {error.name}, which is not installed: pip install 'a2keras[onnx]'"
+        ) from error

@@ -1,0 +1,46 @@
+// A worker: the network runs here, so that the page stays alive meanwhile.
+
+import * as ort from "./runtime/ort.js";
+
+ort.env.wasm.wasmPaths = { wasm: new URL("./runtime/ort.wasm", import.meta.url).href };
+// Threads need a page that its server has isolated (COOP and COEP headers).
+ort.env.wasm.numThreads = self.crossOriginIsolated
+  ? Math.min(4, navigator.hardwareConcurrency || 1)
+  : 1;
+
+let session;
+let document_;
+
+async function start(page) {
+  document_ = page;
+  const response = await fetch(page.model.path);
+  if (!response.ok) throw new Error(`${page.model.path}: ${response.status} ${response.statusText}`);
+  session = await ort.InferenceSession.create(await response.arrayBuffer(), {
+    executionProviders: ["wasm"],
+  });
+}
+
+async function classify(pixels) {
+  const tensor = new ort.Tensor("float32", pixels, [1, ...document_.shape]);
+  const begin = performance.now();
+  const outputs = await session.run({ [document_.input]: tensor });
+  const milliseconds = performance.now() - begin;
+  const plain = (name) => ({ data: outputs[name].data, dims: outputs[name].dims.slice(1) });
+  return {
+    milliseconds,
+    probabilities: outputs[document_.output].data,
+    attention: document_.attention.map(({ layer, gather, distribution }) => ({
+      layer,
+      gather: plain(gather),
+      distribution: plain(distribution),
+    })),
+  };
+}
+
+self.onmessage = async ({ data: { id, page, pixels } }) => {
+  try {
+    self.postMessage({ id, result: page ? await start(page) : await classify(pixels) });
+  } catch (error) {
+    self.postMessage({ id, error: String(error?.message ?? error) });
+  }
+};
