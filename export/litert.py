@@ -38,8 +38,12 @@ def write_float32(model: Any, path: Path) -> None:
     path.write_bytes(content)
 
 
-def interpreter(path: Path) -> Any:
+def interpreter(path: Path, threads: int | None = None) -> Any:
     """A LiteRT interpreter with its tensors allocated.
+
+    Args:
+        path: the file.
+        threads: None: as many as it takes by itself, which is one.
 
     Raises:
         ValueError, RuntimeError: the file is no LiteRT model, or a damaged one.
@@ -51,7 +55,7 @@ def interpreter(path: Path) -> Any:
     with warnings.catch_warnings(), quiet_native_stderr():
         # It is announced for deletion; its successor is a separate package.
         warnings.filterwarnings("ignore", message=r"\s*Warning: tf\.lite\.Interpreter is deprec")
-        made = tf.lite.Interpreter(model_content=content)
+        made = tf.lite.Interpreter(model_content=content, num_threads=threads)
         made.allocate_tensors()
     return made
 

@@ -155,16 +155,33 @@ class Preprocessing:
         Raises:
             ValueError: other numbers of crops, or 3 of what is letterboxed.
         """
-        if crops not in (1, 3) or (crops == 3 and self.fit != "crop"):
+        clips_of = [frames]
+        if self.is_video:
+            clips_of = [frames[self.indices(len(frames), start)] for start in even_starts(clips)]
+        return np.concatenate([self.crops(each, crops) for each in clips_of])
+
+    def crops(self, frames: np.ndarray, count: int = 1) -> np.ndarray:
+        """The test crops of an image, or of all frames of a clip alike.
+
+        Args:
+            frames: uint8 ([T,] H, W, 3).
+            count: see `views_of`.
+
+        Returns:
+            uint8 (count, *input_shape).
+
+        Raises:
+            ValueError: see `views_of`.
+        """
+        if count not in (1, 3) or (count == 3 and self.fit != "crop"):
             raise ValueError(
                 "`crops` must be 1, or 3 where `fit` is 'crop'. "
-                f"Received: crops={crops}, fit={self.fit!r}"
+                f"Received: crops={count}, fit={self.fit!r}"
             )
         height, width = frames.shape[-3:-1]
-        along = [0.5] if crops == 1 else [0.0, 0.5, 1.0]
+        along = [0.5] if count == 1 else [0.0, 0.5, 1.0]
         offsets = [(0.5, at) if width >= height else (at, 0.5) for at in along]
-        starts = even_starts(clips) if self.is_video else [0.5]
-        return np.stack([self.view(frames, start, at) for start in starts for at in offsets])
+        return np.stack([self.crop(frames, at) for at in offsets])
 
     def save(self, directory: str | Path) -> Path:
         """Writes `preprocessing.json` into a directory that exists, and returns its path."""

@@ -49,7 +49,7 @@ def test_what_is_no_model(tmp_path):
     for path in (tmp_path, tmp_path / "photo.jpg"):
         assert message_of(path) == (
             f"{path} is no model: expected a run, an export directory, a SavedModel, "
-            "a .keras or a .tflite file"
+            "a .keras, .tflite or .onnx file"
         )
     assert message_of(tmp_path / "absent") == f"{tmp_path / 'absent'} does not exist"
     (tmp_path / "recipe.json").write_text("{}")

@@ -1,0 +1,214 @@
+"""Models on disk, of every kind, as functions from pixels to probabilities."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from a2keras.console import UserError
+from a2keras.export import litert, safety, saved_model
+from a2keras.export.manifest import MANIFEST, read_manifest
+from a2keras.models.preprocessing.spec import FILE_NAME, Preprocessing
+
+Compute = Callable[[np.ndarray], np.ndarray]
+
+
+class Loaded(NamedTuple):
+    """A model as its loader gives it; sizes that it leaves open are None."""
+
+    compute: Compute  # float32 pixels (B, ...) → probabilities (B, classes)
+    input_shape: tuple[int | None, ...]  # without the batch
+    output_shape: tuple[int | None, ...]
+    batch: int | None = None  # examples that it takes at once; None: any number
+
+
+def load_model(path: Path, kind: str | None = None, threads: int | None = None) -> Loaded:
+    """Loads the model of a file or directory, without its preprocessing.
+
+    Args:
+        path: the model itself, see `locate`.
+        kind: what `locate` says of it.
+        threads: of LiteRT and ONNX; None: what the library takes by itself. TensorFlow has one
+            setting for the whole process.
+
+    Raises:
+        UserError: it cannot be loaded; names the path.
+    """
+    if kind is None:
+        path, kind = locate(path)
+    try:
+        return _LOADERS[kind](path, threads)
+    except UserError:
+        raise
+    except Exception as error:  # foreign bytes: the loaders raise errors of a dozen types
+        raise UserError(f"{path} cannot be loaded as {kind}: {safety.sentence(error)}") from error
+
+
+def check_shapes(path: Path, loaded: Loaded, preprocessing: Preprocessing) -> None:
+    """Whether a model takes what the preprocessing makes, and gives what its labels name."""
+    wanted, made = loaded.input_shape, preprocessing.input_shape
+    if len(wanted) != len(made) or any(
+        size not in (None, other) for size, other in zip(wanted, made, strict=True)
+    ):
+        raise UserError(f"{path} takes pixels of shape {wanted}, but {FILE_NAME} makes {made}")
+    labels = len(preprocessing.labels)
+    if loaded.output_shape not in ((labels,), (None,)):
+        raise UserError(
+            f"{path} gives outputs of shape {loaded.output_shape}, but {FILE_NAME} names "
+            f"{labels} classes"
+        )
+
+
+def locate(path: Path) -> tuple[Path, str]:
+    """The file or directory of the model itself, and its kind."""
+    if not path.exists():
+        raise UserError(f"{path} does not exist")
+    if path.is_file() and path.suffix in (".keras", ".tflite", ".onnx"):
+        return path, path.suffix[1:]
+    if (path / MANIFEST).is_file():
+        return locate(path / next(iter(read_manifest(path)["artefacts"].values()))["path"])
+    if (path / "model.keras").is_file():
+        return path / "model.keras", "keras"
+    if (path / "saved_model.pb").is_file():
+        return path, "saved_model"
+    if (path / "model.onnx").is_file():  # a page for the browser
+        return path / "model.onnx", "onnx"
+    if (path / "recipe.json").is_file():
+        raise UserError(f"the run {path} holds no model.keras: its training has not finished")
+    raise UserError(
+        f"{path} is no model: expected a run, an export directory, a SavedModel, "
+        "a .keras, .tflite or .onnx file"
+    )
+
+
+def load_keras(path: Path) -> Any:
+    """The Keras model of a `.keras` file, without its optimizer.
+
+    Raises:
+        UserError: no whole `.keras` file, code in it, or not one input and one output.
+    """
+    safety.check_keras(path)
+    import keras
+
+    # Registers the layers of a2keras: the command does not import them all by itself.
+    import a2keras.channel_groups
+    import a2keras.double_attention
+    import a2keras.non_local
+    import a2keras.squeeze_excitation  # noqa: F401
+
+    try:
+        model = keras.models.load_model(path, compile=False)
+        if len(model.inputs) != 1 or len(model.outputs) != 1:
+            raise ValueError("it must have one input and one output")
+        # An input that was saved as a list of one would have to be given as one.
+        return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+    except Exception as error:  # whatever a damaged archive or a foreign layer gives rise to
+        raise UserError(f"{path} cannot be loaded as keras: {safety.sentence(error)}") from error
+
+
+def from_keras(model: Any) -> Loaded:
+    """A Keras model of one input and one output, from NumPy to NumPy."""
+    from keras import ops
+
+    def compute(batch: np.ndarray) -> np.ndarray:
+        return ops.convert_to_numpy(model(batch, training=False)).astype(np.float32)
+
+    return Loaded(compute, tuple(model.input_shape[1:]), tuple(model.output_shape[1:]))
+
+
+def from_saved_model(path: Path) -> Loaded:
+    """The `serving_default` signature of a SavedModel that `saved_model.write` wrote."""
+    import tensorflow as tf
+
+    safety.check_saved_model(path)
+    loaded = tf.saved_model.load(str(path))
+    if "serving_default" not in loaded.signatures:
+        raise ValueError("it has no serving_default signature")
+    serve = loaded.signatures["serving_default"]
+    inputs, outputs = serve.structured_input_signature[1], serve.structured_outputs
+    if list(inputs) != [saved_model.INPUT] or saved_model.OUTPUT not in outputs:
+        names = f"{', '.join(inputs)} → {', '.join(outputs)}"
+        raise ValueError(f"its signature must be pixels → probabilities. Received: {names}")
+    pixels, probabilities = inputs[saved_model.INPUT], outputs[saved_model.OUTPUT]
+
+    def compute(batch: np.ndarray) -> np.ndarray:
+        _ = loaded  # holds the variables; the signature alone would let them go
+        given = tf.cast(batch, pixels.dtype)
+        return serve(**{saved_model.INPUT: given})[saved_model.OUTPUT].numpy()
+
+    count = pixels.shape[0]
+    shapes = (tuple(each.shape.as_list()[1:]) for each in (pixels, probabilities))
+    return Loaded(compute if count is None else _in_batches(compute, count), *shapes, batch=count)
+
+
+def from_tflite(path: Path, threads: int | None = None) -> Loaded:
+    """A `.tflite` file of one input and one output, with a fixed batch.
+
+    Integers are the file's own numbers: the scale and the zero point of its input and output, with
+    which they stand for pixels and probabilities, are applied here.
+    """
+    safety.check_tflite(path.read_bytes())
+    model = litert.interpreter(path, threads)
+    inputs, outputs = model.get_input_details(), model.get_output_details()
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise ValueError("it must have one input and one output")
+    (taken,), (given,) = inputs, outputs
+    count = int(taken["shape"][0])
+
+    def compute(batch: np.ndarray) -> np.ndarray:
+        model.set_tensor(taken["index"], _quantised(batch, taken))
+        model.invoke()
+        return _real(model.get_tensor(given["index"]), given)
+
+    shapes = (tuple(map(int, each["shape"][1:])) for each in (taken, given))
+    return Loaded(_in_batches(compute, count), *shapes, batch=count)
+
+
+def from_onnx(path: Path, threads: int | None = None) -> Loaded:
+    """An `.onnx` file that `onnx.write` wrote."""
+    from a2keras.export import onnx
+
+    return Loaded(*onnx.load(path, threads))
+
+
+def _quantised(values: np.ndarray, details: dict[str, Any]) -> np.ndarray:
+    """Values as a tensor of LiteRT holds them."""
+    dtype = details["dtype"]
+    if not np.issubdtype(dtype, np.integer):
+        return values.astype(dtype)
+    scale, zero = details["quantization"]
+    limits = np.iinfo(dtype)
+    numbers = values if scale == 0 else np.round(values / scale) + zero  # 0: not quantised
+    return np.clip(np.round(numbers), limits.min, limits.max).astype(dtype)
+
+
+def _real(numbers: np.ndarray, details: dict[str, Any]) -> np.ndarray:
+    """What a tensor of LiteRT stands for, as float32."""
+    scale, zero = details["quantization"]
+    if not np.issubdtype(details["dtype"], np.integer) or scale == 0:
+        return numbers.astype(np.float32)
+    return ((numbers.astype(np.float32) - zero) * scale).astype(np.float32)
+
+
+def _in_batches(compute: Compute, size: int) -> Compute:
+    """For a model of a fixed batch: any number of examples; what is missing is the last again."""
+
+    def padded(batch: np.ndarray) -> np.ndarray:
+        missing = size - len(batch)
+        return batch if missing == 0 else np.concatenate([batch, *[batch[-1:]] * missing])
+
+    def all_of(batch: np.ndarray) -> np.ndarray:
+        starts = range(0, len(batch), size)
+        outputs = [compute(padded(batch[start : start + size])) for start in starts]
+        return np.concatenate(outputs)[: len(batch)]
+
+    return all_of
+
+
+_LOADERS: dict[str, Callable[[Path, int | None], Loaded]] = {
+    "keras": lambda path, threads: from_keras(load_keras(path)),
+    "onnx": from_onnx,
+    "saved_model": lambda path, threads: from_saved_model(path),
+    "tflite": from_tflite,
+}
