@@ -60,7 +60,7 @@ def write(classifier: "Classifier", path: Path, maps: bool = False) -> dict[str,
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
     with quiet_native_stderr():
         made, _ = tf2onnx.convert.from_function(
-            tf.function(serve, input_signature=[signature]), [signature], opset=OPSET
+            tf.function(serve, autograph=False), [signature], opset=OPSET
         )
     operations = Counter(node.op_type for node in made.graph.node)
     # What it cannot convert, tf2onnx leaves in the file under TensorFlow's name.

@@ -1,0 +1,168 @@
+"""ONNX files: they compute what their model does, for any batch, with and without the maps."""
+
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from a2keras import DoubleAttention, NonLocal, attention_maps, models
+from a2keras.console import UserError
+from a2keras.export import onnx
+from a2keras.export.classifier import Classifier
+from a2keras.export.exporting import export
+from a2keras.export.parity import natural_pixels
+from a2keras.export.predict import load, load_model
+from a2keras.models.preprocessing import Preprocessing, normalisation
+
+pytest.importorskip("onnxruntime", reason="needs a2keras[onnx]")
+pytest.importorskip("tf2onnx", reason="needs a2keras[onnx]")
+
+
+def randomise(model: keras.Model, seed: int = 5) -> keras.Model:
+    """Statistics, offsets and the projections that start at zero: all of them matter then."""
+    generator = np.random.default_rng(seed)
+    for weight in model.weights:
+        value = weight.numpy()
+        if "variance" in weight.path or "gamma" in weight.path:
+            value = generator.uniform(0.5, 1.5, value.shape)
+        elif not value.any():
+            value = generator.normal(0, 0.1, value.shape)
+        weight.assign(value)
+    return model
+
+
+def as_classifier(model: keras.Model, frames: int | None = None) -> Classifier:
+    labels = tuple(f"class {i}" for i in range(model.output_shape[-1]))
+    spec = Preprocessing(labels, size=model.input_shape[-2], frames=frames)
+    nothing = np.zeros((0, *spec.input_shape), np.uint8)
+    return Classifier(model, spec, nothing, nothing)
+
+
+def classifier_with_pools() -> Classifier:
+    """Convolution, both poolings and two attention layers in three dimensions, of one's own."""
+    pixels = keras.Input((5, 17, 17, 3))
+    x = normalisation()(pixels)
+    x = keras.layers.Conv3D(7, 3, strides=(1, 2, 2), padding="same", activation="relu")(x)
+    x = keras.layers.MaxPooling3D((1, 3, 3), (1, 2, 2), padding="same")(x)
+    x = DoubleAttention(3, 11, name="first")(x)
+    x = keras.layers.AveragePooling3D((2, 2, 2), (1, 1, 1))(x)
+    x = NonLocal(3, name="rival")(x)
+    x = DoubleAttention(5, 2, pre_activation=True, name="second")(x)
+    x = keras.layers.GlobalAveragePooling3D()(x)
+    x = keras.layers.Dense(13, activation="softmax")(x)
+    return as_classifier(randomise(keras.Model(pixels, x, name="pools")), frames=5)
+
+
+def test_any_batch_and_the_maps(tmp_path):
+    classifier = classifier_with_pools()
+    report = onnx.write(classifier, tmp_path / "model.onnx", maps=True)
+    assert report["opset"] == 18
+    assert report["attention"] == ["first", "second"]
+    assert report["operations"]["MaxPool"] == 1
+    session = onnx.session(tmp_path / "model.onnx")
+    assert [each.name for each in session.get_inputs()] == ["pixels"]
+    shapes = {each.name: each.shape for each in session.get_outputs()}
+    assert shapes == {
+        "probabilities": ["batch", 13],
+        "gather_0": ["batch", 5, 5, 5, 11],
+        "distribution_0": ["batch", 5, 5, 5, 11],
+        "gather_1": ["batch", 4, 4, 4, 2],
+        "distribution_1": ["batch", 4, 4, 4, 2],
+    }
+    for count in (1, 3):
+        pixels = natural_pixels((5, 17, 17, 3), count, seed=7).astype("float32")
+        given = dict(zip(shapes, session.run(list(shapes), {"pixels": pixels}), strict=True))
+        expected = classifier.model(pixels, training=False).numpy()
+        assert np.ptp(expected, axis=-1).min() > 0.05  # not flat
+        np.testing.assert_allclose(given["probabilities"], expected, atol=2e-6)
+        maps = attention_maps(classifier.model, pixels)
+        for number, layer in enumerate(("first", "second")):
+            for name, array in zip(("gather", "distribution"), maps[layer], strict=True):
+                np.testing.assert_allclose(given[f"{name}_{number}"], array, atol=2e-6)
+
+
+def test_the_loader_gives_probabilities(tmp_path):
+    classifier = classifier_with_pools()
+    report = onnx.write(classifier, tmp_path / "model.onnx")
+    assert "attention" not in report
+    loaded = load_model(tmp_path / "model.onnx", threads=1)
+    assert (loaded.input_shape, loaded.output_shape) == ((5, 17, 17, 3), (13,))
+    pixels = natural_pixels((5, 17, 17, 3), 2, seed=7).astype("float32")
+    expected = classifier.model(pixels, training=False).numpy()
+    np.testing.assert_allclose(loaded.compute(pixels), expected, atol=2e-6)
+
+
+def test_an_export_with_its_manifest(image_run, tmp_path):
+    manifest = export(image_run, tmp_path / "export", ["onnx"])
+    entry = manifest["artefacts"]["onnx"]
+    assert (entry["path"], entry["opset"]) == ("model.onnx", 18)
+    assert entry["operations"]["Conv"] == 1
+    assert entry["parity"]["serving_default"]["max_error"] < 2e-6
+    pixels = natural_pixels((17, 17, 3), 2, seed=11)
+    expected = load(image_run).probabilities(pixels)
+    actual = load(tmp_path / "export" / "model.onnx").probabilities(pixels)
+    np.testing.assert_allclose(actual, expected, atol=2e-6)
+
+
+# Of every kind: 3D pooling and its padding, grouped and depthwise convolutions, channel shuffle,
+# double attention. The whole zoo has been converted by hand, see docs/web.md.
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["a2_resnet11_video", "mobilenet_v2", "shufflenet_v2", "i3d"])
+def test_networks_of_the_zoo(name, tmp_path):
+    frames = 8 if models.is_video(name) else None
+    shape = (frames, 32, 32, 3) if frames else (32, 32, 3)
+    pixels = keras.Input(shape)
+    model = models.build(name, classes=5, input_tensor=normalisation()(pixels))
+    classifier = as_classifier(randomise(model), frames)
+    onnx.write(classifier, tmp_path / "model.onnx")
+    sample = natural_pixels(shape, 2, seed=3).astype("float32")
+    expected = model(sample, training=False).numpy()
+    assert np.ptp(expected, axis=-1).min() > 0.01
+    actual = load_model(tmp_path / "model.onnx").compute(sample)
+    np.testing.assert_allclose(actual, expected, atol=5e-6)
+
+
+def test_an_operation_that_onnx_lacks_is_named(tmp_path):
+    pixels = keras.Input((7, 7, 3))
+    x = keras.ops.erfinv(keras.layers.GlobalAveragePooling2D()(pixels) / 255.0)
+    model = keras.Model(pixels, keras.ops.softmax(x), name="odd")
+    with pytest.raises(UserError, match=r"no \.onnx of odd: ONNX lacks Erfinv"):
+        onnx.write(as_classifier(model), tmp_path / "model.onnx")
+    assert not (tmp_path / "model.onnx").exists()
+
+
+@pytest.mark.parametrize("missing", ["tf2onnx", "onnxruntime"])
+def test_what_to_install_is_said(missing, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, missing, None)
+    use = onnx.session if missing == "onnxruntime" else onnx_of_pools
+    with pytest.raises(UserError, match=rf"ONNX needs {missing}.*pip install 'a2keras\[onnx\]'"):
+        use(tmp_path / "model.onnx")
+
+
+def onnx_of_pools(path: Path) -> None:
+    onnx.write(classifier_with_pools(), path)
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "text"])
+def test_a_damaged_file_is_one_sentence(damage, image_run, tmp_path):
+    export(image_run, tmp_path / "export", ["onnx"])
+    whole = (tmp_path / "export" / "model.onnx").read_bytes()
+    path = tmp_path / "model.onnx"
+    path.write_bytes({"empty": b"", "cut": whole[:-200], "text": b"no model"}[damage])
+    with pytest.raises(UserError, match=r"model\.onnx cannot be loaded as onnx: \S.+"):
+        load_model(path)
+
+
+def test_another_signature_is_refused(tmp_path):
+    from onnx import TensorProto, helper
+
+    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 3]) for n in ("x", "y")]
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", ends[:1], ends[1:])
+    opset = [helper.make_opsetid("", 18)]
+    (tmp_path / "model.onnx").write_bytes(
+        helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString()
+    )
+    with pytest.raises(UserError, match=r"must take pixels and give probabilities.*x → y"):
+        load_model(tmp_path / "model.onnx")
