@@ -1,4 +1,4 @@
-"""`a2keras export` and `a2keras predict`."""
+"""`a2keras export`."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from absl import flags
 
 from a2keras.command_line import parse
-from a2keras.console import UserError, print_json, progress, say
+from a2keras.console import UserError, print_json
 
 
 def export(arguments: list[str]) -> None:
@@ -86,63 +86,3 @@ def _parity_table(manifest: dict[str, Any]) -> str:
             f"{parity['mean_error']:>10.1e}{'' if top1 is None else f'{top1:.1%}':>8}".rstrip()
         )
     return "\n".join(lines)
-
-
-def predict(arguments: list[str]) -> None:
-    values, positional = parse(
-        "a2keras predict ARTEFACT FILE… [--top=5] [--format=json]",
-        "Classifies images or videos with a run, a .keras file, a SavedModel, a .tflite file or "
-        "an export directory. Files that cannot be read are told at the end, with exit code 2.",
-        _predict_flags,
-        arguments,
-    )
-    if len(positional) < 2:
-        raise UserError("give an artefact and at least one file to classify")
-    from a2keras.export.predict import load
-
-    artefact = load(positional[0])
-    predictions, errors = _classify(artefact, positional[1:], values.top)
-    if values.format == "json":
-        print_json(
-            {
-                "artefact": str(artefact.path),
-                "kind": artefact.kind,
-                "predictions": predictions,
-                "errors": errors,
-            }
-        )
-    else:
-        print("\n".join(map(_as_text, predictions)))
-    if errors:
-        for error in errors:
-            say(error["error"])
-        raise UserError(f"{len(errors)} of {len(positional) - 1} files could not be classified")
-
-
-def _predict_flags(values: flags.FlagValues) -> None:
-    flags.DEFINE_integer("top", 5, "how many classes to print", lower_bound=1, flag_values=values)
-    flags.DEFINE_enum("format", "text", ["text", "json"], "how to print", flag_values=values)
-
-
-def _classify(artefact: Any, files: list[str], top: int) -> tuple[list[dict], list[dict]]:
-    from a2keras.models.preprocessing.errors import DecodeError
-
-    predictions, errors = [], []
-    for file in progress(files, "predict") if len(files) > 1 else files:
-        try:
-            views = artefact.preprocessing.views(file)
-        except DecodeError as error:
-            errors.append({"file": file, "error": str(error)})
-            continue
-        scores = artefact.probabilities(views).mean(axis=0)
-        best = (-scores).argsort(kind="stable")[:top]
-        named = [(artefact.preprocessing.labels[i], round(float(scores[i]), 6)) for i in best]
-        predictions.append(
-            {"file": file, "top": [{"label": name, "probability": p} for name, p in named]}
-        )
-    return predictions, errors
-
-
-def _as_text(prediction: dict) -> str:
-    lines = [f"  {entry['probability']:>7.2%}  {entry['label']}" for entry in prediction["top"]]
-    return "\n".join([prediction["file"], *lines])

@@ -13,6 +13,7 @@ from a2keras.console import UserError
 from a2keras.export import commands
 from a2keras.export.parity import natural_pixels
 from a2keras.export.predict import load
+from a2keras.export.predict_command import predict
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +83,9 @@ def test_export_as_json(image_run, photos, tmp_path, capsys):
 
 @pytest.mark.parametrize("name", ["saved_model", "model_float32.tflite", "."])
 def test_all_artefacts_predict_the_same(image_run, image_export, photos, name, capsys):
-    commands.predict([str(image_run), *map(str, photos), "--format=json"])
+    predict([str(image_run), *map(str, photos), "--format=json"])
     expected = json.loads(capsys.readouterr().out)["predictions"]
-    commands.predict([str(image_export / name), *map(str, photos), "--format=json"])
+    predict([str(image_export / name), *map(str, photos), "--format=json"])
     actual = json.loads(capsys.readouterr().out)["predictions"]
     assert [entry["file"] for entry in actual] == [str(photo) for photo in photos]
     for one, other in zip(expected, actual, strict=True):
@@ -96,7 +97,7 @@ def test_all_artefacts_predict_the_same(image_run, image_export, photos, name, c
 
 
 def test_predict_as_text(video_export, video, capsys):
-    commands.predict([str(video_export), str(video), "--top=2"])
+    predict([str(video_export), str(video), "--top=2"])
     file, first, second = capsys.readouterr().out.splitlines()
     artefact = load(video_export)
     (scores,) = artefact.probabilities(artefact.preprocessing.views(video))
@@ -113,7 +114,7 @@ def test_files_that_cannot_be_read_are_told(image_run, photos, tmp_path, capsys)
     text.write_text("no image")
     files = [str(photos[0]), str(text), "absent.jpg"]
     with pytest.raises(UserError) as caught:
-        commands.predict([str(image_run), *files, "--format=json"])
+        predict([str(image_run), *files, "--format=json"])
     assert str(caught.value) == "2 of 3 files could not be classified"
     out, err = capsys.readouterr()
     document = json.loads(out)
@@ -135,8 +136,8 @@ def test_messages(image_run, tmp_path):
             [str(image_run), f"--output={tmp_path / 'out'}", f"--samples={tmp_path}"],
             f"--samples={tmp_path} holds no image and no video",
         ),
-        (commands.predict, ["a"], "give an artefact and at least one file to classify"),
-        (commands.predict, ["absent", "a.png"], "absent does not exist"),
+        (predict, ["a"], "give an artefact and at least one file to classify"),
+        (predict, ["absent", "a.png"], "absent does not exist"),
     ):
         with pytest.raises(UserError) as caught:
             command(arguments)

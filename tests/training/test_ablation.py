@@ -10,6 +10,7 @@ import pytest
 
 from a2keras.console import UserError
 from a2keras.counting import count
+from a2keras.measuring import forget_peak, peak_resident
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.models.variants import TABLES
 from a2keras.training import ablation as module
@@ -19,7 +20,7 @@ from a2keras.training.ablation_report import markdown
 from a2keras.training.ablation_rows import key, network_of, recipe_of
 from a2keras.training.config import Recipe
 from a2keras.training.plots import apart
-from a2keras.training.step_cost import costs, forget_peak, measure, peak_resident
+from a2keras.training.step_cost import costs, measure
 
 VIDEO = Recipe("mine", task="video", size=8, frames=3, batch_size=4)
 
@@ -76,7 +77,7 @@ def test_tables_share_the_runs_of_one_network():
 
 
 def test_costs_are_measured_in_a_process_of_their_own():
-    recipe = dataclasses.replace(VIDEO, model="a2_resnet11_video", size=16)
+    recipe = dataclasses.replace(VIDEO, model="a2_resnet11_video", attention="none", size=16)
     found = measure(recipe, ("a", "b"), "none", None)
     counted = count(network.build(recipe, Preprocessing(("a", "b"), 16, frames=3)))
     for name in ("parameters", "multiply_adds", "planned_multiply_adds", "activation_bytes"):

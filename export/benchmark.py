@@ -1,0 +1,171 @@
+"""How fast artefacts are and what they take: each in a process of its own, by turns."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from a2keras import __version__
+from a2keras.console import UserError, progress
+
+CALLS_A_ROUND = 5
+MIB = 2**20
+
+
+def benchmark(
+    paths: Sequence[str],
+    repeats: int = 50,
+    batch: int = 8,
+    threads: int | None = None,
+    warm_up: int = 5,
+) -> dict[str, Any]:
+    """Times artefacts in rounds: in each, every artefact has its turn, to and fro.
+
+    What slows the machine down for a while then slows all of them alike. The ratios are medians of
+    the rounds' own ratios.
+
+    Args:
+        paths: of artefacts, anything that `predict.load` takes.
+        repeats: calls of each with one example; a batch is run once for every five of them.
+        batch: examples of a batch, where an artefact does not fix that.
+        threads: of each library; None: one for every core that this process may use.
+        warm_up: calls of each before, which are not timed.
+
+    Returns:
+        `threads`, `repeats`, `a2keras`, and of each of `artefacts`: what `Bench` tells;
+        `latency_median`, `latency_p95` (seconds, one example) and `latency_ratio` to the first's;
+        `examples_per_second` (median, in batches) and `throughput_ratio`.
+
+    Raises:
+        UserError: an artefact that does not load or run.
+    """
+    for path in paths:  # the rest is for the workers to say: this process loads no library
+        if not Path(path).exists():
+            raise UserError(f"{path} does not exist")
+    threads = threads or _cores()
+    requests = [
+        {"path": path, "threads": threads, "batch": batch, "warm_up": warm_up} for path in paths
+    ]
+    with contextlib.ExitStack() as stack:
+        workers = [stack.enter_context(_worker(request)) for request in requests]
+        about = [worker.ask(request) for worker, request in zip(workers, requests, strict=True)]
+        latencies: list[list[list[float]]] = [[] for _ in workers]
+        batches: list[list[float]] = [[] for _ in workers]
+        rounds = -(-repeats // CALLS_A_ROUND)
+        for number in progress(range(rounds), "benchmark", "round"):
+            order = range(len(workers)) if number % 2 == 0 else reversed(range(len(workers)))
+            calls = min(CALLS_A_ROUND, repeats - number * CALLS_A_ROUND)
+            for index in order:
+                workers[index].run(1, batched=False)  # the others have had the caches meanwhile
+                latencies[index].append(workers[index].run(calls, batched=False))
+                if about[index]["batch"] > 1:
+                    batches[index] += workers[index].run(1, batched=True)
+                else:
+                    batches[index].append(float(np.median(latencies[index][-1])))
+        for entry, worker in zip(about, workers, strict=True):
+            entry |= worker.ask({})
+    for entry, own, times in zip(about, latencies, batches, strict=True):
+        flat = np.concatenate(own)
+        entry["latency_median"] = float(np.median(flat))
+        entry["latency_p95"] = float(np.quantile(flat, 0.95))
+        entry["latency_ratio"] = _ratio([*map(np.median, own)], [*map(np.median, latencies[0])])
+        entry["examples_per_second"] = entry["batch"] / float(np.median(times))
+        pace = entry["batch"] / np.array(times)
+        entry["throughput_ratio"] = _ratio(pace, about[0]["batch"] / np.array(batches[0]))
+    return {"a2keras": __version__, "threads": threads, "repeats": repeats, "artefacts": about}
+
+
+def table(document: dict[str, Any]) -> str:
+    """What `benchmark` has found, as text."""
+    artefacts = document["artefacts"]
+    width = max(8, *(len(_name(entry)) for entry in artefacts)) + 2
+    threads, repeats = document["threads"], document["repeats"]
+    lines = [
+        f"{artefacts[0]['device']}; {threads} thread{'s' * (threads > 1)}; {repeats} calls each",
+        f"{'artefact':<{width}}{'MiB':>8}{'load s':>8}{'median ms':>11}{'p95 ms':>9}{'×':>7}"
+        f"{'batch':>7}{'examples/s':>12}{'×':>7}{'memory MiB':>12}",
+    ]
+    lines += [
+        f"{_name(entry):<{width}}{entry['bytes'] / MIB:>8.2f}{entry['load_seconds']:>8.2f}"
+        f"{1e3 * entry['latency_median']:>11.2f}{1e3 * entry['latency_p95']:>9.2f}"
+        f"{entry['latency_ratio']:>7.2f}{entry['batch']:>7}{entry['examples_per_second']:>12.1f}"
+        f"{entry['throughput_ratio']:>7.2f}{entry['peak_bytes'] / MIB:>12.1f}"
+        for entry in artefacts
+    ]
+    return "\n".join(lines)
+
+
+def _name(entry: dict[str, Any]) -> str:
+    """The last two parts of a path: exports of several models have equal names."""
+    return str(Path(*Path(entry["path"]).parts[-2:]))
+
+
+def _ratio(values: Any, first: Any) -> float:
+    return float(np.median(np.divide(values, first)))
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):  # Linux: what a container or taskset leaves
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class Worker:
+    """The other end of `benchmark_worker`."""
+
+    def __init__(self, process: subprocess.Popen, errors: Any, path: str) -> None:
+        self._process, self._errors, self._path = process, errors, path
+
+    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The answer to a request. Raises `UserError` if the process has ended or cannot go on."""
+        assert self._process.stdin and self._process.stdout
+        line = ""
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+            line = self._process.stdout.readline()
+        if line:
+            answer: dict[str, Any] = json.loads(line)
+            if "mistake" in answer:
+                raise UserError(answer["mistake"])
+            return answer
+        code = self._process.wait()
+        self._errors.seek(0)
+        reason = (self._errors.read().strip().splitlines() or ["no reason was given"])[-1]
+        if code < 0:  # a native library has crashed, or memory has run out
+            reason = f"its process was ended by signal {-code}"
+        raise UserError(f"{self._path} cannot be measured: {reason}")
+
+    def run(self, count: int, batched: bool) -> list[float]:
+        """See `Bench.run`."""
+        seconds: list[float] = self.ask({"count": count, "batched": batched})["seconds"]
+        return seconds
+
+
+@contextlib.contextmanager
+def _worker(request: dict[str, Any]) -> Iterator[Worker]:
+    threads = str(request["threads"])
+    names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", **dict.fromkeys(names, threads)}
+    command = [sys.executable, "-m", "a2keras.export.benchmark_worker"]
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env=environment,
+        )
+        try:
+            yield Worker(process, errors, request["path"])
+        finally:
+            process.kill()
+            process.communicate()

@@ -1,0 +1,121 @@
+"""One artefact of a benchmark, in a process that holds nothing else.
+
+`python -m a2keras.export.benchmark_worker` reads requests, a JSON document a line, from standard
+input, and answers each on standard output. The first request is to load, see `Bench`.
+"""
+
+import contextlib
+import importlib
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from a2keras import measuring
+from a2keras.console import UserError
+
+# What is imported before memory is counted: it is the library's, whatever the model.
+RUNTIMES = {
+    "keras": "keras",
+    "onnx": "onnxruntime",
+    "saved_model": "tensorflow",
+    "tflite": "tensorflow",
+}
+
+
+class Bench:
+    """A loaded artefact and the pixels that it is timed on."""
+
+    def __init__(self, path: str, threads: int, batch: int, warm_up: int) -> None:
+        """Loads it and runs it a few times with one example.
+
+        Args:
+            path: anything that `predict.load` takes.
+            threads: see `load_model`.
+            batch: examples of a batch, where the artefact does not fix that.
+            warm_up: calls that are not timed, but for the first.
+        """
+        from a2keras.export.loaders import locate
+
+        self._kind = locate(Path(path))[1]
+        with contextlib.suppress(ImportError):  # the loader says what is missing
+            importlib.import_module(RUNTIMES[self._kind])
+        from a2keras.export import parity, predict
+
+        self._before = measuring.forget_peak()
+        start = time.perf_counter()
+        self._artefact = predict.load(path, threads)
+        self._load = time.perf_counter() - start
+        self._size = self._artefact.batch or batch
+        shape = self._artefact.preprocessing.input_shape
+        self._pixels = parity.natural_pixels(shape, 1).astype("float32")
+        self._batch = self._pixels.repeat(self._size, axis=0)
+        self._artefact.probabilities(self._pixels)  # refuses what gives no probabilities
+        self._first = time.perf_counter() - start - self._load
+        self.run(warm_up, batched=False)
+        self._peak = self._peak_now()
+
+    def about(self) -> dict[str, Any]:
+        """What is known once it has been loaded; seconds and bytes."""
+        device, peak = self._peak
+        return {
+            "path": str(self._artefact.path),
+            "kind": self._kind,
+            "bytes": size_of(self._artefact.path),
+            "load_seconds": self._load,
+            "first_seconds": self._first,
+            "batch": self._size,
+            "peak_bytes": peak,
+            "device": device,
+        }
+
+    def run(self, count: int, batched: bool) -> dict[str, Any]:
+        """The seconds of so many calls, each with one example or a batch."""
+        pixels = self._batch if batched else self._pixels
+        seconds = []
+        for _ in range(count):
+            start = time.perf_counter()
+            self._artefact.compute(pixels)
+            seconds.append(time.perf_counter() - start)
+        return {"seconds": seconds}
+
+    def finish(self) -> dict[str, Any]:
+        """The peak of memory after all calls, those with batches among them."""
+        return {"batch_peak_bytes": self._peak_now()[1]}
+
+    def _peak_now(self) -> tuple[str, int]:
+        if self._kind in ("keras", "saved_model"):
+            return measuring.peak_memory(self._before)[:2]
+        return measuring.processor(), measuring.peak_resident() - self._before
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files of a directory."""
+    files = [path] if path.is_file() else path.rglob("*")
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def answers(requests: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """What is answered to each request; a user's mistake ends it with its sentence."""
+    try:
+        bench = Bench(**next(requests))
+        yield bench.about()
+        for request in requests:
+            yield bench.run(**request) if request else bench.finish()
+    except UserError as mistake:
+        yield {"mistake": str(mistake)}
+
+
+def main() -> None:
+    # Libraries write to standard output as they like: the answers go where they cannot.
+    output: IO[str] = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    for answer in answers(map(json.loads, sys.stdin)):
+        print(json.dumps(answer), file=output, flush=True)
+
+
+if __name__ == "__main__":
+    main()

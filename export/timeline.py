@@ -1,0 +1,178 @@
+"""A video's class over time: the probabilities of sliding clips, as JSON, CSV and a picture."""
+
+import csv
+import io
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from a2keras.console import UserError, progress, write_atomically, write_json
+from a2keras.export.predict import Artefact
+from a2keras.models.preprocessing.errors import DecodeError
+from a2keras.models.preprocessing.places import Path_
+from a2keras.models.preprocessing.windows import sliding_clips
+
+MAX_NUMBERS = 50_000_000  # probabilities in memory: 200 MB
+# Okabe's and Ito's colours, which the colour-blind can tell apart; without black and yellow.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C6D31")
+INK, MUTED, REST = "#1f2933", "#7b8794", "#e4e7eb"
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Class probabilities of the clips of a video.
+
+    Attributes:
+        file: the video.
+        labels: of the classes.
+        times: float64 (clips,), seconds: the middle of each clip, by the file's own time stamps.
+        probabilities: float32 (clips, classes).
+        every: seconds from clip to clip, as asked for.
+        seconds: from the first to the last frame of a clip.
+        clock: see `Windows.clock`.
+    """
+
+    file: str
+    labels: tuple[str, ...]
+    times: np.ndarray
+    probabilities: np.ndarray
+    every: float
+    seconds: float
+    clock: str
+
+    def segments(self) -> list[dict[str, Any]]:
+        """Stretches of time in which one class is the most probable.
+
+        Returns:
+            In order: `from` and `to` (seconds; where two meet, the middle between their clips),
+            `label`, `probability` (the mean over the clips).
+        """
+        best = self.probabilities.argmax(axis=1)
+        first = np.flatnonzero(np.diff(best, prepend=-1))
+        last = np.append(first[1:], len(best)) - 1
+        borders = (self.times[first[1:]] + self.times[last[:-1]]) / 2
+        start = max(self.times[0] - self.seconds / 2, 0.0)
+        borders = np.array([start, *borders, self.times[-1] + self.seconds / 2])
+        return [
+            {
+                "from": round(float(borders[number]), 3),
+                "to": round(float(borders[number + 1]), 3),
+                "label": self.labels[best[begin]],
+                "probability": round(
+                    float(self.probabilities[begin : end + 1, best[begin]].mean()), 6
+                ),
+            }
+            for number, (begin, end) in enumerate(zip(first, last, strict=True))
+        ]
+
+    def document(self) -> dict[str, Any]:
+        """Everything, as JSON holds it; times in seconds."""
+        return {
+            "file": self.file,
+            "every": self.every,
+            "clip_seconds": round(self.seconds, 6),
+            "clock": self.clock,
+            "segments": self.segments(),
+            "labels": list(self.labels),
+            "times": [round(float(time), 6) for time in self.times],
+            "probabilities": [
+                [round(float(value), 6) for value in row] for row in self.probabilities
+            ],
+        }
+
+    def save(self, directory: str | Path) -> None:
+        """Writes `timeline.json`, `timeline.csv` and `timeline.png` into a directory.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        directory = Path(directory)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            document = self.document()
+            write_json(directory / "timeline.json", document)
+            text = io.StringIO()
+            rows = csv.writer(text, lineterminator="\n")
+            rows.writerow(["time", *self.labels])
+            for time, values in zip(document["times"], document["probabilities"], strict=True):
+                rows.writerow([time, *values])
+            write_atomically(directory / "timeline.csv", text.getvalue())
+            self.draw(directory / "timeline.png")
+        except OSError as error:
+            raise UserError(f"{directory} cannot be written: {error}") from error
+
+    def draw(self, path: Path) -> None:
+        """Draws the probabilities of the classes with the highest peaks, one above the other."""
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        drawing = Figure(figsize=(9, 3.2), layout="constrained", facecolor="white")
+        FigureCanvasAgg(drawing)
+        axis: Any = drawing.subplots()
+        chosen = self._highest(len(COLOURS))
+        values = [self.probabilities[:, index] for index in chosen]
+        names = [self.labels[index] for index in chosen]
+        colours = list(COLOURS[: len(chosen)])
+        if others := len(self.labels) - len(chosen):
+            values.append(np.clip(1 - np.sum(values, axis=0), 0, 1))
+            names.append(f"{others} other{'s' if others > 1 else ''}")
+            colours.append(REST)
+        # Steps: what lies between two clips is nobody's prediction.
+        half = (self.every if len(self.times) > 1 else self.seconds or self.every) / 2
+        times = np.concatenate([[self.times[0] - half], self.times, [self.times[-1] + half]])
+        values = [np.concatenate([each[:1], each, each[-1:]]) for each in values]
+        axis.stackplot(times, *values, labels=names, colors=colours, step="mid", lw=0)
+        axis.set(xlim=(max(times[0], 0), times[-1]), ylim=(0, 1))
+        axis.set_xlabel("seconds", color=MUTED)
+        axis.set_ylabel("probability", color=MUTED)
+        axis.tick_params(colors=MUTED)
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.set_title(Path(self.file).name, loc="left", color=INK, fontweight="bold")
+        axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1), reverse=True)
+        drawing.savefig(path, dpi=110)
+
+    def _highest(self, most: int) -> np.ndarray:
+        """The classes that are most probable somewhere, in the order in which they come."""
+        peaks = self.probabilities.max(axis=0).round(2)
+        order = np.lexsort((-self.probabilities.mean(axis=0), -peaks))[:most]
+        return order[np.argsort(self.probabilities[:, order].argmax(axis=0), kind="stable")]
+
+
+def timeline(artefact: Artefact, file: Path_, every: float = 1.0, crops: int = 1) -> Timeline:
+    """Classifies clips of a video that start every so many seconds.
+
+    For a network that takes images, each is one frame. Memory holds the clips that overlap, however
+    long the video is.
+
+    Args:
+        artefact: the model.
+        file: the video.
+        every: seconds, more than 0; no two clips start at the same frame.
+        crops: of each clip, 1 or 3, whose probabilities are averaged.
+
+    Raises:
+        DecodeError: the file does not decode, see `Windows`.
+        ValueError: other crops than the preprocessing can make.
+        UserError: the clips and the classes are too many, or what the model gives is NaN.
+    """
+    one = artefact.preprocessing
+    plan = sliding_clips(every, one.frames or 1, one.stride if one.is_video else 1)
+    windows = artefact.windows(file, plan)
+    total = len(windows)
+    if total * len(one.labels) > MAX_NUMBERS:
+        raise DecodeError(
+            file, f"gives {total} clips of {len(one.labels)} classes: make them fewer by --every"
+        )
+    bar = progress(windows, "predict", "clip", total)
+    return Timeline(
+        os.fsdecode(file),
+        one.labels,
+        windows.times,
+        np.stack(list(artefact.over_time(bar, crops))),
+        every,
+        windows.seconds,
+        windows.clock,
+    )

@@ -1,0 +1,165 @@
+"""Times and memory of artefacts, measured in processes of their own."""
+
+import contextlib
+import json
+import os
+import sys
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from a2keras.__main__ import main
+from a2keras.console import UserError
+from a2keras.export import benchmark as module
+from a2keras.export.benchmark_worker import Bench, answers, size_of
+from a2keras.measuring import forget_peak, peak_resident
+
+
+def test_the_command_measures_each_in_its_own_process(image_run, image_export, monkeypatch, capsys):
+    tflite, saved_model = image_export / "model_float32.tflite", image_export / "saved_model"
+    command = ["a2keras", "benchmark", str(tflite), str(saved_model), "--repeats=7", "--batch=3"]
+    monkeypatch.setattr(sys, "argv", [*command, "--threads=1", "--warm_up=2", "--format=json"])
+    assert main() == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["threads"], document["repeats"]) == (1, 7)
+    first, second = document["artefacts"]
+    assert [entry["kind"] for entry in (first, second)] == ["tflite", "saved_model"]
+    assert [entry["batch"] for entry in (first, second)] == [1, 3]
+    assert first["bytes"] == tflite.stat().st_size
+    assert second["bytes"] == sum(p.stat().st_size for p in saved_model.rglob("*") if p.is_file())
+    assert (first["latency_ratio"], first["throughput_ratio"]) == (1, 1)
+    for entry in (first, second):
+        assert 0 < entry["latency_median"] <= entry["latency_p95"] < 60
+        assert 0 < entry["load_seconds"] < 60
+        assert entry["examples_per_second"] > 0
+        assert 0 < entry["peak_bytes"] <= entry["batch_peak_bytes"] < 2**31
+    text = module.table(document).splitlines()
+    assert text[0].endswith("1 thread; 7 calls each")
+    assert text[2].split()[0] == "export/model_float32.tflite"
+    assert len({len(line) for line in text[1:]}) == 1
+
+
+class FakeWorker:
+    """Answers with times that a clock of this test gives: drift slows all of them alike."""
+
+    clock = 1.0
+    log: ClassVar[list] = []
+
+    def __init__(self, name: str) -> None:
+        self.name, self.speed = name, {"fast": 1.0, "slow": 3.0}[name]
+
+    def ask(self, request):
+        if "path" in request:
+            return {"path": self.name, "batch": {"fast": 1, "slow": 4}[self.name]}
+        return {"batch_peak_bytes": 5}
+
+    def run(self, count, batched):
+        FakeWorker.log.append((self.name, count, batched))
+        FakeWorker.clock *= 1.05
+        size = 2.0 if batched else 1.0
+        return [FakeWorker.clock * self.speed * size * step for step in (1, 1, 1, 1, 2)[:count]]
+
+
+def test_turns_ratios_and_quantiles(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for name in ("fast", "slow"):
+        (tmp_path / name).touch()
+    fake = contextlib.contextmanager(lambda request: iter([FakeWorker(request["path"])]))
+    monkeypatch.setattr(module, "_worker", fake)
+    monkeypatch.setattr(FakeWorker, "log", [])
+    monkeypatch.setattr(FakeWorker, "clock", 1.0)
+    document = module.benchmark(["fast", "slow"], repeats=12, batch=4)
+    fast, slow = document["artefacts"]
+    # Three rounds, to and fro; before each turn one call that does not count.
+    fast_turn, slow_turn = [("fast", 1), ("fast", 5)], [("slow", 1), ("slow", 5), ("slow", 1)]
+    expected = fast_turn + slow_turn + slow_turn + fast_turn
+    expected += [("fast", 1), ("fast", 2), ("slow", 1), ("slow", 2), ("slow", 1)]
+    assert [entry[:2] for entry in FakeWorker.log] == expected
+    assert [entry[0] for entry in FakeWorker.log if entry[2]] == ["slow"] * 3
+    # Slower by 3, and by what the clock has drifted between two neighbours' turns.
+    assert slow["latency_ratio"] == pytest.approx(3, rel=0.11)
+    # A batch of 4 takes twice the time of one example: 4 / (3 · 2) of the first's throughput.
+    assert slow["throughput_ratio"] == pytest.approx(4 / 6, rel=0.2)
+    times = np.repeat([1.05**2, 1.05**10, 1.05**12], (5, 5, 2))
+    all_times = times * [1, 1, 1, 1, 2, 1, 1, 1, 1, 2, 1, 1]
+    assert fast["latency_median"] == pytest.approx(np.median(all_times))
+    assert fast["latency_p95"] == pytest.approx(np.quantile(all_times, 0.95))
+    assert fast["examples_per_second"] == pytest.approx(1 / 1.05**10)
+
+
+def test_a_bench_counts_the_model_only(image_run):
+    bench = Bench(str(image_run), threads=1, batch=5, warm_up=1)
+    about = bench.about()
+    assert about["kind"] == "keras"
+    assert about["bytes"] == (image_run / "model.keras").stat().st_size
+    assert about["batch"] == 5
+    assert len(bench.run(3, batched=True)["seconds"]) == 3
+
+
+def test_peaks_begin_anew():
+    large = np.ones(64 * 2**20 // 8)
+    del large
+    before = forget_peak()
+    more = np.ones(24 * 2**20 // 8)
+    assert peak_resident() - before == pytest.approx(more.nbytes, abs=4 * 2**20)
+
+
+def test_sizes(tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "one").write_bytes(bytes(13))
+    (tmp_path / "a" / "b" / "two").write_bytes(bytes(29))
+    assert size_of(tmp_path / "a") == 42
+    assert size_of(tmp_path / "a" / "one") == 13
+
+
+def test_mistakes(image_export, tmp_path, monkeypatch, capsys):
+    for arguments, message in (
+        ([], "give at least one artefact"),
+        (["absent"], "absent does not exist"),
+        (["--repeats=0", "x"], "flag --repeats=0: 0 is not a positive integer"),
+    ):
+        monkeypatch.setattr(sys, "argv", ["a2keras", "benchmark", *arguments])
+        assert main() == 2
+        assert capsys.readouterr().err.startswith(f"a2keras benchmark: {message}")
+    cut = tmp_path / "cut.tflite"
+    cut.write_bytes((image_export / "model_float32.tflite").read_bytes()[:1000])
+    (answer,) = answers(iter([{"path": str(cut), "threads": 1, "batch": 1, "warm_up": 1}]))
+    assert answer == {
+        "mistake": f"{cut} cannot be loaded as tflite: it is damaged, cut off or no LiteRT model"
+    }
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("import os; os.kill(os.getpid(), 11)", "its process was ended by signal 11"),
+        ("raise RuntimeError('no luck')", "RuntimeError: no luck"),
+        ('print(\'{"mistake": "it is no model"}\', flush=True)', None),
+    ],
+)
+def test_a_worker_that_ends(monkeypatch, tmp_path, code, reason):
+    script = tmp_path / "worker.py"
+    script.write_text(f"import sys; sys.stdin.readline(); exec({code!r})")
+    launcher = tmp_path / "python"
+    launcher.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}"\n')
+    launcher.chmod(0o755)
+    monkeypatch.setattr(module.sys, "executable", str(launcher))
+    model = tmp_path / "model.tflite"
+    model.touch()
+    with pytest.raises(UserError) as caught:
+        module.benchmark([str(model)])
+    expected = f"{model} cannot be measured: {reason}" if reason else "it is no model"
+    assert str(caught.value) == expected
+
+
+def test_workers_are_told_their_threads(monkeypatch, tmp_path):
+    launcher = tmp_path / "python"
+    launcher.write_text(
+        '#!/bin/sh\nread line\necho "{\\"mistake\\": \\"$TF_NUM_INTRAOP_THREADS threads\\"}"\n'
+    )
+    launcher.chmod(0o755)
+    monkeypatch.setattr(module.sys, "executable", str(launcher))
+    for threads, told in ((3, 3), (None, len(os.sched_getaffinity(0)))):
+        with pytest.raises(UserError, match=f"^{told} threads$"):
+            module.benchmark([str(launcher)], threads=threads)
