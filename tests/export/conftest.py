@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import av
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from a2keras.export.exporting import export
+from a2keras.export.parity import natural_pixels
 from a2keras.models.preprocessing import Preprocessing, normalisation
 
 LABELS = ("left", "right", "up")
@@ -77,3 +80,23 @@ def copy_of(tmp_path):
         return Path(shutil.copytree(directory, tmp_path / directory.name))
 
     return copy
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("photos")
+    for number, pixels in enumerate(natural_pixels((37, 41, 3), 3, seed=5)):
+        Image.fromarray(pixels).save(directory / f"{number}.png")
+    return sorted(directory.iterdir())
+
+
+@pytest.fixture(scope="session")
+def video(tmp_path_factory):
+    path = tmp_path_factory.mktemp("videos") / "clip.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 24, 40, "yuv420p"
+        for pixels in natural_pixels((19, 24, 40, 3), 1)[0]:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode())
+    return path
