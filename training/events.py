@@ -1,7 +1,6 @@
 """What TensorBoard shows of a run: scalars, and the examples as they enter the network."""
 
 import contextlib
-import dataclasses
 import io
 import time
 from collections.abc import Iterator, Mapping
@@ -13,7 +12,7 @@ import tensorflow as tf
 from a2keras.console import UserError
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.config import Recipe
-from a2keras.training.data.pipeline import training_batches
+from a2keras.training.data.pipeline import first_views
 from a2keras.training.data.source import Examples
 
 EVERY = 10  # steps between two of the scalars of steps
@@ -82,8 +81,7 @@ class EventFile:
 def first_examples(examples: Examples, recipe: Recipe, preprocessing: Preprocessing) -> np.ndarray:
     """The first examples of a run as they enter the network: float32 (N, *input_shape)."""
     count = min(CLIPS if preprocessing.is_video else IMAGES, len(examples))
-    few = dataclasses.replace(recipe, batch_size=count, steps_per_epoch=1, accumulate=1)
-    return next(training_batches(examples, few, preprocessing).as_numpy_iterator())[0]
+    return first_views(examples, recipe, preprocessing, count)
 
 
 def grid(views: np.ndarray) -> np.ndarray:

@@ -22,6 +22,16 @@ def run_command(capsys):
 @pytest.fixture
 def tiny_network(monkeypatch):
     """Puts a network that trains in no time in the place of every network."""
+    _put_tiny_network(monkeypatch, pre_activation=False)
+
+
+@pytest.fixture
+def tiny_network_of_the_paper(monkeypatch):
+    """The same with the paper's block, which has batch normalisations inside: slower to trace."""
+    _put_tiny_network(monkeypatch, pre_activation=True)
+
+
+def _put_tiny_network(monkeypatch, pre_activation: bool) -> None:
     import keras
 
     from a2keras import DoubleAttention, models
@@ -32,7 +42,7 @@ def tiny_network(monkeypatch):
         x = convolution(7, 3, strides=2, padding="same", use_bias=False)(input_tensor)
         x = keras.layers.BatchNormalization(momentum=0.9)(x)
         x = keras.layers.ReLU()(x)
-        x = DoubleAttention(3, 2, pre_activation=True, name="attention")(x)
+        x = DoubleAttention(3, 2, pre_activation=pre_activation, name="attention")(x)
         x = getattr(keras.layers, f"GlobalAveragePooling{rank}D")()(x)
         x = keras.layers.Dense(classes, activation="softmax")(x)
         return keras.Model(keras.utils.get_source_inputs(input_tensor), x)

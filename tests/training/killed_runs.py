@@ -29,7 +29,6 @@ SETTINGS = [
     "steps_per_epoch=7",
     "epochs=3",
     "learning_rate=0.1",
-    "accumulate=2",
     "ema_decay=0.9",
     "precise_bn=2",
     "clip_norm=1",
@@ -41,7 +40,7 @@ def network(name: str, input_tensor, classes: int) -> keras.Model:
     x = keras.layers.Conv2D(7, 3, strides=2, padding="same", use_bias=False)(input_tensor)
     x = keras.layers.BatchNormalization(momentum=0.9)(x)
     x = keras.layers.ReLU()(x)
-    x = DoubleAttention(3, 2, pre_activation=True)(x)
+    x = DoubleAttention(3, 2)(x)
     x = keras.layers.GlobalAveragePooling2D()(x)
     x = keras.layers.Dropout(0.3)(x)
     x = keras.layers.Dense(classes, activation="softmax")(x)

@@ -127,15 +127,19 @@ def test_bad_saving_is_refused(setting, message):
 
 
 def test_checkpoints_come_by_number_and_by_time(tmp_path, tiny_network, monkeypatch):
-    recipe = recipes.recipe("digits_image").override(["size=16", "epochs=1", "steps_per_epoch=7"])
+    recipe = recipes.recipe("digits_image").override(["size=16", "epochs=2", "steps_per_epoch=7"])
     saved = []
     save = Trainer.save
-    monkeypatch.setattr(Trainer, "save", lambda t: (saved.append(t.position.step), save(t)))
-    train(recipe, tmp_path / "number", saving=Saving(minutes=0, steps=3))
-    assert saved == [3, 6, 7]
-    saved.clear()
-    train(recipe, tmp_path / "time", saving=Saving(minutes=1e-9))
-    assert saved == [1, 2, 3, 4, 5, 6, 7]
+
+    def noted(trainer):
+        saved.append(trainer.position.step)
+        save(trainer)
+        if trainer.position.step == 7:
+            trainer.saving = Saving(minutes=1e-9)
+
+    monkeypatch.setattr(Trainer, "save", noted)
+    train(recipe, tmp_path / "run", saving=Saving(minutes=0, steps=3))
+    assert saved == [3, 6, 7, 8, 9, 10, 11, 12, 13, 14]
 
 
 def test_a_full_disk_ends_the_run_and_leaves_the_last_checkpoint(
@@ -206,8 +210,8 @@ def test_two_processes_do_not_train_in_one_directory(tmp_path, tiny_network):
     assert list((tmp_path / "run").iterdir()) == []
     # What a killed process has left half-written does not make it another directory.
     (tmp_path / "run/.recipe.json.77.partial").touch()
-    train(recipe, tmp_path / "run")
-    assert not list((tmp_path / "run").glob(".*"))
+    Run(tmp_path / "run", recipe).start({"fingerprint": "a"})
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"recipe.json", "data.json"}
 
 
 def test_output_that_may_not_be_written_is_told(tmp_path):
@@ -219,9 +223,11 @@ def test_output_that_may_not_be_written_is_told(tmp_path):
     assert str(error.value) == f"a run cannot be written to {path}: Not a directory"
 
 
-def test_sigterm_saves_and_stops_after_the_step(tmp_path, tiny_network, monkeypatch, capsys):
+def test_signals_save_and_stop_after_the_step_and_before_a_validation(
+    tmp_path, tiny_network, monkeypatch, capsys
+):
     recipe = recipes.recipe("digits_image").override(["size=16", "epochs=2", "steps_per_epoch=3"])
-    settle = Trainer.settle
+    settle, validate = Trainer.settle, Trainer.validate
 
     def terminate(trainer):
         settle(trainer)
@@ -235,16 +241,10 @@ def test_sigterm_saves_and_stops_after_the_step(tmp_path, tiny_network, monkeypa
     assert str(stopped.value) == (
         f"stopped by SIGTERM after step 4: saved. The same command goes on with {tmp_path}/run"
     )
-    assert Checkpoints(tmp_path / "run/checkpoints").steps() == [3, 4]
+    checkpoints = Checkpoints(tmp_path / "run/checkpoints")
+    assert checkpoints.steps() == [3, 4]
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     monkeypatch.setattr(Trainer, "settle", settle)
-    train(recipe, tmp_path / "run")
-    assert "going on after step 4 of 6, in epoch 2 of 2" in capsys.readouterr().err
-
-
-def test_a_signal_in_validation_stops_before_its_line(tmp_path, tiny_network, monkeypatch):
-    recipe = recipes.recipe("digits_image").override(["size=16", "epochs=1", "steps_per_epoch=3"])
-    validate = Trainer.validate
 
     def interrupt(trainer):
         os.kill(os.getpid(), signal.SIGINT)
@@ -253,11 +253,12 @@ def test_a_signal_in_validation_stops_before_its_line(tmp_path, tiny_network, mo
     monkeypatch.setattr(Trainer, "validate", interrupt)
     with pytest.raises(Stopped) as stopped:
         train(recipe, tmp_path / "run")
+    assert "going on after step 4 of 6, in epoch 2 of 2" in capsys.readouterr().err
     assert stopped.value.exit_code == 130
-    found = Checkpoints(tmp_path / "run/checkpoints").latest()
-    assert (found.step, found.document["history"]) == (3, [])
+    found = checkpoints.latest()
+    assert (found.step, len(found.document["history"])) == (6, 1)
     monkeypatch.setattr(Trainer, "validate", validate)
-    assert len(train(recipe, tmp_path / "run").history()) == 1
+    assert len(train(recipe, tmp_path / "run").history()) == 2
 
 
 def test_where_nothing_is_to_be_saved_a_signal_ends_the_run_at_once():

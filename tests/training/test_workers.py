@@ -63,6 +63,10 @@ def test_a_killed_worker_is_told_within_a_minute_and_the_run_goes_on(runs):
     assert said.count("going on after step 6 of 10, in epoch 2 of 2") == 2  # the chief tells
 
 
+def test_a_fresh_process_can_have_any_number_of_replicas(runs):
+    assert runs[1]["replicas"] == "3"
+
+
 def differences(one: Path, other: Path) -> float:
     """The largest difference of any weight or statistic."""
     a, b = (keras.models.load_model(p / "model.keras", compile=False) for p in (one, other))

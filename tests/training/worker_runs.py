@@ -21,6 +21,7 @@ from a2keras import DoubleAttention, models
 from a2keras.training import recipes
 from a2keras.training.checkpoints import Saving
 from a2keras.training.cluster import Cluster
+from a2keras.training.distribution import strategy_for
 from a2keras.training.train import train
 from a2keras.training.trainer import Trainer
 
@@ -93,8 +94,21 @@ def two(output: Path, number: int = 0, step: int = 0) -> str:
     return f"{ended(chief)} {ending}, {time.monotonic() - began:.0f} seconds apart"
 
 
+def replicas(count: int) -> int:
+    """Starts a process that splits the CPU, which a process can do once, before TensorFlow starts.
+
+    Returns:
+        how many replicas it has got.
+    """
+    child = os.fork()
+    if child == 0:
+        os._exit(strategy_for("auto", count).num_replicas_in_sync)
+    return ended(child)
+
+
 def main(directory: Path) -> None:
     models.build = network
+    print("replicas", replicas(3), flush=True)
     print("one", ended(start(directory / "one")), flush=True)
     print("stopped", two(directory / "two", signal.SIGTERM, 3), flush=True)
     print("killed", two(directory / "two", signal.SIGKILL, 7), flush=True)

@@ -82,9 +82,7 @@ def training_batches(
     labels = tf.constant(examples.labels)
 
     def example(epoch: Any, position: Any, index: Any, key: Any) -> tuple[Any, Any]:
-        # Keyed by place in the run, not drawn from a stream: the same after a resume.
-        seed = tf.random.experimental.stateless_fold_in([recipe.seed, epoch], position)
-        view = random_view(examples, key, recipe, preprocessing, seed)
+        view = random_view(examples, key, recipe, preprocessing, seed_of(recipe, epoch, position))
         return view, tf.one_hot(labels[index], len(preprocessing.labels))
 
     first_epoch = first_step // steps if steps else recipe.epochs
@@ -94,6 +92,27 @@ def training_batches(
     options = tf.data.Options()
     options.threading.private_threadpool_size = PARALLEL
     return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
+
+
+def seed_of(recipe: Recipe, epoch: Any, position: Any) -> Any:
+    """The seed of a view by its place in the run, so that it is the same after a resume."""
+    return tf.random.experimental.stateless_fold_in([recipe.seed, epoch], position)
+
+
+def first_views(
+    examples: Examples, recipe: Recipe, preprocessing: Preprocessing, count: int
+) -> np.ndarray:
+    """The first views of a run's first epoch: float32 (count, *input_shape), values 0..255.
+
+    One by one: for a few, a pipeline would take longer to build than to run.
+    """
+    keys = examples.keys(epoch_order(len(examples), recipe.seed, 0)[:count])
+    seeds = [seed_of(recipe, *tf.constant([0, i], "int64")) for i in range(count)]
+    views = [
+        random_view(examples, key, recipe, preprocessing, seed)
+        for key, seed in zip(keys, seeds, strict=True)
+    ]
+    return np.stack([view.numpy() for view in views])
 
 
 def plain_batches(
