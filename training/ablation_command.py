@@ -2,7 +2,6 @@
 
 import functools
 import sys
-from pathlib import Path
 
 from absl import flags
 
@@ -26,11 +25,12 @@ def ablate(arguments: list[str]) -> None:
     from a2keras.training.ablation_report import markdown
     from a2keras.training.interruption import Stopped
     from a2keras.training.recipes import recipe
+    from a2keras.training.run import local
 
     ablation = Ablation(
         table=int(values.table),
         recipe=recipe(values.recipe).override([f"data={values.data}", *values.set]),
-        output=Path(values.output),
+        output=local(values.output),
         seeds=values.seeds,
         rows=tuple(values.rows),
         strategy=values.strategy,

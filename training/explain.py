@@ -13,7 +13,7 @@ from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.data import open_held_out
 from a2keras.training.pictures import draw_attention, draw_input
-from a2keras.training.run import Run
+from a2keras.training.run import Run, local
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def explain(path: str | Path, files: list[str], output: str | Path, samples: int
         UserError: no finished run, a network without double attention, no file that can be read, or
             an output directory with something else in it.
     """
-    run, output = Run.load(path), Path(output)
+    run, output = Run.load(path), local(output)
     preprocessing = Preprocessing.load(run.path)
     ours = not output.exists() or (output / "explain.json").exists()
     if not ours and not (output.is_dir() and not any(output.iterdir())):

@@ -12,7 +12,7 @@ from a2keras.console import UserError, say
 from a2keras.models.preprocessing.places import absolute, as_path
 from a2keras.training.config import Recipe
 from a2keras.training.data import KINDS, list_source
-from a2keras.training.data.files import FileListing
+from a2keras.training.data.files import FileListing, reached
 from a2keras.training.data.manifest import Manifest
 from a2keras.training.data.source import counted
 from a2keras.training.prepare_encoding import VIDEO_SHORT_SIDE, Format
@@ -66,10 +66,11 @@ def prepare(
     how = Format(short_side, quality, fps)
     manifest["stored_as"] = how.as_dict()
     directory = as_path(absolute(output))
-    if _is_done(directory, manifest):
-        return Manifest.load(directory)
     work = directory.parent / f"{directory.name}.incomplete"
-    _begin(work, manifest)
+    with reached(output):
+        if _is_done(directory, manifest):
+            return Manifest.load(directory)
+        _begin(work, manifest)
     writer = ShardWriter(str(work), manifest["task"], manifest["classes"], how)
     builder = PreparedBuilder(directory, work, shards, writer, manifest, options)
     builder.download_and_prepare(download_dir=work / "downloads")

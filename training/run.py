@@ -9,8 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from a2keras.console import UserError, write_atomically, write_json
+from a2keras.models.preprocessing.places import is_remote
 from a2keras.training.config import Recipe
 from a2keras.training.data.source import Skipped
+
+
+def local(output: str | Path) -> Path:
+    """The directory that --output names; `UserError` where it is none of this machine.
+
+    Elsewhere there is no renaming, by which a checkpoint is there whole or not at all.
+    """
+    if is_remote(output):
+        raise UserError(
+            f"--output must be a directory of this machine or mounted on it. "
+            f"Received: --output={output}"
+        )
+    return Path(output)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from a2keras.console import UserError, say
+from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training import network
 from a2keras.training.checkpoints import Checkpoints, Saving
@@ -20,7 +21,7 @@ from a2keras.training.data.source import Source
 from a2keras.training.distribution import computation_for
 from a2keras.training.initial_weights import resolve_weights
 from a2keras.training.interruption import WORKER_LOST, Interruption, Stopped
-from a2keras.training.run import Run
+from a2keras.training.run import Run, local
 from a2keras.training.trainer import Trainer
 
 
@@ -48,13 +49,14 @@ def train(
             no longer a number.
         Stopped: by a signal, after a checkpoint.
     """
+    directory = local(output)
     with Interruption().watch() as interruption:
         recipe = resolve_weights(resolve(recipe))
         network.check(recipe)
         computation = computation_for(strategy, replicas)
         interruption.listen()  # TensorFlow's workers have taken SIGTERM for themselves
         computation.check(recipe)
-        run = Run(Path(output), recipe)
+        run = Run(directory, recipe)
         with _explained(computation, run):
             _train(run, computation, saving or Saving(), interruption, source)
         return run
@@ -130,9 +132,11 @@ def _check_agreement(recipe: Recipe, source: Source, computation: Computation) -
 
 @contextlib.contextmanager
 def _explained(computation: Computation, run: Run) -> Iterator[None]:
-    """Tells TensorFlow's errors that have a cause outside the program in a sentence."""
+    """Tells errors that have a cause outside the program in a sentence."""
     try:
         yield
+    except DecodeError as error:
+        raise UserError(f"a file can no longer be read: {error}") from error
     except tf.errors.OpError as error:
         # What tf.data makes of an error in Python code.
         if reason := re.search(r"DecodeError: (.*)", str(error)):

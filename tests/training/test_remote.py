@@ -147,3 +147,40 @@ def test_places(tmp_path, monkeypatch):
     with pytest.raises(UserError) as error:
         as_path("http://host/folder")
     assert str(error.value) == "http://host/folder: folders cannot be listed over HTTP, use csv:"
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (  # of the stores that TensorFlow knows by name and has not built in
+            ["train", "--recipe=folder", "--data=folder:az://bucket/a", "--output=run"],
+            "folder:az://bucket/a cannot be reached: File system scheme 'az' not implemented",
+        ),
+        (
+            ["prepare", "folder:photos", "--output=az://bucket/b"],
+            "az://bucket/b cannot be reached: File system scheme 'az' not implemented",
+        ),
+        (
+            ["train", "--recipe=digits_image", "--output=gs://bucket/run"],
+            "--output must be a directory of this machine or mounted on it. "
+            "Received: --output=gs://bucket/run",
+        ),
+        (
+            ["ablate", "--table=3", "--data=digits", "--output=gs://bucket/run"],
+            "--output must be a directory of this machine or mounted on it. "
+            "Received: --output=gs://bucket/run",
+        ),
+    ],
+)
+def test_a_place_that_cannot_be_reached_is_told(
+    tmp_path, monkeypatch, run_command, write_images, command, message
+):
+    if command[0] == "prepare":
+        pytest.importorskip("apache_beam")
+    write_images(tmp_path / "photos/blue", 1, 2)
+    write_images(tmp_path / "photos/red", 1, 0)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError) as error:
+        run_command(*command)
+    assert str(error.value).startswith(message)
+    assert [path.name for path in tmp_path.iterdir()] == ["photos"]

@@ -10,6 +10,7 @@ import numpy as np
 from a2keras.console import UserError
 from a2keras.models.preprocessing.places import absolute
 from a2keras.training.config import Recipe
+from a2keras.training.data.files import reached
 from a2keras.training.data.listing import Listing, list_held_out, open_listing
 from a2keras.training.data.source import Skipped, Source
 
@@ -56,10 +57,15 @@ def _model(recipe: Recipe, task: str) -> str:
 
 
 def list_source(recipe: Recipe) -> Listing:
-    """Lists the data of a recipe, any but `digits`."""
+    """Lists the data of a recipe, any but `digits`.
+
+    Raises:
+        UserError: the source cannot be used, or a file system elsewhere does not answer.
+    """
     kind, _, place = recipe.data.partition(":")
-    listing: Listing = import_module(KINDS[kind].module).list_source(place, recipe)
-    return listing
+    with reached(recipe.data):
+        listing: Listing = import_module(KINDS[kind].module).list_source(place, recipe)
+        return listing
 
 
 def open_source(recipe: Recipe) -> Source:

@@ -1,10 +1,11 @@
 """Media files as examples: read once, kept in memory where they fit, read again where not."""
 
+import contextlib
 import dataclasses
 import hashlib
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -233,3 +234,15 @@ def fingerprint_of(names: Sequence[str], paths: Sequence[Path_]) -> tuple[str, i
     )
     there = sum(size is not None for size in sizes)
     return hashlib.sha256("".join(lines).encode()).hexdigest(), there
+
+
+@contextlib.contextmanager
+def reached(place: str) -> Iterator[None]:
+    """Tells in a sentence what a file system elsewhere (gs://, s3://) answers, if not the files."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except tf.errors.OpError as error:
+        reason = error.message.strip().splitlines()[0]
+        raise UserError(f"{place} cannot be reached: {reason}") from error
