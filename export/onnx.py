@@ -92,7 +92,10 @@ def session(path: Path, threads: int | None = None) -> Any:
     if threads is not None:
         options.intra_op_num_threads = threads
     return onnxruntime.InferenceSession(
-        path.read_bytes(), options, providers=["CPUExecutionProvider"]
+        path.read_bytes(),
+        options,
+        providers=["CPUExecutionProvider"],
+        enable_fallback=0,  # it would print, and try the same once more
     )
 
 

@@ -13,7 +13,7 @@ let document_;
 
 async function start(page) {
   document_ = page;
-  const response = await fetch(page.model.path);
+  const response = await fetch(page.model.path, { cache: "no-cache" });
   if (!response.ok) throw new Error(`${page.model.path}: ${response.status} ${response.statusText}`);
   session = await ort.InferenceSession.create(await response.arrayBuffer(), {
     executionProviders: ["wasm"],

@@ -69,17 +69,18 @@ export class Layer {
     );
   }
 
-  /** The largest weight of a descriptor's map, over all positions. */
+  /** The largest weight of a descriptor's map over all positions, and the time step that has it. */
   peak(kind, descriptor) {
-    let peak = 0;
     const map = this.maps[kind];
-    for (let i = descriptor; i < map.length; i += this.descriptors) peak = Math.max(peak, map[i]);
-    return peak;
+    let best = descriptor;
+    for (let i = descriptor; i < map.length; i += this.descriptors) if (map[i] > map[best]) best = i;
+    const position = Math.floor(best / this.descriptors);
+    return { weight: map[best], time: Math.floor(position / (this.height * this.width)) };
   }
 
   /** A map relative to its largest weight, enlarged: (side, side) from 0 to 1. */
   heat(kind, descriptor, time, side) {
-    const peak = this.peak(kind, descriptor) || 1;
+    const peak = this.peak(kind, descriptor).weight || 1;
     const plane = this.#plane(kind, descriptor, time).map((weight) => weight / peak);
     return enlarge(plane, this.width, this.height, side, side);
   }
@@ -108,7 +109,7 @@ function inferno(x) {
 export function draw(canvas, frame, size, layer, view) {
   const side = (canvas.width = canvas.height = view.side ?? SIDE);
   const picture = new OffscreenCanvas(size, size);
-  const context = canvas.getContext("2d");
+  const context = canvas.getContext("2d", { willReadFrequently: true });
   const grey = layer !== null;
   picture.getContext("2d").putImageData(asImage(frame, size, grey), 0, 0);
   context.imageSmoothingEnabled = size >= 96; // the pixels of a small picture stay visible

@@ -4,6 +4,7 @@ import { clipIndices, reduce } from "./preprocessing.js";
 
 const MAX_PIXELS = 89_478_485; // of one frame, as in a2keras
 const SEEK_LIMIT = 20_000; // ms
+const EPSILON = 0.001; // s, less than any frame lasts
 
 /** Something that a person can mend, in one sentence. */
 export class MediaError extends Error {}
@@ -58,40 +59,22 @@ function draw(file, source, width, height, canvas = document.createElement("canv
 }
 
 async function clip(file, rules) {
-  const video = document.createElement("video");
-  if (!video.requestVideoFrameCallback) {
-    throw new MediaError("This browser cannot tell a video's frames apart: use a newer one.");
-  }
-  video.muted = true;
-  video.playsInline = true;
-  video.preload = "auto";
-  video.src = URL.createObjectURL(file);
+  const tape = new Tape(file);
   try {
-    await once(video, "loadeddata", `${file.name} is not a video that this browser can play.`);
-    checkPixels(file, video.videoWidth, video.videoHeight);
-    return await sample(file, video, rules);
-  } finally {
-    URL.revokeObjectURL(video.src);
-    video.removeAttribute("src");
-    video.load();
-  }
-}
-
-async function sample(file, video, rules) {
-  const { first, step, total } = await clock(file, video);
-  const indices = clipIndices(total, rules.frames, rules.stride);
-  const canvas = document.createElement("canvas");
-  const frames = [];
-  const decoded = new Map(); // the last frame of a short video is held
-  for (const index of indices) {
-    if (!decoded.has(index)) {
-      await seek(file, video, first + (index + 0.5) * step);
-      const pixels = draw(file, video, video.videoWidth, video.videoHeight, canvas);
-      decoded.set(index, reduce(pixels, rules.short_side ?? rules.size));
+    await tape.open();
+    const { first, step, total } = await clock(tape);
+    const indices = clipIndices(total, rules.frames, rules.stride);
+    const decoded = new Map(); // of a short video the last frame is held
+    for (const index of indices) {
+      if (decoded.has(index)) continue;
+      await tape.seek(first + (index + 0.5) * step);
+      decoded.set(index, reduce(tape.pixels(), rules.short_side ?? rules.size));
     }
-    frames.push(decoded.get(index));
+    const frames = indices.map((index) => decoded.get(index));
+    return { frames, indices, total, rate: 1 / step };
+  } finally {
+    tape.close();
   }
-  return { frames, indices, total, rate: 1 / step };
 }
 
 /**
@@ -99,58 +82,93 @@ async function sample(file, video, rules) {
  * of them, only the time of the frame that it shows. So: look for the second frame by steps that
  * double, then measure over distances that double, and look where the last one lies.
  */
-async function clock(file, video) {
-  const first = await seek(file, video, 0);
-  const end = await seek(file, video, await duration(file, video));
-  if (end <= first) return { first, step: 1, total: 1 };
+async function clock(tape) {
+  const end = await tape.seek(tape.end);
+  const first = await tape.seek(0);
+  if (end <= first) return { first, step: tape.end - first, total: 1 };
   let step = 0;
   for (let ahead = 1 / 256; step <= 0; ahead *= 2) {
-    step = (await seek(file, video, Math.min(first + ahead, end))) - first;
+    step = (await tape.seek(Math.min(first + ahead, end + EPSILON))) - first;
   }
   for (let ahead = 2; first + ahead * step < end; ahead *= 2) {
-    const shown = await seek(file, video, first + (ahead + 0.5) * step);
+    const shown = await tape.seek(first + (ahead + 0.5) * step);
     step = (shown - first) / Math.round((shown - first) / step);
   }
   const total = Math.round((end - first) / step) + 1;
   return { first, step: (end - first) / (total - 1), total };
 }
 
-async function duration(file, video) {
-  if (Number.isFinite(video.duration)) return video.duration;
-  // What a browser records itself says no duration before its end has been looked for.
-  video.currentTime = Number.MAX_SAFE_INTEGER;
-  await once(video, "seeked", `${file.name} ends before its last frame.`);
-  if (Number.isFinite(video.duration)) return video.duration;
-  throw new MediaError(`${file.name} does not say how long it lasts.`);
-}
+/** A video that can be wound to any time. */
+class Tape {
+  #file;
+  #video = document.createElement("video");
+  #canvas = document.createElement("canvas");
+  #target; // the time that was looked for last
+  #shown; // the time from which its frame is shown
 
-/** Shows the frame at a time, and returns the time from which it is shown. */
-async function seek(file, video, time) {
-  const shown = new Promise((resolve) => {
-    video.requestVideoFrameCallback((_, { mediaTime }) => resolve(mediaTime));
-  });
-  const seeked = once(video, "seeked", `${file.name} is damaged at ${time.toFixed(2)} s.`);
-  video.currentTime = time;
-  await seeked;
-  return Promise.race([shown, late(file, time)]);
-}
+  constructor(file) {
+    this.#file = file;
+  }
 
-function late(file, time) {
-  return new Promise((_, reject) => {
-    const reason = `${file.name} shows no frame at ${time.toFixed(2)} s.`;
-    setTimeout(() => reject(new MediaError(reason)), SEEK_LIMIT);
-  });
-}
+  async open() {
+    const video = this.#video;
+    if (!video.requestVideoFrameCallback) {
+      throw new MediaError("This browser cannot tell a video's frames apart: use a newer one.");
+    }
+    video.muted = video.playsInline = true;
+    video.preload = "auto";
+    video.src = URL.createObjectURL(this.#file);
+    await this.#event("loadeddata", "is not a video that this browser can play.");
+    checkPixels(this.#file, video.videoWidth, video.videoHeight);
+    if (!Number.isFinite(video.duration)) {
+      // What a browser has recorded says no duration before its end has been looked for.
+      video.currentTime = Number.MAX_SAFE_INTEGER;
+      await this.#event("seeked", "does not say how long it lasts.");
+    }
+    // A video that stands at its very end presents no frame.
+    this.end = video.duration - EPSILON;
+    if (!(this.end > 0)) throw new MediaError(`${this.#file.name} lasts no time.`);
+  }
 
-function once(video, event, failure) {
-  return new Promise((resolve, reject) => {
-    const fail = () => reject(new MediaError(failure));
-    const timer = setTimeout(fail, SEEK_LIMIT);
-    const settle = (then) => () => {
-      clearTimeout(timer);
-      then();
-    };
-    video.addEventListener(event, settle(resolve), { once: true });
-    video.addEventListener("error", settle(fail), { once: true });
-  });
+  /** Shows the frame of a time, and returns the time from which it is shown. */
+  async seek(time) {
+    const video = this.#video;
+    const target = Math.min(Math.max(time, 0), this.end);
+    if (Math.abs(target - this.#target) < EPSILON / 10) return this.#shown; // nothing would move
+    const place = `at ${target.toFixed(2)} s.`;
+    const shown = new Promise((resolve, reject) => {
+      video.requestVideoFrameCallback((_, { mediaTime }) => resolve(mediaTime));
+      const failure = new MediaError(`${this.#file.name} shows no frame ${place}`);
+      setTimeout(() => reject(failure), SEEK_LIMIT);
+    });
+    shown.catch(() => {}); // where the line below fails first
+    video.currentTime = target;
+    await this.#event("seeked", `is damaged ${place}`);
+    [this.#target, this.#shown] = [target, await shown];
+    return this.#shown;
+  }
+
+  pixels() {
+    const { videoWidth, videoHeight } = this.#video;
+    return draw(this.#file, this.#video, videoWidth, videoHeight, this.#canvas);
+  }
+
+  close() {
+    URL.revokeObjectURL(this.#video.src);
+    this.#video.removeAttribute("src");
+    this.#video.load();
+  }
+
+  #event(name, failure) {
+    return new Promise((resolve, reject) => {
+      const fail = () => reject(new MediaError(`${this.#file.name} ${failure}`));
+      const timer = setTimeout(fail, SEEK_LIMIT);
+      const settle = (then) => () => {
+        clearTimeout(timer);
+        then();
+      };
+      this.#video.addEventListener(name, settle(resolve), { once: true });
+      this.#video.addEventListener("error", settle(fail), { once: true });
+    });
+  }
 }

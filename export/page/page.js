@@ -6,6 +6,7 @@ import { fit } from "./preprocessing.js";
 
 const TOP = 5;
 const THUMBNAILS = 8;
+const THUMBNAIL_SIDE = 72; // pixels
 const PLAY_MS = 160; // per frame
 
 const $ = (id) => document.getElementById(id);
@@ -43,7 +44,7 @@ function fail(text) {
 }
 
 async function json(path) {
-  const response = await fetch(path);
+  const response = await fetch(path, { cache: "no-cache" }); // of this export, not of an earlier one
   if (!response.ok) throw new Error(`${path}: ${response.status} ${response.statusText}`);
   return response.json();
 }
@@ -69,9 +70,9 @@ async function start() {
 function describe() {
   const video = rules.frames !== null;
   const what = video ? "a short video clip" : "an image";
-  $("title").textContent = document.title = page.name.replaceAll("_", " ");
+  $("title").textContent = document.title = page.name;
   $("subtitle").textContent =
-    `Tells ${rules.labels.length} classes apart, by ${what}: ${listed(rules.labels)}.`;
+    `Takes ${what} and tells ${rules.labels.length} classes apart: ${listed(rules.labels)}.`;
   $("ask").textContent = `Choose ${what}`;
   $("seen").textContent = video
     ? `What the network sees: ${rules.frames} frames`
@@ -88,6 +89,7 @@ async function classify(file) {
   const current = () => mine === turn; // unless another file was picked meanwhile
   document.body.dataset.state = "busy";
   $("error").hidden = true;
+  stop();
   say(`Reading ${file.name}…`);
   try {
     const begin = performance.now();
@@ -105,13 +107,13 @@ async function classify(file) {
     document.body.dataset.state = "done";
   } catch (error) {
     if (!current()) return;
+    $("result").hidden = true;
     fail(error instanceof MediaError ? error.message : `${file.name} could not be classified. ${error.message}`);
     document.body.dataset.state = "failed";
   }
 }
 
 function show(file, frames, media, result, reading) {
-  stop();
   shown = { frames, layers: result.attention.map((each) => new Layer(each)) };
   showClasses(result.probabilities);
   const ms = (value) => `${value < 10 ? value.toFixed(1) : value.toFixed(0)} ms`;
@@ -161,7 +163,32 @@ function chooseLayer() {
     $("many").textContent = `of ${layer().descriptors}, from 0`;
     $("thumbnails").replaceChildren(...layer().order.slice(0, THUMBNAILS).map(thumbnail));
   }
+  chooseMap();
+}
+
+/** Shows another map, at the frame where it has its largest weight. */
+function chooseMap() {
+  const { kind, descriptor } = view();
+  const one = kind === "gather" || kind === "distribution";
+  $("one").hidden = $("concentrated").hidden = $("thumbnails").hidden = !one;
+  if (one) {
+    $("frame").value = peakFrame(kind, descriptor);
+    for (const button of $("thumbnails").children) drawThumbnail(button, kind, descriptor);
+  }
   redraw();
+}
+
+function peakFrame(kind, descriptor) {
+  return Math.ceil((layer().peak(kind, descriptor).time * shown.frames.length) / layer().times);
+}
+
+function drawThumbnail(button, kind, chosen) {
+  const descriptor = Number(button.value);
+  button.setAttribute("aria-pressed", descriptor === chosen);
+  const frame = peakFrame(kind, descriptor);
+  const { time } = layer().peak(kind, descriptor);
+  const one = { kind, descriptor, time, side: THUMBNAIL_SIDE };
+  draw(button.firstChild, shown.frames[frame], rules.size, layer(), one);
 }
 
 function thumbnail(descriptor) {
@@ -172,8 +199,7 @@ function thumbnail(descriptor) {
   button.append(document.createElement("canvas"));
   button.addEventListener("click", () => {
     $("descriptor").value = descriptor;
-    if (!["gather", "distribution"].includes($("kind").value)) $("kind").value = "gather";
-    redraw();
+    chooseMap();
   });
   return button;
 }
@@ -196,14 +222,6 @@ function redraw() {
   $("caption").textContent = caption;
   $("picture").setAttribute("aria-label", caption);
   $("frame-number").textContent = `${now.frame + 1} of ${shown.frames.length}`;
-  const one = now.kind === "gather" || now.kind === "distribution";
-  $("one").hidden = $("concentrated").hidden = $("thumbnails").hidden = !one;
-  if (!one) return;
-  for (const button of $("thumbnails").children) {
-    const descriptor = Number(button.value);
-    button.setAttribute("aria-pressed", descriptor === now.descriptor);
-    draw(button.firstChild, shown.frames[now.frame], rules.size, layer(), { ...now, descriptor, side: 72 });
-  }
 }
 
 function captionOf({ kind, descriptor }) {
@@ -213,8 +231,8 @@ function captionOf({ kind, descriptor }) {
     return `${name}: one colour for each descriptor that positions take most of, ` +
       `${layer().choices.used} of ${layer().descriptors}.`;
   }
-  const peak = layer().peak(kind, descriptor);
-  const times = peak * (kind === "gather" ? layer().positions : layer().descriptors);
+  const { weight } = layer().peak(kind, descriptor);
+  const times = weight * (kind === "gather" ? layer().positions : layer().descriptors);
   const what = kind === "gather" ? "is collected" : "is handed out";
   return `${name}: where descriptor ${descriptor} ${what}. Brightest: ` +
     `${times.toFixed(times < 10 ? 1 : 0)} × the weight of a uniform map.`;
@@ -244,8 +262,8 @@ function listen() {
   });
   $("play").addEventListener("click", play);
   $("frame").addEventListener("input", redraw);
-  $("descriptor").addEventListener("input", redraw);
-  $("kind").addEventListener("change", redraw);
+  $("descriptor").addEventListener("input", chooseMap);
+  $("kind").addEventListener("change", chooseMap);
   $("layer").addEventListener("change", chooseLayer);
   for (const kind of ["dragenter", "dragover", "dragleave", "drop"]) {
     document.addEventListener(kind, (event) => {
