@@ -138,8 +138,8 @@ def from_saved_model(path: Path) -> Loaded:
         return serve(**{saved_model.INPUT: given})[saved_model.OUTPUT].numpy()
 
     count = pixels.shape[0]
-    shapes = (tuple(each.shape.as_list()[1:]) for each in (pixels, probabilities))
-    return Loaded(compute if count is None else _in_batches(compute, count), *shapes, batch=count)
+    taken, given = (tuple(each.shape.as_list()[1:]) for each in (pixels, probabilities))
+    return Loaded(compute if count is None else _in_batches(compute, count), taken, given, count)
 
 
 def from_tflite(path: Path, threads: int | None = None) -> Loaded:
@@ -161,8 +161,8 @@ def from_tflite(path: Path, threads: int | None = None) -> Loaded:
         model.invoke()
         return _real(model.get_tensor(given["index"]), given)
 
-    shapes = (tuple(map(int, each["shape"][1:])) for each in (taken, given))
-    return Loaded(_in_batches(compute, count), *shapes, batch=count)
+    shapes = [tuple(map(int, each["shape"][1:])) for each in (taken, given)]
+    return Loaded(_in_batches(compute, count), shapes[0], shapes[1], count)
 
 
 def from_onnx(path: Path, threads: int | None = None) -> Loaded:

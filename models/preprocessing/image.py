@@ -36,6 +36,8 @@ def read_image(path: Path_, data: bytes | None = None) -> np.ndarray:
             # Pillow warns beside our own limit, and about damaged metadata that does not matter.
             warnings.simplefilter("ignore")
             with Image.open(source) as image:
+                if image.format == "EPS":
+                    raise DecodeError(path, "is PostScript: a program to run, not pixels")
                 check_pixels(path, *image.size)
                 return to_rgb(ImageOps.exif_transpose(image))
     except (DecodeError, MemoryError):

@@ -100,3 +100,23 @@ def test_a_tflite_of_two_outputs(tmp_path):
     assert str(caught.value) == (
         f"{path} cannot be loaded as tflite: it must have one input and one output"
     )
+
+
+def test_a_damaged_onnx_file_is_told_by_us_alone(tmp_path, capfd):
+    pytest.importorskip("onnxruntime")
+    from onnx import TensorProto, helper
+
+    pixels = helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["batch", 3])
+    probabilities = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", 3])
+    node = helper.make_node("Softmax", ["pixels"], ["probabilities"])
+    graph = helper.make_graph([node], "graph", [pixels], [probabilities])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    path = tmp_path / "model.onnx"
+    path.write_bytes(model.SerializeToString())
+    given = load_model(path).compute(np.zeros((2, 3), np.float32))
+    np.testing.assert_allclose(given, np.full((2, 3), 1 / 3), atol=1e-6)
+    path.write_bytes(model.SerializeToString().replace(b"Softmax", b"\xffoftmax"))
+    capfd.readouterr()
+    with pytest.raises(UserError, match=r"model\.onnx cannot be loaded as onnx: \S+"):
+        load_model(path)
+    assert capfd.readouterr().out == ""

@@ -58,15 +58,15 @@ def test_what_is_no_model(tmp_path):
     )
 
 
-@pytest.mark.parametrize("part", [0.0, 0.3, 0.99])
+@pytest.mark.parametrize("part", [0.0, 0.3, 0.7, 0.99])
 def test_truncated_artefacts(image_run, image_export, copy_of, part):
     run, exported = copy_of(image_run), copy_of(image_export)
     (exported / "manifest.json").unlink()  # whose hashes would tell at once
     for file, message in (
         (run / "model.keras", "{} is no whole .keras file: "),
         (exported / "model_float32.tflite", "{} cannot be loaded as tflite: "),
-        (exported / "saved_model/variables/variables.index", "cannot be loaded as saved_model: "),
-        (exported / "saved_model/saved_model.pb", "cannot be loaded as saved_model: "),
+        (exported / "saved_model/1/variables/variables.index", "cannot be loaded as saved_model: "),
+        (exported / "saved_model/1/saved_model.pb", "cannot be loaded as saved_model: "),
     ):
         content = file.read_bytes()
         file.write_bytes(content[: int(part * len(content))])
@@ -81,7 +81,7 @@ def test_damage_is_seen_by_the_hashes(image_export, copy_of):
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
     assert message_of(file) == f"{file} is damaged: {file} is not the file that was exported"
-    index = directory / "saved_model/variables/variables.index"
+    index = directory / "saved_model/1/variables/variables.index"
     index.unlink()
     assert message_of(directory) == f"{directory / 'saved_model'} is damaged: {index} is missing"
     (directory / "manifest.json").write_text("{}")

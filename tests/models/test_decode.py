@@ -419,6 +419,15 @@ def test_what_is_no_image(tmp_path, recwarn):
     assert not recwarn.list  # Pillow's own warning about the size is ours to tell
 
 
+def test_postscript_is_not_run(tmp_path):
+    """Pillow would give it to Ghostscript, where that is installed."""
+    path = tmp_path / "picture.png"
+    Image.new("RGB", (7, 5)).save(path, format="EPS")
+    with pytest.raises(DecodeError) as caught:
+        read_image(path)
+    assert str(caught.value) == f"{path}: is PostScript: a program to run, not pixels"
+
+
 def test_read_goes_by_suffix_and_else_by_content(tmp_path):
     video = encode(tmp_path / "video.mp4", [quarters(34, 46)] * 3)
     image = save(tmp_path / "IMAGE.PNG", Image.fromarray(quarters(34, 46)))
