@@ -88,7 +88,9 @@ class Bench:
 
     def _peak_now(self) -> tuple[str, int]:
         if self._kind in ("keras", "saved_model"):
-            return measuring.peak_memory(self._before)[:2]
+            device, peak, whose = measuring.peak_memory(self._before)
+            if whose != "the process":  # a GPU's
+                return device, peak
         return measuring.processor(), measuring.peak_resident() - self._before
 
 
