@@ -51,10 +51,13 @@ def check_keras(path: Path) -> None:
                 raise UserError(
                     f"{path} holds a {layer} layer, that is code of its own, which is not run"
                 )
+        if name == "function":
+            name = str(entry.get("config"))
         module = entry.get("module") or "builtins"
         if keras.saving.get_registered_object(registered) is not None:
             continue
-        if not KNOWN_MODULES.fullmatch(str(module)):
+        # A name with dots would lead from one module into another.
+        if not KNOWN_MODULES.fullmatch(str(module)) or not name.isidentifier():
             raise UserError(
                 f"{path} asks for {name} of {module}: only what belongs to Keras and a2keras is "
                 "loaded, and no module is imported for a file"

@@ -72,12 +72,11 @@ def test_no_module_is_imported_for_a_file(rewritten, module_that_tells, entry, n
     def change(config: dict) -> None:
         layer = pooling_of(config)
         if nested:
-            entry.setdefault("config", {})
             layer["config"]["activity_regularizer"] = [{"deep": [entry]}]
         else:
             layer |= entry
 
-    name = entry["class_name"]
+    name = "run" if entry["class_name"] == "function" else entry["class_name"]
     path = rewritten(change)
     assert message_of(path) == (
         f"{path} asks for {name} of malice: only what belongs to Keras and a2keras is loaded, and "
@@ -118,7 +117,14 @@ def test_layers_that_hold_code(rewritten, module, class_name, registered_name, t
 def test_modules_beside_those_that_make_networks(rewritten, module):
     function = {"module": module, "class_name": "function", "config": "get_file"}
     path = rewritten(lambda config: pooling_of(config)["config"].update(activation=function))
-    assert f"asks for function of {module}: only" in message_of(path)
+    assert f"asks for get_file of {module}: only" in message_of(path)
+
+
+@pytest.mark.parametrize("name", ["utils.get_file", "src.utils.file_utils.get_file", ""])
+def test_names_that_lead_into_another_module(rewritten, name):
+    function = {"module": "keras", "class_name": "function", "config": name}
+    path = rewritten(lambda config: pooling_of(config)["config"].update(activation=function))
+    assert f"asks for {name} of keras: only" in message_of(path)
 
 
 def test_a_layer_that_the_caller_has_registered(rewritten):
