@@ -83,7 +83,11 @@ async function clip(file, rules) {
  * double, then measure over distances that double, and look where the last one lies.
  */
 async function clock(tape) {
-  const end = await tape.seek(tape.end);
+  let [end, known] = [0, 0];
+  while (tape.end > known) { // some files turn out longer while they are read
+    known = tape.end;
+    end = await tape.seek(known);
+  }
   const first = await tape.seek(0);
   if (end <= first) return { first, step: tape.end - first, total: 1 };
   let step = 0;
@@ -118,16 +122,21 @@ class Tape {
     video.muted = video.playsInline = true;
     video.preload = "auto";
     video.src = URL.createObjectURL(this.#file);
-    await this.#event("loadeddata", "is not a video that this browser can play.");
+    const failure = "is not a video that this browser can play: try H.264 in mp4, or webm.";
+    await this.#event("loadeddata", failure);
+    if (!video.videoWidth) throw new MediaError(`${this.#file.name} ${failure}`); // sound alone
     checkPixels(this.#file, video.videoWidth, video.videoHeight);
     if (!Number.isFinite(video.duration)) {
       // What a browser has recorded says no duration before its end has been looked for.
       video.currentTime = Number.MAX_SAFE_INTEGER;
       await this.#event("seeked", "does not say how long it lasts.");
     }
-    // A video that stands at its very end presents no frame.
-    this.end = video.duration - EPSILON;
     if (!(this.end > 0)) throw new MediaError(`${this.#file.name} lasts no time.`);
+  }
+
+  /** The last time to look for: a video that stands at its very end may present no frame. */
+  get end() {
+    return this.#video.duration - EPSILON;
   }
 
   /** Shows the frame of a time, and returns the time from which it is shown. */
@@ -149,8 +158,18 @@ class Tape {
   }
 
   pixels() {
+    return draw(this.#file, this.#video, ...this.#size(), this.#canvas);
+  }
+
+  /** The frame's sides as it is stored. Shown it may be wider; a2keras takes the stored pixels. */
+  #size() {
     const { videoWidth, videoHeight } = this.#video;
-    return draw(this.#file, this.#video, videoWidth, videoHeight, this.#canvas);
+    if (!window.VideoFrame) return [videoWidth, videoHeight]; // older, or neither https nor local
+    const frame = new VideoFrame(this.#video);
+    const { width, height } = frame.visibleRect;
+    frame.close();
+    const turned = width > height !== videoWidth > videoHeight;
+    return turned ? [height, width] : [width, height];
   }
 
   close() {

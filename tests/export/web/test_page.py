@@ -94,6 +94,8 @@ def files(tmp_path_factory):
     write_video(directory / "clip.webm", clip, "libvpx-vp9", Fraction(25))
     write_video(directory / "short.mp4", clip[:7], "libx264", Fraction(12))
     write_video(directory / "one.mp4", clip[:1], "libx264", Fraction(12))
+    write_video(directory / "wide.mp4", clip, "libx264", Fraction(25), pixel=Fraction(3, 2))
+    write_sound(directory / "sound.mp4")
     (directory / "text.png").write_text("no picture")
     (directory / "text.mp4").write_text("no video")
     (directory / "empty.png").touch()
@@ -102,15 +104,32 @@ def files(tmp_path_factory):
     return directory
 
 
-def write_video(path: Path, frames: np.ndarray, codec: str, rate: Fraction) -> None:
+def write_video(
+    path: Path, frames: np.ndarray, codec: str, rate: Fraction, pixel: Fraction = Fraction(1)
+) -> None:
+    """`pixel` is the width of a pixel over its height."""
     import av
 
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt, stream.bit_rate = "yuv420p", 3_000_000
+        stream.codec_context.sample_aspect_ratio = pixel
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+
+
+def write_sound(path: Path) -> None:
+    import av
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=44_100)
+        for start in range(0, 20_480, 1024):
+            silence = np.zeros((1, 1024), np.float32)
+            frame = av.AudioFrame.from_ndarray(silence, format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = 44_100, start
+            container.mux(stream.encode(frame))
         container.mux(stream.encode())
 
 
@@ -139,7 +158,7 @@ def test_an_image(browser, site, files, name, most):
     assert browser.text("error") == ""
 
 
-@pytest.mark.parametrize("name", ["clip.mp4", "clip.webm", "short.mp4", "one.mp4"])
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.webm", "short.mp4", "one.mp4", "wide.mp4"])
 def test_a_clip(browser, site, files, name):
     address, run = site["video"]
     browser.open(address)
@@ -241,6 +260,9 @@ def test_the_brightest_place_of_a_map(browser, site, files):
     assert np.abs(plain[rows][:, rows] - view[0].astype(int)).max() <= 1
 
 
+UNPLAYABLE = "is not a video that this browser can play: try H.264 in mp4, or webm."
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "sentence"),
     [
@@ -248,8 +270,9 @@ def test_the_brightest_place_of_a_map(browser, site, files):
         ("image", "empty.png", "empty.png is empty."),
         ("image", "clip.mp4", "clip.mp4 is a video, but this network takes images."),
         ("video", "picture.png", "picture.png is an image, but this network takes video clips."),
-        ("video", "text.mp4", "text.mp4 is not a video that this browser can play."),
-        ("video", "cut.mp4", "cut.mp4 is not a video that this browser can play."),
+        ("video", "text.mp4", f"text.mp4 {UNPLAYABLE}"),
+        ("video", "cut.mp4", f"cut.mp4 {UNPLAYABLE}"),
+        ("video", "sound.mp4", f"sound.mp4 {UNPLAYABLE}"),
     ],
 )
 def test_errors_are_sentences(browser, site, files, kind, name, sentence):
