@@ -18,6 +18,7 @@ from a2keras.export.loaders import (
     locate,
 )
 from a2keras.export.manifest import check_hashes
+from a2keras.export.safety import sentence
 from a2keras.models.preprocessing.decode import VIDEO_SUFFIXES
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.places import Path_
@@ -59,13 +60,17 @@ class Artefact:
 
         Raises:
             ValueError: pixels of another shape.
-            UserError: the model gives NaN or infinity, or not a number for every class.
+            UserError: the model does not run, gives NaN or infinity, or not a number for every
+                class.
         """
         expected = self.preprocessing.input_shape
         if batch.ndim != len(expected) + 1 or batch.shape[1:] != expected:
             sizes = ", ".join(map(str, expected))
             raise ValueError(f"`batch` must have shape (B, {sizes}). Received: {batch.shape}")
-        result = self.compute(np.asarray(batch, np.float32))
+        try:
+            result = self.compute(np.asarray(batch, np.float32))
+        except Exception as error:  # a graph may load and yet not run; every runtime has its own
+            raise UserError(f"{self.path} cannot be run: {sentence(error)}") from error
         labels = len(self.preprocessing.labels)
         if result.shape != (len(batch), labels):
             raise UserError(

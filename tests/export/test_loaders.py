@@ -7,6 +7,8 @@ import tensorflow as tf
 from a2keras.console import UserError
 from a2keras.export.loaders import load_model
 from a2keras.export.parity import natural_pixels
+from a2keras.export.predict import load
+from a2keras.models.preprocessing import Preprocessing
 
 PIXELS = natural_pixels((17, 17, 3), 7, seed=11).astype(np.float32)
 
@@ -85,6 +87,24 @@ def test_saved_models(network, tmp_path, batch, dtype):
     loaded = load_model(tmp_path / "saved", "saved_model")
     assert loaded.batch == batch
     np.testing.assert_allclose(loaded.compute(PIXELS), by_hand(network[1]), atol=1e-6)
+
+
+def test_a_graph_that_loads_and_does_not_run(network, tmp_path):
+    signature = tf.TensorSpec((None, 17, 17, 3), tf.float32, name="pixels")
+
+    @tf.function(input_signature=[signature])
+    def serve(pixels):
+        tf.debugging.assert_less(tf.shape(pixels)[0], 2, "one at a time")
+        return {"probabilities": network[0](pixels)}
+
+    tf.saved_model.save(network[0], str(tmp_path / "saved"), signatures=serve)
+    Preprocessing(("left", "right", "up"), 17).save(tmp_path / "saved")
+    artefact = load(tmp_path / "saved")
+    assert artefact.probabilities(PIXELS[:1]).shape == (1, 3)
+    with pytest.raises(UserError) as caught:
+        artefact.probabilities(PIXELS)
+    assert str(caught.value).startswith(f"{tmp_path / 'saved'} cannot be run: ")
+    assert "\n" not in str(caught.value)
 
 
 def test_a_tflite_of_two_outputs(tmp_path):
