@@ -118,10 +118,11 @@ def load(
     def compute(batch: np.ndarray) -> np.ndarray:
         return model.run([saved_model.OUTPUT], {saved_model.INPUT: batch})[0]
 
-    ends = inputs[saved_model.INPUT], outputs[saved_model.OUTPUT]
-    # An open size has a name where a fixed one has a number.
-    shapes = (tuple(n if isinstance(n, int) else None for n in each.shape[1:]) for each in ends)
-    return (compute, *shapes)
+    def sizes(end: Any) -> tuple[int | None, ...]:
+        # An open size has a name where a fixed one has a number.
+        return tuple(size if isinstance(size, int) else None for size in end.shape[1:])
+
+    return compute, sizes(inputs[saved_model.INPUT]), sizes(outputs[saved_model.OUTPUT])
 
 
 def _packages(*names: str) -> list[Any]:

@@ -199,6 +199,8 @@ def test_the_wheel_installs_elsewhere_and_every_module_imports(tmp_path):
     done = subprocess.run([python, "-c", code], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert Path(done.stdout.strip().splitlines()[-1]).is_relative_to(site)
+    page = {path.name for path in (ROOT / "export" / "page").iterdir()}
+    assert page == {path.name for path in (site / "a2keras" / "export" / "page").iterdir()}
 
 
 def test_no_line_names_a_path_of_one_machine():

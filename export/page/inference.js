@@ -9,10 +9,10 @@ ort.env.wasm.numThreads = self.crossOriginIsolated
   : 1;
 
 let session;
-let document_;
+let page; // page.json
 
-async function start(page) {
-  document_ = page;
+async function start(description) {
+  page = description;
   const response = await fetch(page.model.path, { cache: "no-cache" });
   if (!response.ok) throw new Error(`${page.model.path}: ${response.status} ${response.statusText}`);
   session = await ort.InferenceSession.create(await response.arrayBuffer(), {
@@ -21,15 +21,15 @@ async function start(page) {
 }
 
 async function classify(pixels) {
-  const tensor = new ort.Tensor("float32", pixels, [1, ...document_.shape]);
+  const tensor = new ort.Tensor("float32", pixels, [1, ...page.shape]);
   const begin = performance.now();
-  const outputs = await session.run({ [document_.input]: tensor });
+  const outputs = await session.run({ [page.input]: tensor });
   const milliseconds = performance.now() - begin;
   const plain = (name) => ({ data: outputs[name].data, dims: outputs[name].dims.slice(1) });
   return {
     milliseconds,
-    probabilities: outputs[document_.output].data,
-    attention: document_.attention.map(({ layer, gather, distribution }) => ({
+    probabilities: outputs[page.output].data,
+    attention: page.attention.map(({ layer, gather, distribution }) => ({
       layer,
       gather: plain(gather),
       distribution: plain(distribution),
@@ -37,9 +37,10 @@ async function classify(pixels) {
   };
 }
 
-self.onmessage = async ({ data: { id, page, pixels } }) => {
+self.onmessage = async ({ data: { id, description, pixels } }) => {
   try {
-    self.postMessage({ id, result: page ? await start(page) : await classify(pixels) });
+    const result = description ? await start(description) : await classify(pixels);
+    self.postMessage({ id, result });
   } catch (error) {
     self.postMessage({ id, error: String(error?.message ?? error) });
   }

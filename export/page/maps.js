@@ -53,7 +53,8 @@ export class Layer {
     const byCount = Array.from(counts.keys()).sort((a, b) => counts[b] - counts[a] || a - b);
     const rank = new Uint32Array(n);
     byCount.forEach((descriptor, i) => (rank[descriptor] = i));
-    return { ranks: strongest.map((descriptor) => rank[descriptor]), used: counts.filter(Boolean).length };
+    const used = counts.filter(Boolean).length;
+    return { ranks: strongest.map((descriptor) => rank[descriptor]), used };
   }
 
   /** A layer may have fewer time steps than the clip has frames. */
@@ -73,7 +74,9 @@ export class Layer {
   peak(kind, descriptor) {
     const map = this.maps[kind];
     let best = descriptor;
-    for (let i = descriptor; i < map.length; i += this.descriptors) if (map[i] > map[best]) best = i;
+    for (let i = descriptor; i < map.length; i += this.descriptors) {
+      if (map[i] > map[best]) best = i;
+    }
     const position = Math.floor(best / this.descriptors);
     return { weight: map[best], time: Math.floor(position / (this.height * this.width)) };
   }
@@ -82,7 +85,8 @@ export class Layer {
   heat(kind, descriptor, time, side) {
     const peak = this.peak(kind, descriptor).weight || 1;
     const plane = this.#plane(kind, descriptor, time).map((weight) => weight / peak);
-    return enlarge(plane, this.width, this.height, side, side);
+    const large = enlarge(plane, this.width, this.height, side, side);
+    return large.map((heat) => Math.min(1, Math.max(0, heat))); // cubics overshoot
   }
 
   /** The colour of the strongest descriptor at every position: (side, side) of [r, g, b]. */
@@ -117,8 +121,9 @@ export function draw(canvas, frame, size, layer, view) {
   context.drawImage(picture, 0, 0, side, side);
   if (!grey) return;
   const pixels = context.getImageData(0, 0, side, side);
-  const heat = view.kind === "choice" ? null : layer.heat(view.kind, view.descriptor, view.time, side);
-  const colours = heat ? null : layer.colours(view.time, side);
+  const { kind, descriptor, time } = view;
+  const heat = kind === "choice" ? null : layer.heat(kind, descriptor, time, side);
+  const colours = heat ? null : layer.colours(time, side);
   for (let i = 0; i < side * side; i++) {
     const [opacity, colour] = heat ? [0.15 + 0.65 * heat[i], inferno(heat[i])] : [0.55, colours[i]];
     for (let c = 0; c < 3; c++) {

@@ -100,7 +100,7 @@ function area(rgb, width, height, newWidth, newHeight) {
 
 /** One plane of numbers, enlarged smoothly: for maps. */
 export function enlarge(plane, width, height, newWidth, newHeight) {
-  const spans = [spansOf(width, newWidth, triangle), spansOf(height, newHeight, triangle)];
+  const spans = [spansOf(width, newWidth, keys), spansOf(height, newHeight, keys)];
   return separable(plane, width, height, 1, ...spans);
 }
 

@@ -282,6 +282,20 @@ def test_errors_are_sentences(browser, site, files, kind, name, sentence):
     assert browser.run("return document.getElementById('result').hidden")
 
 
+@pytest.mark.parametrize("missing", ["page.json", "model.onnx"])
+def test_a_missing_file_is_told(browser, site, missing):
+    address, run = site["image"]
+    root = run.parents[1]
+    broken = root / f"without-{missing}"
+    shutil.copytree(root / "image" / "web", broken, ignore=shutil.ignore_patterns(missing))
+    browser.ask("POST", "/url", {"url": address.replace("image/web", broken.name)})
+    browser.wait("failed")
+    sentence = f"The network could not be loaded. {missing}: 404 File not found"
+    assert browser.text("error") == sentence
+    assert browser.run("return document.getElementById('file').disabled")
+    browser.complaints()  # about the 404
+
+
 def test_dropped_files(browser, site, files):
     address, run = site["image"]
     browser.open(address)
@@ -337,6 +351,6 @@ def test_every_file_is_used_and_no_other(browser, site, files):
     assert browser.pick(files / "picture.png") == "done"
     page = run.parents[1] / "image" / "web"
     exported = {f"/image/web/{p.relative_to(page)}" for p in page.rglob("*") if p.is_file()}
-    requests = {path for path in site["requests"] if not path.startswith(("/video", "/plain"))}
+    requests = {path for path in site["requests"] if path.startswith("/image/")}
     assert requests == exported - {"/image/web/index.html"} | {"/image/web/"}
     assert browser.complaints() == []

@@ -11,7 +11,7 @@ import pytest
 
 from a2keras.export.parity import natural_pixels
 from a2keras.export.web import PAGE
-from a2keras.models.preprocessing import Preprocessing, clip_indices, fit
+from a2keras.models.preprocessing import Preprocessing, clip_indices, errors, fit
 
 if shutil.which("node") is None:
     pytest.skip("needs Node", allow_module_level=True)
@@ -49,6 +49,11 @@ def ask(tmp_path_factory):
         return json.loads(done.stdout)
 
     return run
+
+
+def test_the_limit_on_pixels_is_the_same():
+    text = (PAGE / "media.js").read_text().replace("_", "")
+    assert f"const MAXPIXELS = {errors.MAX_PIXELS};" in text
 
 
 def rgba(pixels: np.ndarray) -> dict:
