@@ -22,7 +22,7 @@ RUNTIMES = {
     "keras": "keras",
     "onnx": "onnxruntime",
     "saved_model": "tensorflow",
-    "tflite": "tensorflow",
+    "tflite": "ai_edge_litert.interpreter",
 }
 
 

@@ -2,30 +2,63 @@
 
 import re
 import tempfile
-import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from a2keras.console import UserError, quiet_native_stderr
 from a2keras.export import saved_model
+from a2keras.export.litert_report import report
+
+if TYPE_CHECKING:  # it imports Keras, which `--help` does without
+    from a2keras.export.classifier import Classifier
 
 
-def write_float32(model: Any, path: Path) -> None:
-    """Writes a classifier as float32 `.tflite` with a batch of one.
+def write_float32(classifier: "Classifier", path: Path) -> dict[str, Any]:
+    """Writes a float32 `.tflite` with a batch of one, and says which operations are in it.
+
+    Raises:
+        UserError: the network needs operations that are not built in.
+    """
+    return save(convert(classifier), path)
+
+
+def write_float16(classifier: "Classifier", path: Path) -> dict[str, Any]:
+    """Writes a `.tflite` whose weights are float16; it computes in float32, or in float16 on a GPU.
+
+    Raises:
+        UserError: the network needs operations that are not built in.
+    """
+    return save(convert(classifier, float16=True), path)
+
+
+def save(content: bytes, path: Path) -> dict[str, Any]:
+    """Writes the file; returns what the manifest says of it."""
+    path.write_bytes(content)
+    return report(content)
+
+
+def convert(classifier: "Classifier", float16: bool = False) -> bytes:
+    """The float file of a classifier, after the rewriting of `litert_rewrite`.
 
     The batch is fixed because an open one adds shape arithmetic to every reshape. The way leads
     over a SavedModel: converting a Keras model's concrete function loses its variables and gives
     a file that loads, runs and computes garbage.
 
     Raises:
-        UserError: the network needs operations that are not built in, such as 3D pooling.
+        UserError: the network needs operations that are not built in.
     """
     import tensorflow as tf
 
+    from a2keras.export.litert_rewrite import rewritten
+
+    model = rewritten(classifier.model, classifier.preprocessing.input_shape)
     with tempfile.TemporaryDirectory() as scratch, quiet_native_stderr():
         saved_model.write(model, Path(scratch), batch_size=1)
         converter = tf.lite.TFLiteConverter.from_saved_model(scratch)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        if float16:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.target_spec.supported_types = [tf.float16]
         failure = None
         try:
             content = converter.convert()
@@ -34,8 +67,9 @@ def write_float32(model: Any, path: Path) -> None:
     if failure is not None:
         missing = sorted(set(re.findall(r"'(tf\.\w+)' op is neither", str(failure))))
         reason = f"lack {', '.join(missing)}" if missing else f"do not suffice: {failure}"
-        raise UserError(f"no .tflite of {model.name}: LiteRT's built-in operations {reason}")
-    path.write_bytes(content)
+        name = classifier.model.name
+        raise UserError(f"no .tflite of {name}: LiteRT's built-in operations {reason}")
+    return content
 
 
 def interpreter(path: Path, threads: int | None = None) -> Any:
@@ -48,21 +82,19 @@ def interpreter(path: Path, threads: int | None = None) -> Any:
     Raises:
         ValueError, RuntimeError: the file is no LiteRT model, or a damaged one.
     """
-    import tensorflow as tf
+    from ai_edge_litert.interpreter import Interpreter
 
     content = path.read_bytes()
     _check_whole(content)
-    with warnings.catch_warnings(), quiet_native_stderr():
-        # It is announced for deletion; its successor is a separate package.
-        warnings.filterwarnings("ignore", message=r"\s*Warning: tf\.lite\.Interpreter is deprec")
-        made = tf.lite.Interpreter(model_content=content, num_threads=threads)
+    with quiet_native_stderr():
+        made = Interpreter(model_content=content, num_threads=threads)
         made.allocate_tensors()
     return made
 
 
 def _check_whole(content: bytes) -> None:
     """Reads every table of the file: the interpreter itself may crash on one that is cut off."""
-    from tensorflow.lite.python import schema_py_generated as schema
+    from ai_edge_litert import schema_py_generated as schema
 
     try:
         schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))

@@ -137,7 +137,7 @@ def check_tflite(content: bytes) -> None:
     Raises:
         ValueError: there is one, or the file is damaged.
     """
-    from tensorflow.lite.python import schema_py_generated as schema
+    from ai_edge_litert import schema_py_generated as schema
 
     try:
         model = schema.Model.GetRootAs(content, 0)
