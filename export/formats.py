@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from a2keras.export import litert, litert_quantize, onnx, saved_model, web
+from a2keras.export import litert, litert_quantize, onnx, web
 from a2keras.export.parity import Tolerance
 
 if TYPE_CHECKING:  # it imports Keras, which `--help` does without
@@ -36,8 +36,16 @@ class Format(NamedTuple):
 
 
 def _saved_model(classifier: "Classifier", path: Path) -> dict[str, Any]:
-    saved_model.write(classifier.model, path)
-    return {}
+    from a2keras.export import serving
+
+    return serving.write(classifier, path)
+
+
+def _serving_signatures(classifier: "Classifier", path: Path) -> dict[str, Signature]:
+    from a2keras.export import serving_parity
+
+    found = serving_parity.comparisons(classifier, path)
+    return {name: Signature(*comparison) for name, comparison in found.items()}
 
 
 def _web_signatures(classifier: "Classifier", path: Path) -> dict[str, Signature]:
@@ -59,7 +67,7 @@ _DYNAMIC = Tolerance(max_error=0.3, mean_error=0.03, top1_agreement=0.97)
 _CALIBRATED = Tolerance(max_error=1.0, mean_error=0.1, top1_agreement=0.97)
 
 FORMATS = {
-    "saved_model": Format("saved_model", _saved_model),
+    "saved_model": Format("saved_model", _saved_model, signatures=_serving_signatures),
     "tflite_float32": Format("model_float32.tflite", litert.write_float32),
     "tflite_float16": Format("model_float16.tflite", litert.write_float16, _HALVES),
     "tflite_dynamic_int8": Format(

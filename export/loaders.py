@@ -70,7 +70,7 @@ def locate(path: Path) -> tuple[Path, str]:
         return locate(path / next(iter(read_manifest(path)["artefacts"].values()))["path"])
     if (path / "model.keras").is_file():
         return path / "model.keras", "keras"
-    if (path / "saved_model.pb").is_file():
+    if saved_model.version_of(path) is not None:
         return path, "saved_model"
     if (path / "model.onnx").is_file():  # a page for the browser
         return path / "model.onnx", "onnx"
@@ -121,6 +121,7 @@ def from_saved_model(path: Path) -> Loaded:
     """The `serving_default` signature of a SavedModel that `saved_model.write` wrote."""
     import tensorflow as tf
 
+    path = saved_model.version_of(path) or path
     safety.check_saved_model(path)
     loaded = tf.saved_model.load(str(path))
     if "serving_default" not in loaded.signatures:

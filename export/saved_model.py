@@ -1,4 +1,7 @@
-"""SavedModel: a graph that runs with TensorFlow alone, without Keras or a2keras."""
+"""SavedModel: a graph that runs with TensorFlow alone, without Keras or a2keras.
+
+This is the plain one, which other formats are made from. `serving` writes the one for servers.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -29,3 +32,14 @@ def write(model: Any, path: Path, batch_size: int | None = None) -> None:
     archive.track(model)
     archive.add_endpoint("serve", serve, input_signature=[signature])
     archive.write_out(str(path), verbose=False)
+
+
+def version_of(path: Path) -> Path | None:
+    """The directory with the SavedModel: the path itself, or the highest of its numbered versions.
+
+    Model servers keep versions so, see `serving`. None where there is no SavedModel.
+    """
+    if (path / "saved_model.pb").is_file():
+        return path
+    versions = [each.parent for each in path.glob("*/saved_model.pb") if each.parent.name.isdigit()]
+    return max(versions, key=lambda each: int(each.name), default=None)

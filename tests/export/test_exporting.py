@@ -92,7 +92,7 @@ def test_the_manifest(image_run, image_export):
 
 
 def test_the_saved_model_takes_any_batch(image_run, image_export):
-    serve = tf.saved_model.load(str(image_export / "saved_model")).signatures["serving_default"]
+    serve = tf.saved_model.load(str(image_export / "saved_model/1")).signatures["serving_default"]
     model = load_keras(image_run / "model.keras")
     for batch in (1, 7):
         pixels = natural_pixels((17, 17, 3), batch).astype(np.float32)
