@@ -1,0 +1,168 @@
+"""Images decoded in a graph against Pillow: every kind, to the bit."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from a2keras.export.parity import natural_pixels
+from a2keras.export.serving_images import decode, formats, views
+from a2keras.models.preprocessing import Preprocessing, errors
+from a2keras.models.preprocessing.image import read_image
+
+PIXELS = natural_pixels((29, 37, 3), 1, seed=7)[0]
+PICTURE = Image.fromarray(PIXELS)
+
+
+@pytest.fixture(scope="module")
+def decoded():
+    return tf.function(decode, input_signature=[tf.TensorSpec((), tf.string)], autograph=False)
+
+
+def file_of(image: Image.Image, kind: str, **options) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def check(decoded, file: bytes) -> np.ndarray:
+    given, expected = decoded(file).numpy(), read_image("sample", file)
+    assert given.dtype == np.uint8
+    np.testing.assert_array_equal(given, expected)
+    return given
+
+
+def orientation_of(value: int, order: str) -> bytes:
+    """EXIF with a maker's name before the orientation, in big or little byte order."""
+    entries = struct.pack(order + "HHI4s", 0x010F, 2, 4, b"A2K\0")
+    entries += struct.pack(order + "HHIHH", 0x0112, 3, 1, value, 0)
+    mark = b"MM" if order == ">" else b"II"
+    return mark + struct.pack(order + "HIH", 42, 8, 2) + entries + bytes(4)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_every_orientation(decoded, kind, order):
+    shapes = set()
+    for value in range(10):  # 0 and 9 mean nothing
+        exif = b"Exif\0\0" + orientation_of(value, order)
+        given = check(decoded, file_of(PICTURE, kind, exif=exif))
+        shapes.add(given.shape)
+    assert shapes == {(29, 37, 3), (37, 29, 3)}
+
+
+def png_of_grey(depth: int, transparent: int | None) -> bytes:
+    """A PNG of two rows of grey with few bits, which Pillow does not write."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        check_sum = struct.pack(">I", zlib.crc32(name + content))
+        return struct.pack(">I", len(content)) + name + content + check_sum
+
+    header = struct.pack(">IIBBBBB", 16 // depth, 2, depth, 0, 0, 0, 0)
+    colour = b"" if transparent is None else chunk(b"tRNS", struct.pack(">H", transparent))
+    rows = zlib.compress(b"\0\x1b\xe4\0\xa5\x3c")
+    parts = chunk(b"IHDR", header) + colour + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + parts
+
+
+def every_alpha() -> Image.Image:
+    """All pairs of a colour and an alpha."""
+    colour, alpha = np.meshgrid(np.arange(256), np.arange(256), indexing="ij")
+    pixels = np.stack([colour, 255 - colour, np.full_like(colour, 17), alpha], -1)
+    return Image.fromarray(pixels.astype(np.uint8))
+
+
+GREY16 = Image.fromarray((np.arange(29 * 37, dtype=np.uint16) * 61).reshape(29, 37))
+KINDS = {
+    "jpeg": file_of(PICTURE, "JPEG", quality=91),
+    "progressive": file_of(PICTURE, "JPEG", progressive=True, subsampling=0),
+    "grey jpeg": file_of(PICTURE.convert("L"), "JPEG"),
+    "cmyk": file_of(PICTURE.convert("CMYK"), "JPEG"),
+    "png": file_of(PICTURE, "PNG"),
+    "palette": file_of(PICTURE.convert("P"), "PNG", transparency=3),
+    "one bit": file_of(PICTURE.convert("1"), "PNG"),
+    "grey and alpha": file_of(PICTURE.convert("LA"), "PNG"),
+    "16 bits": file_of(GREY16, "PNG"),
+    "png alpha": file_of(every_alpha(), "PNG"),
+    "webp": file_of(PICTURE, "WEBP"),
+    "lossless": file_of(PICTURE, "WEBP", lossless=True),
+    "webp alpha": file_of(every_alpha(), "WEBP", lossless=True, exact=True),
+    "animated png": file_of(PICTURE, "PNG", save_all=True, append_images=[PICTURE.rotate(90)]),
+    **{f"grey of {n} bits, {t}": png_of_grey(n, t) for n in (1, 2, 4, 8) for t in (None, 1)},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind(decoded, kind):
+    assert np.ptp(check(decoded, KINDS[kind])) > 50
+
+
+@pytest.mark.parametrize("fit", ["crop", "letterbox"])
+def test_views_are_those_of_preprocessing(fit, tmp_path):
+    short_side = 19 if fit == "crop" else None
+    preprocessing = Preprocessing(("a", "b"), 17, fit=fit, short_side=short_side)
+    files = [KINDS["jpeg"], KINDS["webp"], file_of(PICTURE.resize((11, 53)), "PNG")]
+    given = tf.function(lambda encoded: views(preprocessing, encoded))(tf.constant(files)).numpy()
+    assert given.shape == (3, 17, 17, 3)
+    for number, file in enumerate(files):
+        path = tmp_path / "image"
+        path.write_bytes(file)
+        np.testing.assert_array_equal(given[number], preprocessing.views(path)[0])
+
+
+ANIMATED = file_of(PICTURE, "WEBP", save_all=True, append_images=[PICTURE.rotate(90)])
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        (b"", "is no file of JPEG, PNG, WEBP: image"),
+        (b"GIF89a\x01\x00", "is no file of JPEG, PNG, WEBP: image"),
+        (ANIMATED, "is an animated WebP file: image"),
+        (KINDS["jpeg"][:900], "jpeg::Uncompress failed"),
+        (KINDS["png"][:900], "Invalid PNG data"),
+        (KINDS["webp"][:300], "Failed to decode WebP"),
+    ],
+)
+def test_what_is_no_image(decoded, file, message):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        decoded(file)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("JPEG", {}),
+        ("PNG", {}),
+        ("WEBP", {}),
+        ("WEBP", {"lossless": True}),
+        ("WEBP", {"exif": b"E"}),
+    ],
+)
+def test_too_many_pixels_are_not_decoded(monkeypatch, kind, options):
+    monkeypatch.setattr(errors, "MAX_PIXELS", 29 * 37 - 1)
+    limited = tf.function(decode, input_signature=[tf.TensorSpec((), tf.string)], autograph=False)
+    message = r"has more than 1072 pixels, or none: image\] \[0\] \[37\] \[29\]"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        limited(file_of(PICTURE, kind, **options))
+    assert limited(file_of(PICTURE.crop((0, 0, 36, 29)), kind, **options)).shape == (29, 36, 3)
+
+
+def test_a_bad_image_is_told_by_its_number():
+    preprocessing = Preprocessing(("a", "b"), 5)
+    files = tf.constant([KINDS["jpeg"], KINDS["png"], b"text"])
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"WEBP: image\] \[2\]"):
+        tf.function(lambda encoded: views(preprocessing, encoded))(files)
+
+
+def test_a_tensorflow_without_webp(monkeypatch):
+    monkeypatch.delattr(tf.io, "decode_webp")
+    assert formats() == ("JPEG", "PNG")
+    without = tf.function(decode, input_signature=[tf.TensorSpec((), tf.string)], autograph=False)
+    check(without, KINDS["png alpha"])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="is no file of JPEG, PNG: image"):
+        without(KINDS["webp"])
