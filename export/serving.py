@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from a2keras.export import serving_images, serving_warmup
+from a2keras.export import serving_images, serving_rest, serving_warmup
 from a2keras.export.saved_model import INPUT, OUTPUT
 from a2keras.export.serving_network import with_features, with_open_sizes
 from a2keras.models.preprocessing.spec import Preprocessing
@@ -67,7 +67,9 @@ def write(classifier: "Classifier", path: Path) -> dict[str, Any]:
     version = path / VERSION
     tf.saved_model.save(holder, str(version), signatures=served)
     preprocessing.save(version)  # so that the directory can be moved by itself
-    serving_warmup.write(version, warmup_requests(preprocessing))
+    requests = example_requests(preprocessing)
+    serving_warmup.write(version, requests)
+    serving_rest.write(version, BYTES, requests[BYTES])
     return {"signatures": signatures(version)}
 
 
@@ -101,7 +103,7 @@ def _pixels(preprocessing: Preprocessing, encoded: Any) -> Any:
     return tf.reshape(pixels, (-1, *preprocessing.input_shape))
 
 
-def warmup_requests(preprocessing: Preprocessing) -> dict[str, dict[str, Any]]:
+def example_requests(preprocessing: Preprocessing) -> dict[str, dict[str, Any]]:
     """{signature: its inputs}: one grey image or clip each."""
     import tensorflow as tf
 
