@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import a2keras
 from a2keras.command_line import HELP
-from a2keras.console import UserError, quiet_native_stderr, say
+from a2keras.console import UserError, is_command, quiet_native_stderr, say
 
 
 class Command(NamedTuple):
@@ -57,6 +57,22 @@ def run(arguments: list[str]) -> None:
 
 
 def main() -> int:
+    """The command: its exit code."""
+    try:
+        code = _call()
+    except SystemExit as end:  # of a command that has an exit code of its own
+        if not isinstance(end.code, int):
+            raise
+        code = end.code
+    if is_command() and "tensorflow_io" in sys.modules:
+        # Whoever has read from s3:// would end by SIGABRT, in a destructor (tensorflow/io#2039).
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
+
+
+def _call() -> int:
     # Set before TensorFlow is loaded: its information lines go, its warnings and errors stay.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     arguments = sys.argv[1:]
