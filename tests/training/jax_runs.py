@@ -41,7 +41,7 @@ def small(name: str, input_tensor, classes: int) -> keras.Model:
     )
     x = keras.layers.BatchNormalization(momentum=0.9, name="bn")(x)
     x = keras.layers.ReLU(name="relu")(x)
-    x = DoubleAttention(3, 2, pre_activation=True, name="attention")(x)
+    x = DoubleAttention(3, 2, name="attention")(x)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
     x = keras.layers.Dense(classes, activation="softmax", name="predictions")(x)
     return keras.Model(keras.utils.get_source_inputs(input_tensor)[0], x)

@@ -42,7 +42,7 @@ def network(name: str, input_tensor, classes: int) -> keras.Model:
     x = keras.layers.Conv2D(7, 3, strides=2, padding="same", use_bias=False)(input_tensor)
     x = keras.layers.BatchNormalization(momentum=0.9)(x)
     x = keras.layers.ReLU()(x)
-    x = DoubleAttention(3, 2, pre_activation=True)(x)
+    x = DoubleAttention(3, 2)(x)
     x = keras.layers.GlobalAveragePooling2D()(x)
     x = keras.layers.Dense(classes, activation="softmax")(x)
     return keras.Model(keras.utils.get_source_inputs(input_tensor)[0], x)
