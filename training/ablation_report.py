@@ -13,7 +13,7 @@ from a2keras.models.variants import Row
 from a2keras.training.ablation_rows import key, network_of
 from a2keras.training.data.source import counted
 from a2keras.training.plots import draw_ablation
-from a2keras.training.run import Run
+from a2keras.training.run import Run, writing
 from a2keras.training.scores import percent, spread
 
 if TYPE_CHECKING:
@@ -82,9 +82,10 @@ def _row(row: Row, runs: list[dict[str, Any]], costs: dict[str, Any]) -> dict[st
 
 def write(document: dict[str, Any], output: Path) -> None:
     """Writes ablation.json, ablation.md and ablation.png."""
-    write_json(output / "ablation.json", document)
-    write_atomically(output / "ablation.md", markdown(document))
-    draw_ablation(document, output / "ablation.png")
+    with writing("the table", output):
+        write_json(output / "ablation.json", document)
+        write_atomically(output / "ablation.md", markdown(document))
+        draw_ablation(document, output / "ablation.png")
 
 
 def markdown(document: dict[str, Any]) -> str:

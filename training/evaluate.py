@@ -133,11 +133,12 @@ def score(held_out: HeldOut, data: str | None, protocol: Protocol) -> dict[str, 
 def write(document: dict[str, Any], held_out: HeldOut, suffix: str) -> None:
     """Writes the scores and the confusion matrix into the run."""
     run, labels = held_out.run, held_out.preprocessing.labels
-    write_json(run.path / f"evaluation{suffix}.json", document)
     measure = "video@1" if held_out.preprocessing.is_video else "top-1"
     title = f"{measure} {document['top1']:.1%} of {document['examples']} {document['split']}"
     picture = run.path / f"confusion{suffix}.png"
-    draw_confusion(np.array(document["confusion"]), labels, f"{title} examples", picture)
+    with run.writing("the scores"):
+        write_json(run.path / f"evaluation{suffix}.json", document)
+        draw_confusion(np.array(document["confusion"]), labels, f"{title} examples", picture)
 
 
 def trained_on(held_out: HeldOut) -> str | None:

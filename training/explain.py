@@ -13,7 +13,7 @@ from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.data import open_held_out
 from a2keras.training.pictures import draw_attention, draw_input
-from a2keras.training.run import Run, local
+from a2keras.training.run import Run, local, writing
 
 
 @dataclass(frozen=True)
@@ -77,14 +77,15 @@ def explain(path: str | Path, files: list[str], output: str | Path, samples: int
     else:
         examples, skipped = _held_out(run, preprocessing, samples), []
     model = keras.models.load_model(run.model_path, compile=False)
-    output.mkdir(parents=True, exist_ok=True)
-    explained = []
-    for number, example in enumerate(progress(examples, "explaining", unit=" examples"), 1):
-        name = re.sub(r"[^\w-]+", "_", Path(example.name).stem).strip("_")
-        picture = output / f"{number:02}_{name}.png"
-        explained.append(_explain_one(model, example, preprocessing, picture))
+    explained: list[dict] = []
     document = {"run": str(run.path), "explained": explained, "skipped": skipped}
-    write_json(output / "explain.json", document)
+    with writing("the pictures", output):
+        output.mkdir(parents=True, exist_ok=True)
+        for number, example in enumerate(progress(examples, "explaining", unit=" examples"), 1):
+            name = re.sub(r"[^\w-]+", "_", Path(example.name).stem).strip("_")
+            picture = output / f"{number:02}_{name}.png"
+            explained.append(_explain_one(model, example, preprocessing, picture))
+        write_json(output / "explain.json", document)
     return document
 
 

@@ -45,7 +45,8 @@ def evaluate_folds(paths: Sequence[str | Path], protocol: Protocol | None = None
         "protocol": documents[0]["protocol"],
         "folds": documents,
     }
-    write_json(opened[0].run.path / "folds.json", document)
+    with opened[0].run.writing("the mean"):
+        write_json(opened[0].run.path / "folds.json", document)
     return document
 
 

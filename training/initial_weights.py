@@ -10,6 +10,7 @@ from a2keras.models import weights
 from a2keras.training import network
 from a2keras.training.computation import Computation
 from a2keras.training.config import Recipe
+from a2keras.training.run import writing
 
 FILE_NAME = "weights.json"
 
@@ -51,7 +52,8 @@ def start_from_weights(computation: Computation, directory: Path) -> None:
     optimizer = computation.optimizer
     if optimizer.averages:
         computation.write([of[id(variable)] for variable in optimizer.averaged], optimizer.averages)
-    write_json(directory / FILE_NAME, dataclasses.asdict(report))
+    with writing("the report on the weights", directory):
+        write_json(directory / FILE_NAME, dataclasses.asdict(report))
 
 
 def _load(model: keras.Model, path: Path) -> weights.Report:

@@ -14,6 +14,16 @@ from a2keras.training.config import Recipe
 from a2keras.training.data.source import Skipped
 
 
+@contextlib.contextmanager
+def writing(what: str, directory: Path) -> Iterator[None]:
+    """Tells a full disk, or one that may not be written, as a `UserError`."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"{what} cannot be written to {directory}: {reason}") from error
+
+
 def local(output: str | Path) -> Path:
     """The directory that --output names; `UserError` where it is none of this machine.
 
@@ -138,11 +148,6 @@ class Run:
         with self.writing("metrics.jsonl"):
             write_atomically(self.path / "metrics.jsonl", text)
 
-    @contextlib.contextmanager
-    def writing(self, what: str) -> Iterator[None]:
-        """Tells a full disk, or one that may not be written, as a `UserError`."""
-        try:
-            yield
-        except OSError as error:
-            reason = error.strerror or error
-            raise UserError(f"{what} cannot be written to {self.path}: {reason}") from error
+    def writing(self, what: str) -> contextlib.AbstractContextManager:
+        """As `writing`, into the run."""
+        return writing(what, self.path)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import resource
 import shutil
 
 import keras
@@ -202,6 +203,20 @@ def test_a_folder_of_images_from_training_to_scores(tmp_path, images, tiny_netwo
         "statistics of batch normalisation from 2 training batches",
     ]
     check_precise_statistics(run)
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))  # as on a full disk
+        with pytest.raises(UserError) as error:
+            run_command("evaluate", run)
+        with pytest.raises(UserError) as unseen:
+            run_command("explain", run, f"--output={tmp_path}/pictures", "--samples=1")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert str(error.value) == f"the scores cannot be written to {run}: File too large"
+    assert str(unseen.value) == (
+        f"the pictures cannot be written to {tmp_path}/pictures: File too large"
+    )
 
     # Data that have changed would be split anew, and mix what was trained on into the test.
     shutil.copy(images / "red/00.png", images / "red/100.png")

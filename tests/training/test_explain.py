@@ -1,6 +1,9 @@
 """Explanations: which descriptors are shown, what is written, and where nothing is written."""
 
+import io
 import json
+import re
+import sys
 
 import numpy as np
 import pytest
@@ -38,20 +41,34 @@ def test_a_clip_may_have_more_frames_than_a_block_has_time_steps(tmp_path):
         assert np.asarray(picture).std() > 20
 
 
-def test_videos_from_training_to_explanation(tmp_path, write_video, tiny_network, run_command):
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_videos_from_training_to_explanation(
+    tmp_path, write_video, tiny_network, run_command, monkeypatch
+):
     data, run, output = tmp_path / "data", tmp_path / "run", tmp_path / "maps"
     for name, shade in (("dark", 0), ("light", 90)):
         for i in range(6):
             write_video(data / name / f"{i}_{i % 3}.avi", 5 + i, shade=shade)
     settings = ["size=16", "frames=4", "batch_size=4", "epochs=1", "views=2", "test_groups=2"]
-    run_command(
-        "train",
-        "--recipe=folder",
-        f"--data=folder:{data}",
-        f"--output={run}",
-        r"--set=group_pattern=_(\d)\.avi",
-        *(f"--set={setting}" for setting in settings),
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", terminal := Terminal())
+        run_command(
+            "train",
+            "--recipe=folder",
+            f"--data=folder:{data}",
+            f"--output={run}",
+            r"--set=group_pattern=_(\d)\.avi",
+            *(f"--set={setting}" for setting in settings),
+        )
+    # How far, since when, how long yet, how fast.
+    bar = (
+        r"training:  50%\|[^|]+\| 4/8 \[\d\d:\d\d<\d\d:\d\d, +[\d.]+ (clips/s|s/ clips), epoch 1/1"
     )
+    assert re.search(bar, terminal.getvalue()), terminal.getvalue()
     scores = json.loads(run_command("evaluate", run, "--format=json"))
     assert scores["examples"] == 4
     assert {"clip@1", "video@1"} <= scores.keys()
