@@ -111,5 +111,6 @@ def _tpu(name: str) -> tf.distribute.Strategy:
         tf.tpu.experimental.initialize_tpu_system(resolver)
         return tf.distribute.TPUStrategy(resolver)
     except (ValueError, ImportError, RuntimeError, OSError, tf.errors.OpError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        # The first sentence: TensorFlow's second one is about kernels and their attributes.
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0].split(". ")[0]
         raise UserError(f"there is no TPU (TPU_NAME={name}): {reason}") from error

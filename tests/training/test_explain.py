@@ -65,9 +65,7 @@ def test_videos_from_training_to_explanation(
             *(f"--set={setting}" for setting in settings),
         )
     # How far, since when, how long yet, how fast.
-    bar = (
-        r"training:  50%\|[^|]+\| 4/8 \[\d\d:\d\d<\d\d:\d\d, +[\d.]+ (clips/s|s/ clips), epoch 1/1"
-    )
+    bar = r"training: 100%\|#+\| 4/4 \[\d\d:\d\d<\d\d:\d\d, +[\d.]+ clips/s, epoch 1/1\]"
     assert re.search(bar, terminal.getvalue()), terminal.getvalue()
     scores = json.loads(run_command("evaluate", run, "--format=json"))
     assert scores["examples"] == 4

@@ -6,6 +6,7 @@ import json
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from a2keras.__main__ import run
 from a2keras.console import UserError
@@ -194,5 +195,16 @@ def test_a_tpu_that_is_not_there_is_told(monkeypatch):
         UserError, match=r"there is no TPU \(TPU_NAME=grpc://127.0.0.1:1\): .*refus"
     ):
         strategy_for("tpu")
+    monkeypatch.delenv("TPU_NAME")
+
+    def not_found(name):  # what TensorFlow says here, where trying would change the process
+        raise tf.errors.NotFoundError(
+            None, None, "TPUs not found in the cluster. Failed in initialization: No OpKernel was"
+        )
+
+    monkeypatch.setattr(tf.distribute.cluster_resolver, "TPUClusterResolver", not_found)
+    with pytest.raises(UserError) as error:
+        strategy_for("tpu")
+    assert str(error.value) == "there is no TPU (TPU_NAME=local): TPUs not found in the cluster"
     with pytest.raises(UserError, match=r"--strategy=tpu takes all there are\. Received: --repl"):
         strategy_for("tpu", 2)
