@@ -200,6 +200,14 @@ def test_without_a_cluster_several_workers_are_refused(run_command, monkeypatch,
 DOCS = Path(__file__).parents[2] / "docs"
 
 
+def test_the_documented_tf_config_makes_a_cluster():
+    text = (DOCS / "training.md").read_text()
+    (config,) = re.findall(r"^export TF_CONFIG='(.*)'$", text, re.M)
+    assert cluster_from({"TF_CONFIG": config}) == Cluster(("node0:2222", "node1:2222"), 0)
+    other = config.replace('"index": 0', '"index": 1')
+    assert cluster_from({"TF_CONFIG": other}) == Cluster(("node0:2222", "node1:2222"), 1)
+
+
 @pytest.mark.parametrize("worker", [0, 1])
 def test_the_manifest_for_kubernetes_makes_a_cluster(worker):
     text = (DOCS / "kubernetes.yaml").read_text()
