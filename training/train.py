@@ -116,6 +116,11 @@ def _check_examples(recipe: Recipe, source: Source) -> None:
             f"{recipe.data} has {len(source.splits['train'])} examples to train on, fewer than a "
             f"batch. Received: batch_size={recipe.batch_size}"
         )
+    if recipe.select == "best" and "validation" not in source.splits:
+        raise UserError(
+            f"select=best needs validation examples, and {recipe.data} has none: see "
+            f"validation_fraction. Received: select={recipe.select}"
+        )
 
 
 def _check_agreement(recipe: Recipe, source: Source, computation: Computation) -> None:

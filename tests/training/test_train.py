@@ -147,6 +147,23 @@ def test_mistakes_are_told_before_anything_is_written(tmp_path, run_command, arg
     assert not (tmp_path / "run").exists()
 
 
+def test_the_best_epoch_needs_validation_examples(images, tmp_path, run_command):
+    settings = ["select=best", "validation_fraction=0", "size=16", "batch_size=4"]
+    with pytest.raises(UserError) as error:
+        run_command(
+            "train",
+            "--recipe=folder",
+            f"--data=folder:{images}",
+            f"--output={tmp_path}/run",
+            *(f"--set={setting}" for setting in settings),
+        )
+    assert str(error.value) == (
+        f"select=best needs validation examples, and folder:{images} has none: see "
+        "validation_fraction. Received: select=best"
+    )
+    assert not (tmp_path / "run").exists()
+
+
 def test_an_unknown_network_is_told_with_its_neighbours(tmp_path, run_command):
     with pytest.raises(UserError, match="there is no network 'a2_resnet': did you mean a2_resnet"):
         run_command("train", "--recipe=digits_image", "--model=a2_resnet", f"--output={tmp_path}")
