@@ -83,17 +83,23 @@ def write_media(folder, videos, frames, images):
         Image.fromarray(picture).save(path, quality=90)
 
 
-def contestants(data, settings):
-    """{name: function that goes through a whole epoch and returns its number of examples}."""
+def contestants(data, settings, epochs):
+    """{name: function that goes through the epochs and returns its number of examples}.
+
+    Several epochs, as a run has them: the pipeline is built once for all of them, and of a set as
+    small as this one a single epoch would be half over before all threads have begun.
+    """
     recipe = resolve(
-        Recipe("benchmark", data=f"prepared:{data}", epochs=1, batch_size=8, validation_fraction=0,
-               test_fraction=0.01, **settings)
+        Recipe("benchmark", data=f"prepared:{data}", epochs=epochs, batch_size=8,
+               validation_fraction=0, test_fraction=0.01, **settings)
     )  # fmt: skip
     source = open_source(recipe)
     examples = source.splits["train"]
     preprocessing = preprocessing_of(recipe, source.classes)
     batches = training_batches(examples, recipe, preprocessing)
-    order = epoch_order(len(examples), recipe.seed, 0)
+    count = len(examples) // recipe.batch_size * recipe.batch_size
+    orders = [epoch_order(len(examples), recipe.seed, epoch)[:count] for epoch in range(epochs)]
+    order = np.concatenate(orders)
     one = compiled_view(examples, recipe, preprocessing)
     cores = os.cpu_count()
 
@@ -101,9 +107,8 @@ def contestants(data, settings):
         return sum(int(labels.shape[0]) for _, labels in batches)
 
     def loop():
-        count = len(examples) // recipe.batch_size * recipe.batch_size
         with ThreadPoolExecutor(cores) as pool:
-            return sum(1 for _ in pool.map(lambda i: one(int(i)), order[:count]))
+            return sum(1 for _ in pool.map(lambda i: one(int(i)), order))
 
     return {"pipeline": pipeline, "loop": loop}
 
@@ -119,9 +124,9 @@ def compiled_view(examples, recipe: Recipe, preprocessing: Preprocessing):
     return lambda index: view(examples.records[int(examples.places[index])], index)
 
 
-def feeding(data, settings, repeats):
+def feeding(data, settings, epochs, repeats):
     """Examples per second of either and per second of processor time, and the median ratios."""
-    functions = contestants(data, settings)
+    functions = contestants(data, settings, epochs)
     rates = {f"{name}{of}": [] for name in functions for of in ("", "_cpu")}
     for repeat in range(repeats + 1):
         for name, function in functions.items():
@@ -193,11 +198,14 @@ def main():
             prepare(f"folder:{folder}/images", f"{data}_images", short_side=SIZE)
         heads = f"{'pipeline':>10}{'loop':>10}{'pipeline/loop':>15}{'of CPU time':>13}"
         print(f"{'feeding, examples/s':<22}{heads}")
-        cases = {"decode": (data, {**video, **plain}), "kinetics": (data, {**video, **KINETICS})}
+        cases = {
+            "decode": (data, {**video, **plain}, 3),
+            "kinetics": (data, {**video, **KINETICS}, 3),
+        }
         if options.data is None:
-            cases["images"] = (f"{data}_images", {"size": SIZE, **plain})
-        for name, (place, settings) in cases.items():
-            rows[name] = row = feeding(place, settings, options.repeats)
+            cases["images"] = (f"{data}_images", {"size": SIZE, **plain}, 8)
+        for name, (place, settings, epochs) in cases.items():
+            rows[name] = row = feeding(place, settings, epochs, options.repeats)
             print(f"{name:<22}{row['pipeline']:10.1f}{row['loop']:10.1f}{row['ratio']:15.2f}"
                   f"{row['ratio_cpu']:13.2f}", flush=True)  # fmt: skip
         print(f"{'training, s/step':<22}{'fed':>10}{'kept':>10}{'fed/kept':>15}{'of CPU time':>13}")
