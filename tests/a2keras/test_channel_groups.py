@@ -109,13 +109,19 @@ def test_gradients_are_those_of_the_compiled_convolution(rank):
 @pytest.mark.skipif(not TENSORFLOW, reason="LiteRT converts TensorFlow")
 @RANKS
 def test_litert_converts_a_grouped_convolution_with_its_own_operations(rank, tmp_path):
-    from a2keras.export.litert import interpreter, write_float32
+    import tensorflow as tf
+
+    from a2keras.export import saved_model
+    from a2keras.export.litert import interpreter
 
     inputs = keras.Input((*SIZES[-rank:], 9))
     model = keras.Model(inputs, KINDS[rank](6, 3, padding="same", groups=3)(inputs))
     x = normal(1, *SIZES[-rank:], 9)
-    write_float32(model, path := tmp_path / "model.tflite")
-    lite = interpreter(path)
+    saved_model.write(model, tmp_path / "saved", batch_size=1)
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "saved"))
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    (tmp_path / "model.tflite").write_bytes(converter.convert())
+    lite = interpreter(tmp_path / "model.tflite")
     lite.set_tensor(lite.get_input_details()[0]["index"], x)
     lite.invoke()
     assert np.allclose(
