@@ -19,7 +19,8 @@ def write_float32(classifier: "Classifier", path: Path) -> dict[str, Any]:
     Raises:
         UserError: the network needs operations that are not built in.
     """
-    return save(convert(classifier), path)
+    model, shape = classifier.model, classifier.preprocessing.input_shape
+    return save(convert(model, shape), path)
 
 
 def write_float16(classifier: "Classifier", path: Path) -> dict[str, Any]:
@@ -28,7 +29,8 @@ def write_float16(classifier: "Classifier", path: Path) -> dict[str, Any]:
     Raises:
         UserError: the network needs operations that are not built in.
     """
-    return save(convert(classifier, float16=True), path)
+    model, shape = classifier.model, classifier.preprocessing.input_shape
+    return save(convert(model, shape, float16=True), path)
 
 
 def save(content: bytes, path: Path) -> dict[str, Any]:
@@ -37,12 +39,17 @@ def save(content: bytes, path: Path) -> dict[str, Any]:
     return report(content)
 
 
-def convert(classifier: "Classifier", float16: bool = False) -> bytes:
-    """The float file of a classifier, after the rewriting of `litert_rewrite`.
+def convert(model: Any, input_shape: tuple[int, ...], float16: bool = False) -> bytes:
+    """The float file of a model, after the rewriting of `litert_rewrite`.
 
     The batch is fixed because an open one adds shape arithmetic to every reshape. The way leads
     over a SavedModel: converting a Keras model's concrete function loses its variables and gives
     a file that loads, runs and computes garbage.
+
+    Args:
+        model: of one input and one output.
+        input_shape: ([T,] H, W, 3), all known.
+        float16: for the weights.
 
     Raises:
         UserError: the network needs operations that are not built in.
@@ -51,9 +58,9 @@ def convert(classifier: "Classifier", float16: bool = False) -> bytes:
 
     from a2keras.export.litert_rewrite import rewritten
 
-    model = rewritten(classifier.model, classifier.preprocessing.input_shape)
+    made = rewritten(model, input_shape)
     with tempfile.TemporaryDirectory() as scratch, quiet_native_stderr():
-        saved_model.write(model, Path(scratch), batch_size=1)
+        saved_model.write(made, Path(scratch), batch_size=1)
         converter = tf.lite.TFLiteConverter.from_saved_model(scratch)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         if float16:
@@ -67,8 +74,7 @@ def convert(classifier: "Classifier", float16: bool = False) -> bytes:
     if failure is not None:
         missing = sorted(set(re.findall(r"'(tf\.\w+)' op is neither", str(failure))))
         reason = f"lack {', '.join(missing)}" if missing else f"do not suffice: {failure}"
-        name = classifier.model.name
-        raise UserError(f"no .tflite of {name}: LiteRT's built-in operations {reason}")
+        raise UserError(f"no .tflite of {model.name}: LiteRT's built-in operations {reason}")
     return content
 
 

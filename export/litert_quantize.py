@@ -8,6 +8,8 @@ the products with them: LiteRT then takes the range of every row of activations 
 (dynamic range), so that no logit is cut off. Everything else is int8, by ranges from calibration.
 """
 
+import contextlib
+import io
 import re
 import warnings
 from collections.abc import Iterator
@@ -32,7 +34,7 @@ def write_dynamic_int8(classifier: "Classifier", path: Path) -> dict[str, Any]:
     Raises:
         UserError: the network needs operations that are not built in.
     """
-    quantizer = _quantizer(convert(classifier))
+    quantizer = _quantizer(classifier)
     quantizer.add_dynamic_config(regex=".*", operation_name="*", num_bits=8)
     return _save(quantizer, path, None, "int8")
 
@@ -62,8 +64,7 @@ def _write_static(classifier: "Classifier", path: Path, bits: int) -> dict[str, 
             "beside the model: export a run of a2keras train, which keeps them in samples.npz, "
             "or take tflite_dynamic_int8, which needs none"
         )
-    content = convert(classifier)
-    quantizer = _quantizer(content)
+    quantizer = _quantizer(classifier)
 
     def leave(regex: str, operation: str) -> None:
         off = algorithm_manager.AlgorithmName.NO_QUANTIZE
@@ -81,9 +82,10 @@ def _write_static(classifier: "Classifier", path: Path, bits: int) -> dict[str, 
     return _save(quantizer, path, views, f"int{bits}")
 
 
-def _quantizer(content: bytes) -> Any:
+def _quantizer(classifier: "Classifier") -> Any:
     from ai_edge_quantizer import quantizer
 
+    content = convert(classifier.model, classifier.preprocessing.input_shape)
     return quantizer.Quantizer(content)
 
 
@@ -101,8 +103,13 @@ def _float_layers(model: Any) -> Iterator[str]:
 
 
 def _save(quantizer: Any, path: Path, views: np.ndarray | None, exact: str) -> dict[str, Any]:
-    with quiet_native_stderr(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the quantiser keeps all tensors, for calibration
+    # The quantiser draws bars, and its interpreter warns of the tensors that calibration keeps.
+    with (
+        quiet_native_stderr(),
+        contextlib.redirect_stderr(io.StringIO()),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
         ranges = None
         if views is not None:
             pixels = [{"pixels": view[None].astype(np.float32)} for view in views]
