@@ -84,6 +84,10 @@ def _call() -> int:
         return 0
     try:
         run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads, such as `head`, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the end
+        return 0
     except UserError as mistake:
         say(f"a2keras {arguments[0]}: {mistake}")
         return 2

@@ -32,7 +32,7 @@ def parse(
     values = flags.FlagValues()
     define(values)
     if HELP & set(arguments):
-        print(help_text(usage, description, values))
+        print(help_text(usage, description, values), flush=True)
         sys.exit(0)
     try:
         positional = values(["a2keras", *arguments])[1:]

@@ -1,6 +1,7 @@
 """The `a2keras` command: its table, its help, and a user's mistakes."""
 
 import json
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -158,3 +159,14 @@ def test_a_missing_flag_is_named():
 
     with pytest.raises(UserError, match=r"^--output is missing \(see --help\)$"):
         parse("a2keras x", "Does x.", needs_output, [])
+
+
+def test_a_reader_that_has_had_enough_is_no_error():
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "a2keras", "tables", "--help"]
+    try:
+        done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True)
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
