@@ -165,8 +165,11 @@ def test_a_reader_that_has_had_enough_is_no_error():
     reading, writing = os.pipe()
     os.close(reading)
     command = [sys.executable, "-m", "a2keras", "tables", "--help"]
+    buffered = {**os.environ, "PYTHONUNBUFFERED": ""}  # as a user's Python writes into a pipe
     try:
-        done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True)
+        done = subprocess.run(
+            command, stdout=writing, stderr=subprocess.PIPE, text=True, env=buffered
+        )
     finally:
         os.close(writing)
     assert (done.returncode, done.stderr) == (0, "")
