@@ -44,6 +44,7 @@ setup(
         "matplotlib>=3.8",
         "numpy>=1.26",
         "pillow>=10",
+        "pydantic>=2.10",  # the records that JSON files must hold
         "scikit-learn>=1.4",  # its bundled digits are the data of `a2keras demo`
         "tensorflow>=2.17.1,<2.22",
         "tensorflow-datasets>=4.9.6",

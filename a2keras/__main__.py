@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import a2keras
 from a2keras.command_line import HELP
-from a2keras.console import UserError, is_command, quiet_native_stderr, say
+from a2keras.console import is_command, quiet_native_stderr, say
+from a2keras.errors import UserError
 
 
 class Command(NamedTuple):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from absl import flags
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 
 HELP = {"--help", "-h", "--helpfull", "--helpshort"}
 

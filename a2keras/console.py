@@ -1,7 +1,7 @@
-"""What the commands share: a user's mistake, lines and progress on standard error, JSON."""
+"""The terminal: lines and progress on standard error, results on standard output."""
 
 import contextlib
-import json
+import io
 import os
 import sys
 import tempfile
@@ -9,9 +9,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-
-class UserError(Exception):
-    """A user's mistake, told in one clear sentence: the command prints it and exits with code 2."""
+from a2keras.documents import as_json
+from a2keras.errors import printable_lines
 
 
 def is_command() -> bool:
@@ -20,28 +19,26 @@ def is_command() -> bool:
 
 
 def say(text: str = "") -> None:
-    """Prints a line for a person. Standard output is left to results (`--format=json`)."""
-    print(text, file=sys.stderr, flush=True)
+    """Prints lines for a person. Standard output is left to results (`--format=json`)."""
+    print(printable_lines(text), file=sys.stderr, flush=True)
+
+
+def show(text: str = "") -> None:
+    """Prints lines of a command's result on standard output."""
+    print(printable_lines(text), flush=True)
 
 
 def print_json(document: Any) -> None:
     """Prints the one JSON document of a command on standard output."""
-    print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False), flush=True)
+    encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
+    print(as_json(document, ascii_only=encoding != "utf8"), flush=True)
 
 
-def write_atomically(path: str | Path, text: str) -> None:
-    """Writes a text file so that a reader sees the old text or the new, never a part of it."""
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(text)
-    partial.replace(path)
-
-
-def write_json(path: str | Path, document: Any) -> None:
-    """Writes a JSON file atomically; NaN and infinity are refused: JSON has no words for them."""
-    write_atomically(
-        path, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    )
+def print_whatever_is_encoded() -> None:
+    """Lets the standard streams print every text, in whatever encoding the locale has chosen."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # not so where a test has put its own
+            stream.reconfigure(errors="backslashreplace")
 
 
 def progress(

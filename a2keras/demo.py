@@ -15,8 +15,10 @@ from typing import Any
 from absl import flags
 
 from a2keras.command_line import parse
-from a2keras.console import UserError, say, write_atomically
+from a2keras.console import say, show
 from a2keras.demo_page import page
+from a2keras.errors import UserError
+from a2keras.files import write_text
 
 TASKS = ("image", "video")
 
@@ -36,10 +38,10 @@ def demo(arguments: list[str]) -> None:
     start = time.monotonic()
     tasks = TASKS if values.task == "both" else (values.task,)
     stories = [_journey(task, output / task, values.set) for task in tasks]
-    write_atomically(output / "index.html", page(stories, time.monotonic() - start))
-    print(_table(stories))
-    print(f"\nin {time.monotonic() - start:.0f} s; the page with all pictures is")
-    print(output.resolve() / "index.html")
+    write_text(output / "index.html", page(stories, time.monotonic() - start))
+    show(_table(stories))
+    show(f"\nin {time.monotonic() - start:.0f} s; the page with all pictures is")
+    show(str(output.resolve() / "index.html"))
 
 
 def _flags(values: flags.FlagValues) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from a2keras import __version__
-from a2keras.console import UserError, progress
+from a2keras.console import progress
+from a2keras.errors import UserError
 
 CALLS_A_ROUND = 5
 MIB = 2**20

@@ -3,7 +3,8 @@
 from absl import flags
 
 from a2keras.command_line import parse
-from a2keras.console import UserError, print_json
+from a2keras.console import print_json
+from a2keras.errors import UserError
 
 
 def benchmark(arguments: list[str]) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from a2keras import measuring
-from a2keras.console import UserError
+from a2keras.errors import UserError
 
 # What is imported before memory is counted: it is the library's, whatever the model.
 RUNTIMES = {

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.export import predict
 from a2keras.models.preprocessing.samples import Samples
 from a2keras.models.preprocessing.spec import Preprocessing

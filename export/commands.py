@@ -6,7 +6,8 @@ from typing import Any
 from absl import flags
 
 from a2keras.command_line import parse
-from a2keras.console import UserError, print_json
+from a2keras.console import print_json, show
+from a2keras.errors import UserError
 
 
 def export(arguments: list[str]) -> None:
@@ -31,8 +32,8 @@ def export(arguments: list[str]) -> None:
     if values.format == "json":
         print_json(manifest)
     else:
-        print(_parity_table(manifest))
-        print(f"written to {values.output}")
+        show(_parity_table(manifest))
+        show(f"written to {values.output}")
 
 
 def _export_flags(values: flags.FlagValues) -> None:

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from a2keras import __version__
-from a2keras.console import UserError, say, write_json
+from a2keras.console import say
+from a2keras.documents import write_json
+from a2keras.errors import UserError
 from a2keras.export import parity, predict, saved_model
 from a2keras.export.classifier import Classifier
 from a2keras.export.formats import DEFAULT_FORMATS, FORMATS, Signature

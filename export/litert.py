@@ -5,7 +5,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from a2keras.console import UserError, quiet_native_stderr
+from a2keras.console import quiet_native_stderr
+from a2keras.errors import UserError
 from a2keras.export import saved_model
 from a2keras.export.litert_report import report
 

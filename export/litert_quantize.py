@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from a2keras.console import UserError, quiet_native_stderr, say
+from a2keras.console import quiet_native_stderr, say
+from a2keras.errors import UserError
 from a2keras.export.litert import convert, save
 from a2keras.export.litert_report import floats_in
 

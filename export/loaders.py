@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.export import litert, safety, saved_model
 from a2keras.export.manifest import MANIFEST, read_manifest
 from a2keras.models.preprocessing.spec import FILE_NAME, Preprocessing

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 
 MANIFEST = "manifest.json"
 

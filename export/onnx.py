@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from a2keras.console import UserError, quiet_native_stderr
+from a2keras.console import quiet_native_stderr
+from a2keras.errors import UserError
 from a2keras.export import saved_model
 
 if TYPE_CHECKING:  # it imports Keras, which `--help` does without

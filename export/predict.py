@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.export.loaders import (
     Compute,
     Loaded,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 
 from a2keras.command_line import parse
-from a2keras.console import UserError, print_json, progress, say
+from a2keras.console import print_json, progress, say, show
+from a2keras.errors import UserError
 
 if TYPE_CHECKING:  # they import what `--help` does without
     from a2keras.export.predict import Artefact
@@ -98,7 +99,7 @@ def _files(artefact: "Artefact", files: list[str], values: flags.FlagValues) -> 
             }
         )
     elif predictions:
-        print("\n".join(map(_as_text, predictions)))
+        show("\n".join(map(_as_text, predictions)))
     if errors:
         for error in errors:
             say(error["error"])
@@ -142,8 +143,8 @@ def _timeline(artefact: "Artefact", file: str, values: flags.FlagValues) -> None
     if values.format == "json":
         print_json({"artefact": str(artefact.path), "kind": artefact.kind, **found.document()})
     else:
-        print(_timeline_text(found))
-        print(f"timeline.png, .csv and .json are in {Path(values.output)}")
+        show(_timeline_text(found))
+        show(f"timeline.png, .csv and .json are in {Path(values.output)}")
 
 
 def _timeline_text(found: "Timeline") -> str:

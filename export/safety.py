@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 
 MAX_CONFIG_BYTES = 64 * 1024**2  # of the config.json in a .keras file; the zoo's have up to 1 MB
 

@@ -9,8 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from a2keras.console import UserError, progress, write_atomically, write_json
+from a2keras.console import progress
+from a2keras.documents import write_json
+from a2keras.errors import UserError
 from a2keras.export.predict import Artefact
+from a2keras.files import write_text
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.places import Path_
 from a2keras.models.preprocessing.windows import sliding_clips
@@ -99,7 +102,7 @@ class Timeline:
             rows.writerow(["time", *self.labels])
             for time, values in zip(document["times"], document["probabilities"], strict=True):
                 rows.writerow([time, *values])
-            write_atomically(directory / "timeline.csv", text.getvalue())
+            write_text(directory / "timeline.csv", text.getvalue())
             self.draw(directory / "timeline.png")
         except OSError as error:
             raise UserError(f"{directory} cannot be written: {error}") from error

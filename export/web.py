@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from a2keras.console import write_json
+from a2keras.documents import write_json
 from a2keras.export import onnx, web_runtime
 from a2keras.export.saved_model import INPUT, OUTPUT
 

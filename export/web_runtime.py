@@ -9,7 +9,8 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from a2keras.console import UserError, say
+from a2keras.console import say
+from a2keras.errors import UserError
 
 PACKAGE = "onnxruntime-web"
 VERSION = "1.30.0"

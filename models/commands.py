@@ -9,7 +9,8 @@ from typing import Any
 from absl import flags
 
 from a2keras.command_line import parse
-from a2keras.console import UserError, print_json, quiet_native_stderr, say
+from a2keras.console import print_json, quiet_native_stderr, say, show
+from a2keras.errors import UserError
 from a2keras.models.features import stage_of
 
 
@@ -24,7 +25,7 @@ def summary(arguments: list[str]) -> None:
     from a2keras import models
 
     if not names:
-        print("\n".join(models.list_models()))
+        show("\n".join(models.list_models()))
         return
     if len(names) > 1:
         raise UserError(f"give one network at a time. Received: {' '.join(names)}")
@@ -42,7 +43,7 @@ def summary(arguments: list[str]) -> None:
     if values.format == "json":
         print_json(document)
     else:
-        print(as_text(document))
+        show(as_text(document))
 
 
 def _sizes(text: str) -> tuple[int, ...]:
@@ -211,13 +212,13 @@ def _convert(checkpoint: str, output: Path, values: flags.FlagValues) -> None:
     weights.convert(found, model, layout.name, values.skip_mismatch)
     _save(model, output)
     if output.suffix == ".keras":
-        print(f"import a2keras, keras; keras.saving.load_model({str(output)!r})")
+        show(f"import a2keras, keras; keras.saving.load_model({str(output)!r})")
     else:
         arguments = {"classes": classes, **options, "weights": str(output)}
         listed = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-        print(f"a2keras.models.build({values.model!r}, {listed})")
+        show(f"a2keras.models.build({values.model!r}, {listed})")
     if layout.pixels:
-        print(f"input of the published weights: {layout.pixels}")
+        show(f"input of the published weights: {layout.pixels}")
 
 
 def _settings(pairs: list[str], builder: Any) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import Any
 from absl import flags
 
 from a2keras.command_line import parse
-from a2keras.console import UserError, print_json, progress
+from a2keras.console import print_json, progress, show
+from a2keras.errors import UserError
 from a2keras.models.variants import TABLES, Row, number
 
 
@@ -28,7 +29,7 @@ def tables(arguments: list[str]) -> None:
     if values.format == "json":
         print_json(documents)
     else:
-        print({"text": as_text, "markdown": as_markdown}[values.format](chosen, documents))
+        show({"text": as_text, "markdown": as_markdown}[values.format](chosen, documents))
 
 
 def _flags(values: flags.FlagValues) -> None:

@@ -10,7 +10,9 @@ from typing import Any
 
 import keras
 
-from a2keras.console import UserError, say, write_json
+from a2keras.console import say
+from a2keras.documents import write_json
+from a2keras.errors import UserError
 from a2keras.models.variants import TABLES, Row
 from a2keras.training import ablation_report
 from a2keras.training.ablation_rows import key, network_of, recipe_of

@@ -6,7 +6,8 @@ import sys
 from absl import flags
 
 from a2keras.command_line import parse
-from a2keras.console import UserError, print_json, say
+from a2keras.console import print_json, say
+from a2keras.errors import UserError
 
 
 def ablate(arguments: list[str]) -> None:

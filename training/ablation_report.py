@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 
-from a2keras.console import write_atomically, write_json
+from a2keras.documents import write_json
+from a2keras.errors import counted
+from a2keras.files import write_text
 from a2keras.models.variants import Row
 from a2keras.training.ablation_rows import key, network_of
-from a2keras.training.data.source import counted
 from a2keras.training.plots import draw_ablation
 from a2keras.training.run import Run, writing
 from a2keras.training.scores import percent, spread
@@ -84,7 +85,7 @@ def write(document: dict[str, Any], output: Path) -> None:
     """Writes ablation.json, ablation.md and ablation.png."""
     with writing("the table", output):
         write_json(output / "ablation.json", document)
-        write_atomically(output / "ablation.md", markdown(document))
+        write_text(output / "ablation.md", markdown(document))
         draw_ablation(document, output / "ablation.png")
 
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from a2keras.console import UserError, say
+from a2keras.console import say
+from a2keras.errors import UserError
 
 STATE, DOCUMENT, SUMS = "state.npz", "document.json", "SHA256SUMS"
 _NAME = re.compile(r"step_(\d+)")

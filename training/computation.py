@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training import network
 from a2keras.training.config import Recipe

@@ -7,7 +7,7 @@ import jax
 import keras
 import numpy as np
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.batches import input_options, training_part, validation_part
 from a2keras.training.computation import Computation

@@ -9,7 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from a2keras.console import UserError, quiet_native_stderr
+from a2keras.console import quiet_native_stderr
+from a2keras.errors import UserError
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.batches import (
     input_options,

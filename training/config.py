@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from a2keras.console import UserError, write_json
+from a2keras.documents import write_json
+from a2keras.errors import UserError
 
 
 @dataclass(frozen=True)

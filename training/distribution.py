@@ -7,7 +7,8 @@ import socket
 import keras
 import tensorflow as tf
 
-from a2keras.console import UserError, say
+from a2keras.console import say
+from a2keras.errors import UserError
 from a2keras.training.cluster import cluster_from
 from a2keras.training.computation import Computation
 from a2keras.training.computation_tensorflow import TensorFlowComputation

@@ -8,7 +8,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from a2keras.console import UserError, progress, say, write_json
+from a2keras.console import progress, say
+from a2keras.documents import write_json
+from a2keras.errors import UserError
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.config import Recipe

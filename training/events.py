@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.config import Recipe
 from a2keras.training.data.pipeline import first_views

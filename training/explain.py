@@ -8,7 +8,9 @@ import keras
 import numpy as np
 
 from a2keras.attention_maps import attention_maps
-from a2keras.console import UserError, progress, write_json
+from a2keras.console import progress
+from a2keras.documents import write_json
+from a2keras.errors import UserError
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.data import open_held_out

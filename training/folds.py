@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from a2keras.console import UserError, say, write_json
-from a2keras.training.data.source import counted, fingerprints_of
+from a2keras.console import say
+from a2keras.documents import write_json
+from a2keras.errors import UserError, counted
+from a2keras.training.data.source import fingerprints_of
 from a2keras.training.evaluate import HeldOut, Protocol, score, write
 from a2keras.training.scores import ACCURACIES, percent, spread
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import keras
 
-from a2keras.console import UserError, write_json
+from a2keras.documents import write_json
+from a2keras.errors import UserError
 from a2keras.models import weights
 from a2keras.training import network
 from a2keras.training.computation import Computation

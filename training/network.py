@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from a2keras import models
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.models.preprocessing.spec import Preprocessing, normalisation
 from a2keras.training.config import Recipe
 

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.training.config import Recipe
 
 # Of the dynamic loss scale: TensorFlow's and Keras's own numbers.

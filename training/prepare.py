@@ -8,13 +8,13 @@ from typing import Any
 
 from etils import epath
 
-from a2keras.console import UserError, say
+from a2keras.console import say
+from a2keras.errors import UserError, counted
 from a2keras.models.preprocessing.places import absolute, as_path
 from a2keras.training.config import Recipe
 from a2keras.training.data import KINDS, list_source
 from a2keras.training.data.files import FileListing, reached
 from a2keras.training.data.manifest import Manifest
-from a2keras.training.data.source import counted
 from a2keras.training.prepare_encoding import VIDEO_SHORT_SIDE, Format
 from a2keras.training.prepare_shards import FileShard, Shard, ShardWriter
 

@@ -12,7 +12,8 @@ import tensorflow_datasets as tfds
 from etils import epath
 from tensorflow_datasets.core.dataset_builder import FileReaderBuilder
 
-from a2keras.console import UserError, progress
+from a2keras.console import progress
+from a2keras.errors import UserError
 from a2keras.training.data.listing import SPLITS
 from a2keras.training.data.manifest import Entry, Manifest, write_examples
 from a2keras.training.data.source import Skipped

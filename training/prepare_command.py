@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from a2keras.command_line import parse
-from a2keras.console import UserError
+from a2keras.errors import UserError
 
 if TYPE_CHECKING:
     from absl import flags

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.image import read_image
 from a2keras.models.preprocessing.places import Path_

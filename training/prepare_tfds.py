@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.image import read_image
 from a2keras.models.preprocessing.video import Video

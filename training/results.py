@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from a2keras.console import write_json
+from a2keras.documents import write_json
 from a2keras.training import network
 from a2keras.training.computation import Computation
 from a2keras.training.data.source import Source

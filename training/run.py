@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from a2keras.console import UserError, write_atomically, write_json
+from a2keras.documents import write_json
+from a2keras.errors import UserError
+from a2keras.files import write_text
 from a2keras.models.preprocessing.places import is_remote
 from a2keras.training.config import Recipe
 from a2keras.training.data.source import Skipped
@@ -146,7 +148,7 @@ class Run:
     def write_history(self, history: list[dict]) -> None:
         text = "".join(json.dumps(line, allow_nan=False) + "\n" for line in history)
         with self.writing("metrics.jsonl"):
-            write_atomically(self.path / "metrics.jsonl", text)
+            write_text(self.path / "metrics.jsonl", text)
 
     def writing(self, what: str) -> contextlib.AbstractContextManager:
         """As `writing`, into the run."""

@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from a2keras.console import UserError
+from a2keras.errors import UserError, counted
 from a2keras.training.config import Recipe
-from a2keras.training.data.source import counted
 
 # In the order in which they are told.
 ACCURACIES = ("top1", "top5", "clip@1", "clip@5", "video@1", "video@5")

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.measuring import forget_peak, peak_memory
 from a2keras.training.config import Recipe
 from a2keras.training.data.source import Examples

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from a2keras.console import UserError, say
+from a2keras.console import say
+from a2keras.errors import UserError
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training import network

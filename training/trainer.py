@@ -10,7 +10,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from a2keras.console import UserError, progress, say
+from a2keras.console import progress, say
+from a2keras.errors import UserError
 from a2keras.training import results
 from a2keras.training.checkpoints import Checkpoint, Checkpoints, DamagedCheckpoint, Saving
 from a2keras.training.computation import Computation

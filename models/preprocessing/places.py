@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 
 Path_ = str | bytes | os.PathLike
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 
 FILE_NAME = "samples.npz"
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from a2keras.console import UserError, write_json
+from a2keras.documents import write_json
+from a2keras.errors import UserError
 from a2keras.models.preprocessing.geometry import FITS, INTERPOLATIONS, fit
 from a2keras.models.preprocessing.image import read_image
 from a2keras.models.preprocessing.places import Path_

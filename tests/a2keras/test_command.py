@@ -10,9 +10,9 @@ import pytest
 from absl import flags
 
 from a2keras import __main__ as command
-from a2keras import console
+from a2keras import documents
 from a2keras.command_line import parse
-from a2keras.console import UserError
+from a2keras.errors import UserError
 
 
 def a2keras(*arguments, cwd):
@@ -131,9 +131,9 @@ def test_help_shows_each_flag_in_order_with_its_choices_and_default(capsys):
 
 def test_json_is_written_whole_or_not_at_all(tmp_path):
     path = tmp_path / "x.json"
-    console.write_json(path, {"a": 1})
+    documents.write_json(path, {"a": 1})
     with pytest.raises(ValueError, match="Out of range float values are not JSON compliant"):
-        console.write_json(path, {"a": float("nan")})
+        documents.write_json(path, {"a": float("nan")})
     assert json.loads(path.read_text()) == {"a": 1}
     assert [each.name for each in tmp_path.iterdir()] == ["x.json"]
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.export import commands
 
 

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from a2keras import models
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.export import litert, saved_model
 from a2keras.export.exporting import export
 from a2keras.export.formats import FORMATS, Format

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from a2keras import DoubleAttention, NonLocal
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.export import litert, litert_quantize
 from a2keras.export.classifier import Classifier
 from a2keras.export.exporting import export

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.export.loaders import load_model
 from a2keras.export.parity import natural_pixels
 from a2keras.export.predict import load

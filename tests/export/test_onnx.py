@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from a2keras import DoubleAttention, NonLocal, attention_maps, models
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.export import onnx
 from a2keras.export.classifier import Classifier
 from a2keras.export.exporting import export

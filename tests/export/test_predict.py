@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.export.parity import natural_pixels
 from a2keras.export.predict import load
 from a2keras.models.preprocessing import Preprocessing

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from a2keras.__main__ import main
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.export.predict import load
 from a2keras.export.predict_command import predict
 from a2keras.models.preprocessing import DecodeError, decode_video

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.export import safety
 from a2keras.export.loaders import load_model
 

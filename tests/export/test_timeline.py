@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageColor
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.export import timeline as module
 from a2keras.export.predict import load
 from a2keras.export.timeline import COLOURS, Timeline, timeline

@@ -14,7 +14,7 @@ import pytest
 
 from a2keras import __main__ as command
 from a2keras import models
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.models import checkpoints, layouts, weights
 from a2keras.models.assignment import variables_of
 from a2keras.models.translation import classes_of, in_keras_order, translate

@@ -15,7 +15,7 @@ from keras import ops
 
 from a2keras import __main__ as command
 from a2keras import models
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.models import checkpoints, layouts, weights
 from a2keras.models.assignment import variables_of
 from a2keras.models.translation import translate

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.models.preprocessing import DecodeError, Preprocessing, normalisation
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.models.preprocessing.samples import Samples
 
 

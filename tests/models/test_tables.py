@@ -198,7 +198,7 @@ def test_text_and_markdown(documents):
 
 
 def test_mistakes_are_told(capsys):
-    from a2keras.console import UserError
+    from a2keras.errors import UserError
 
     with pytest.raises(UserError, match=r"--table must be 1 to 6\. Received: --table=7"):
         tables.tables(["--table=7"])

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from a2keras.console import UserError
 from a2keras.counting import count
+from a2keras.errors import UserError
 from a2keras.measuring import forget_peak, peak_resident
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.models.variants import TABLES
@@ -108,7 +108,7 @@ def test_costs_that_cannot_be_measured_say_why():
     with pytest.raises(UserError) as error:
         measure(recipe, ("a", "b"), "none", None)
     assert str(error.value).startswith(
-        "the costs of a2_resnet11_video cannot be measured: a2keras.console.UserError: "
+        "the costs of a2_resnet11_video cannot be measured: a2keras.errors.UserError: "
         "a2_resnet11_video cannot be built by this recipe: `positions` must name units"
     )
 

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.training import recipes
 from a2keras.training.checkpoints import Checkpoint, Checkpoints, DamagedCheckpoint, Saving
 from a2keras.training.interruption import Interruption, Stopped

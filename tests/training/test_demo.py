@@ -6,7 +6,7 @@ import re
 import pytest
 
 from a2keras.__main__ import run
-from a2keras.console import UserError
+from a2keras.errors import UserError
 
 
 def test_demo_leaves_a_page_whose_every_picture_is_there(tmp_path, capsys, tiny_network):

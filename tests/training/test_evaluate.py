@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.batch_statistics import with_precise_statistics
 from a2keras.training.config import Recipe

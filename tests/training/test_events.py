@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.training import recipes
 from a2keras.training.data import open_source, resolve
 from a2keras.training.data.pipeline import training_batches

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.training.explain import Block
 from a2keras.training.pictures import draw_attention
 

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.training.config import Recipe
 from a2keras.training.data.files import NOT_KEPT
 from a2keras.training.data.folder import list_folder

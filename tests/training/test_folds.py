@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 
 
 @pytest.fixture(scope="module")

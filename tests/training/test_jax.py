@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from a2keras import models
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.training.train import train
 
 PROGRAM = Path(__file__).with_name("jax_runs.py")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.training.config import Recipe
 from a2keras.training.data import list_source, open_held_out, open_source, resolve
 from a2keras.training.data.source import Skipped

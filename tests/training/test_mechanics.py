@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from a2keras import DoubleAttention, models
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.training import network, optimizers
 from a2keras.training.batch_statistics import precise_statistics
 from a2keras.training.computation_tensorflow import TensorFlowComputation

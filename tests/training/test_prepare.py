@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.models.preprocessing.video import decode_video
 from a2keras.training import prepare_shards

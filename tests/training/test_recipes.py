@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.training import recipes
 from a2keras.training.config import Recipe
 from a2keras.training.data import resolve

@@ -16,7 +16,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.models.preprocessing import DecodeError, read_image
 from a2keras.models.preprocessing.image import read_image as read_image_bytes
 from a2keras.models.preprocessing.places import (

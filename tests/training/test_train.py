@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from a2keras.__main__ import run
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.training import recipes
 from a2keras.training.computation_tensorflow import TensorFlowComputation
 from a2keras.training.config import Recipe

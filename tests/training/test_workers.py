@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.training.cluster import Cluster, cluster_from, hosts, tasks_per_node
 
 TWO = {"worker": ["one:2222", "two:2222"]}

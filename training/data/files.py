@@ -13,7 +13,8 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from a2keras.console import UserError, progress, say
+from a2keras.console import progress, say
+from a2keras.errors import UserError, counted
 from a2keras.models.preprocessing.decode import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.image import read_image
@@ -21,7 +22,7 @@ from a2keras.models.preprocessing.places import Path_, size_of
 from a2keras.models.preprocessing.video import decode_video
 from a2keras.training.config import Recipe
 from a2keras.training.data.listing import Listing
-from a2keras.training.data.source import Examples, Skipped, counted
+from a2keras.training.data.source import Examples, Skipped
 
 GIB = 1024**3
 NOT_KEPT = np.zeros(0, "uint8")  # a file that can be read, but is not kept in memory

@@ -5,7 +5,7 @@ from pathlib import PurePath
 import numpy as np
 from etils import epath
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.models.preprocessing.places import as_path
 from a2keras.training.config import Recipe
 from a2keras.training.data.files import (

@@ -2,7 +2,7 @@
 
 from pathlib import PurePath
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.models.preprocessing.places import as_path
 from a2keras.training.data.files import SUFFIXES
 from a2keras.training.data.lists import Row, cells, split_name

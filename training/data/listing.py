@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.training.config import Recipe
 from a2keras.training.data.source import Examples, Skipped, Source
 from a2keras.training.data.splits import groups_of, named_groups, random_groups, stratified

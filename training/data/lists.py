@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.models.preprocessing.places import absolute, as_path, is_remote, read_bytes
 from a2keras.training.config import Recipe
 from a2keras.training.data.files import (

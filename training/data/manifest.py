@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from etils import epath
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.training.data.source import Skipped
 
 MANIFEST = "manifest.json"

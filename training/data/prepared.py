@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.models.preprocessing.places import as_path, is_remote
 from a2keras.training.config import Recipe
 from a2keras.training.data.manifest import Manifest, read_examples

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 import tensorflow as tf
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.models.preprocessing.image import TIFF, WEBP
 from a2keras.models.preprocessing.places import tensorflow_io
 from a2keras.models.preprocessing.sampling import steady_indices

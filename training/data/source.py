@@ -93,11 +93,6 @@ def fingerprints_of(examples: Examples, of_source: str) -> list[str]:
     return [hashlib.sha256(identity.encode()).hexdigest()[:12] for identity in identities]
 
 
-def counted(count: int, noun: str) -> str:
-    """`1 file`, `2 files`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
 @dataclass(frozen=True)
 class Skipped:
     """A file that could not be read, and why."""

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 
 
 def stratified(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from a2keras.console import UserError, progress, say
+from a2keras.console import progress, say
+from a2keras.errors import UserError
 from a2keras.training.config import Recipe
 from a2keras.training.data.listing import SPLIT_NAMES
 from a2keras.training.data.records import RecordListing

@@ -3,7 +3,7 @@
 import difflib
 from importlib import import_module
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.training.config import Recipe
 
 NAMES = (

@@ -7,7 +7,7 @@ import tarfile
 
 import pytest
 
-from a2keras.console import UserError
+from a2keras.errors import UserError
 from a2keras.export import web_runtime
 
 CONTENT = {
