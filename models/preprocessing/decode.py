@@ -6,15 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from a2keras.models.preprocessing.errors import DecodeError
+from a2keras.models.preprocessing.file_formats import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from a2keras.models.preprocessing.image import read_image
 from a2keras.models.preprocessing.places import Path_
 from a2keras.models.preprocessing.video import read_video
 
-IMAGE_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
-VIDEO_SUFFIXES = frozenset(
-    {".3gp", ".avi", ".flv", ".gif", ".m4v", ".mkv", ".mov", ".mp4"}
-    | {".mpeg", ".mpg", ".ogv", ".ts", ".webm", ".wmv"}
-)
+__all__ = ["IMAGE_SUFFIXES", "VIDEO_SUFFIXES", "read"]
 
 
 def read(path: Path_, short_side: int | None = None) -> np.ndarray:
