@@ -17,7 +17,7 @@ class DecodeError(Exception):
 
 
 def opened(path: Path_) -> str | io.BytesIO:
-    """What a decoder takes: the path of a file here, the bytes of one elsewhere."""
+    """What a decoder takes: the absolute path of a file here, the bytes of one elsewhere."""
     text = os.fsdecode(path)
     if is_remote(text):
         try:
@@ -26,7 +26,7 @@ def opened(path: Path_) -> str | io.BytesIO:
             raise DecodeError(path, f"cannot be read ({error})") from error
     if not Path(text).is_file():
         raise DecodeError(path, "is not a file" if Path(text).exists() else "does not exist")
-    return text
+    return str(Path(text).absolute())  # to FFmpeg, the beginning of `a:b.mp4` is a protocol
 
 
 def check_pixels(path: Path_, width: int, height: int) -> None:

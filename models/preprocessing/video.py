@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from a2keras.models.preprocessing.containers import open_container
 from a2keras.models.preprocessing.errors import DecodeError, check_pixels, opened
 from a2keras.models.preprocessing.places import Path_
 from a2keras.models.preprocessing.sampling import steady_indices
@@ -162,7 +163,7 @@ def shown(
     count = 0
     size = None
     try:
-        with av.open(source) as container:
+        with open_container(path, source) as container:
             streams = container.streams.video
             rate = float((streams and streams[0].average_rate) or "nan")
             for time, frame in _decoded(path, container, part, gone):
