@@ -55,7 +55,7 @@ def decode(encoded: Any, number: Any = 0) -> Any:
     """
     import tensorflow as tf
 
-    bytes_ = Bytes(encoded)
+    bytes_ = Bytes(tf.io.decode_raw(encoded, tf.uint8))
     is_jpeg = bytes_.are(0, b"\xff\xd8\xff")
     is_png = bytes_.are(0, b"\x89PNG\r\n\x1a\n")
     is_webp = bytes_.are(0, b"RIFF") & bytes_.are(8, b"WEBP") & ("WEBP" in formats())
