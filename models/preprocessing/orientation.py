@@ -1,7 +1,7 @@
 r"""How the camera was held: the one rule, which `export/serving_exif.py` follows within a graph.
 
-A picture is turned as the EXIF block of its file says, and by nothing else: not by XMP, a thumbnail's
-directory or a text chunk of ImageMagick's.
+A picture is turned as the EXIF block of its file says, and by nothing else: not by XMP, by the
+directory of a thumbnail or a text chunk of ImageMagick's.
 
 - The block is the content of a JPEG's first segment APP1 that begins with `Exif\0\0` and comes
   before the pixels, of a PNG's first chunk `eXIf`, of a WebP's first chunk `EXIF`; where there are
