@@ -126,7 +126,7 @@ def test_random_blocks(decoded, kind):
     plain = plain_of(kind)
     files = [CONTAINERS[kind](PICTURE, random_block(draw)) for _ in range(600)]
     assert sum(check(decoded, file, plain) > 1 for file in files) > 80
-    assert sum(not can_be_written_anew(file) for file in files) > 50
+    assert sum(not can_be_written_anew(file) for file in files) > 10
 
 
 def test_random_blocks_are_read_as_by_pillow():
@@ -134,7 +134,7 @@ def test_random_blocks_are_read_as_by_pillow():
     blocks = filter(ordinary, (random_block(draw) for _ in range(5000)))
     values = [(orientation_in(each), pillow_reads(each)) for each in blocks]
     compared = [(value, of_pillow) for value, of_pillow in values if of_pillow is not None]
-    assert len(compared) > 200
+    assert len(compared) > 150
     for value, of_pillow in compared:
         assert value == (of_pillow if of_pillow in range(1, 9) else 1)
 
