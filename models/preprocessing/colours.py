@@ -2,12 +2,13 @@
 
 Of colours of more than 8 bits, white is what the file says, else what its kind of number can hold:
 
-- TIFF says it by `SMaxSampleValue` or `MaxSampleValue`, by fewer than 16 bits a sample (12), or by
-  signed 16-bit samples. Black is 0, or `SMinSampleValue` or `MinSampleValue` below 0. Pillow itself
-  scales JPEG 2000, PGM and PPM by what they say. This is for grey alone: of RGB with 16 bits a
-  colour, Pillow gives the upper 8, whatever the file says.
-- Else 16 bits keep their upper 8, so that white is 65535. PNG always does: by its standard smaller
-  numbers are scaled before they are stored, and TensorFlow decodes them so.
+- TIFF says it by `SMaxSampleValue` or `MaxSampleValue`, or by fewer than 16 bits a sample (12).
+  Black is 0, or `SMinSampleValue` or `MinSampleValue` below 0. This is for grey alone: of RGB with
+  16 bits a colour, Pillow gives the upper 8, whatever the file says. JPEG 2000, PGM and PPM say it,
+  too, and are scaled by Pillow.
+- Else 16 bits keep their upper 8, so that white is 65535; signed ones the 8 below the sign, which
+  is black. PNG always does: by its standard smaller numbers are scaled before they are stored, and
+  TensorFlow decodes them so.
 - 32-bit integers are taken for 16-bit ones, and it is said once that this is assumed.
 - Floats of which the file does not say the range are refused.
 
@@ -16,6 +17,7 @@ Where no value of a 16-bit image reaches a quarter of the range, its numbers are
 """
 
 import math
+import os
 from typing import Any
 
 import numpy as np
@@ -23,10 +25,9 @@ import numpy as np
 from a2keras.console import say
 from a2keras.models.preprocessing.places import Path_
 
-BITS, SAMPLE_FORMAT = 258, 339  # tags of TIFF
+BITS, PHOTOMETRIC, SAMPLE_FORMAT = 258, 262, 339  # tags of TIFF
 MINIMA, MAXIMA = (340, 280), (341, 281)  # of the type of the samples, and of 16 bits
-SIGNED = 2
-SIXTEEN_BITS = 65535
+SIGNED, WHITE_IS_ZERO = 2, 0
 
 _said: set[str] = set()
 
@@ -41,28 +42,24 @@ def to_rgb(image: Any, path: Path_) -> np.ndarray:
     Raises:
         ValueError: floats of unknown range, or that are not all numbers.
     """
-    deep = ";16" in str(getattr(image, "tile", ""))  # Pillow's names for layouts of 16 bits
-    if image.mode == "F" or image.mode.startswith("I"):
-        told = _range_of(image)
-        if image.mode == "F" and told is None:
-            raise ValueError("its pixels are floats of unknown range")
-        pixels = _grey(image, told)
-        deep = told is None and (deep or image.format != "PPM")
-        if deep and image.mode == "I" and image.format != "PNG":
-            deep = False
-            _say_once("32 bits", f"{path}: has greys of 32 bits, of which 65535 is taken as white")
+    sixteen = ";16" in str(getattr(image, "tile", ""))  # in Pillow's names for layouts of pixels
+    if image.mode != "F" and not image.mode.startswith("I"):
+        pixels, told = _colours(image), False
     else:
-        pixels = _colours(image)
-    if deep and 0 < pixels.max() < 64:
+        pixels, told = _grey(image)
+    name = os.fsdecode(path)
+    if sixteen and not told and 0 < pixels.max() < 64:
         _say_once(
-            "16 bits",
-            f"{path}: is nearly black: it stores 16 bits a colour, of which the upper 8 are taken, "
+            f"{name}: is nearly black: it stores 16 bits a colour, of which the upper 8 are taken, "
             "and no value reaches a quarter of the range; scale such files before",
+            "16 bits",
         )
+    elif image.mode == "I" and not sixteen and not told and image.format != "PPM":
+        _say_once(f"{name}: has greys of 32 bits, of which 65535 is taken as white", "32 bits")
     return pixels
 
 
-def _say_once(kind: str, sentence: str) -> None:
+def _say_once(sentence: str, kind: str) -> None:
     if kind not in _said:
         _said.add(kind)
         say(f"{sentence} (this is said once)")
@@ -86,38 +83,40 @@ def _colours(image: Any) -> np.ndarray:
     return np.array(image.convert("RGB"))
 
 
-def _grey(image: Any, told: tuple[float, float] | None) -> np.ndarray:
-    """Grey of 16 bits, 32 bits or floats as uint8 RGB, given its black and white."""
+def _grey(image: Any) -> tuple[np.ndarray, bool]:
+    """Grey of 16 bits, 32 bits or floats as uint8 RGB; and whether the file has said its range."""
+    tags = getattr(image, "tag_v2", {})
+    told = _range_in(tags, image.mode)
+    if image.mode == "F" and told is None:
+        raise ValueError("its pixels are floats of unknown range")
     values = np.asarray(image)
+    signed = _number(tags, SAMPLE_FORMAT) == SIGNED
+    if values.dtype == np.int32 and not signed:
+        values = values.view(np.uint32)  # Pillow has no mode for them
     if told is None:
-        grey = values.astype(np.int64) >> 8
+        grey = values.astype(np.int64) >> (7 if signed and _number(tags, BITS) == 16 else 8)
     else:
         black, white = told
-        if values.dtype == np.int32 and black >= 0:
-            values = values.view(np.uint32)
         grey = np.rint((values.astype(np.float64) - black) * (255 / (white - black)))
         if not np.isfinite(grey).all():
             raise ValueError("its pixels are not all numbers")
-    return np.repeat(grey.clip(0, 255).astype(np.uint8)[..., None], 3, axis=-1)
+    grey = grey.clip(0, 255).astype(np.uint8)
+    if _number(tags, PHOTOMETRIC) == WHITE_IS_ZERO:
+        grey = 255 - grey
+    return np.repeat(grey[..., None], 3, axis=-1), told is not None
 
 
-def _range_of(image: Any) -> tuple[float, float] | None:
-    """Black and white as the file says; None where it does not."""
-    tags = getattr(image, "tag_v2", None)
-    if tags is None:
-        return None
-    bits, kind = _number(tags, (BITS,)), _number(tags, (SAMPLE_FORMAT,))
-    white = _number(tags, MAXIMA)
-    if white is None and image.mode != "F" and bits is not None:
-        if bits < 16:
-            white = 2.0**bits - 1
-        elif kind == SIGNED and bits == 16:
-            white = 2.0**15 - 1
-    black = min(_number(tags, MINIMA) or 0.0, 0.0)
+def _range_in(tags: Any, mode: str) -> tuple[float, float] | None:
+    """Black and white of grey as the tags of TIFF say; None where they do not."""
+    white = _number(tags, *MAXIMA)
+    bits = _number(tags, BITS) or 16
+    if white is None and mode != "F" and bits < 16:
+        white = 2.0**bits - 1
+    black = min(_number(tags, *MINIMA) or 0.0, 0.0)
     return None if white is None or white <= black else (black, white)
 
 
-def _number(tags: Any, names: tuple[int, ...]) -> float | None:
+def _number(tags: Any, *names: int) -> float | None:
     """The first of these tags that is a number, or of several its first; files hold anything."""
     for name in names:
         value = tags.get(name)

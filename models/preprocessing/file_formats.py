@@ -3,7 +3,8 @@
 Files come from anywhere, so neither library is let choose among all that it knows. Left out is what
 needs a program (PostScript: Ghostscript), runs or reads something else than the file (playlists,
 `concat`, IPTC, which opens what it holds by any format, devices, networks), what Pillow only
-identifies (GRIB, HDF5, WMF), formats without a suffix, sound, and FFmpeg's formats of single games.
+identifies (GRIB, HDF5, WMF) or gets wrong (FITS: 16 bits in the other order), formats without a
+suffix, sound, and FFmpeg's formats of single games.
 """
 
 # Pillow's formats, each with its suffixes. Of an animated file an image is the first frame.
@@ -15,7 +16,6 @@ IMAGE_FORMATS: dict[str, tuple[str, ...]] = {
     "DCX": (".dcx",),
     "DDS": (".dds",),
     "DIB": (".dib",),
-    "FITS": (".fit", ".fits"),
     "FTEX": (".ftc", ".ftu"),
     "GBR": (".gbr",),
     "GIF": (),  # a folder of GIFs is one of videos

@@ -11,6 +11,7 @@ from a2keras.models.preprocessing.file_formats import HEIF_SUFFIXES, IMAGE_FORMA
 PROGRAMS = {"EPS"}  # Ghostscript
 OPENS_ANYTHING = {"IPTC"}
 ONLY_IDENTIFIED = {"BUFR", "GRIB", "HDF5", "MPEG", "WMF"}
+WRONG = {"FITS"}  # 16 bits in the other byte order
 VIDEOS = {"FLI", "GIF"}
 # FFmpeg knows suffixes for reading and for writing; some containers it only writes under others.
 WRITERS = ["ipod", "ismv", "mpeg1video", "mpeg2video", "ogv", "vob", "webm"]
@@ -28,7 +29,7 @@ def test_images_are_all_that_pillow_decodes_by_itself():
         of_pillow.setdefault("JPEG" if name == "MPO" else name, set()).add(suffix)
     openable = {name for name in of_pillow if name in Image.OPEN}
     assert {name for name in IMAGE_FORMATS if IMAGE_FORMATS[name]} - {"AVIF"} == (
-        openable - PROGRAMS - OPENS_ANYTHING - ONLY_IDENTIFIED - VIDEOS - {"AVIF", "HEIF"}
+        openable - PROGRAMS - OPENS_ANYTHING - ONLY_IDENTIFIED - WRONG - VIDEOS - {"AVIF", "HEIF"}
     )
     for name in openable & set(IMAGE_FORMATS) - VIDEOS:
         assert set(IMAGE_FORMATS[name]) == of_pillow[name], name
