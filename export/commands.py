@@ -6,8 +6,8 @@ from typing import Any
 from absl import flags
 
 from a2keras.command_line import parse
-from a2keras.console import print_json, show
-from a2keras.errors import UserError
+from a2keras.console import print_json, say, show
+from a2keras.errors import UserError, counted
 
 
 def export(arguments: list[str]) -> None:
@@ -62,9 +62,16 @@ def _files(samples: list[str]) -> list[Path]:
             files.append(sample)
             continue
         media = IMAGE_SUFFIXES | VIDEO_SUFFIXES
-        found = [path for path in sorted(sample.rglob("*")) if path.suffix.lower() in media]
+        inside = sorted(path for path in sample.rglob("*") if path.is_file())
+        found = [path for path in inside if path.suffix.lower() in media]
         if not found:
             raise UserError(f"--samples={sample} holds no image and no video")
+        if len(inside) > len(found):
+            other = next(path for path in inside if path not in found)
+            count = counted(len(inside) - len(found), "file")
+            say(
+                f"--samples={sample}: {count} passed over, by the suffix no image or video: {other}"
+            )
         files += found
     return files
 

@@ -75,7 +75,7 @@ def decode(encoded: Any, number: Any = 0) -> Any:
         width, height = bytes_.big(16, 4), bytes_.big(20, 4)
         with tf.control_dependencies([_check_pixels(width, height, number)]):
             pixels = tf.io.decode_png(encoded, channels=4)
-        return _over_white(_grey_is_opaque(pixels, bytes_))
+        return _over_white(_keys_are_opaque(pixels, bytes_))
 
     def webp() -> Any:
         width, height = _webp_size(bytes_)
@@ -122,12 +122,15 @@ def _webp_size(bytes_: Bytes) -> tuple[Any, Any]:
     return width, height
 
 
-def _grey_is_opaque(pixels: Any, bytes_: Bytes) -> Any:
-    """Grey of 1, 2, 4 or 16 bits has no transparency in Pillow; TensorFlow makes up an alpha."""
+def _keys_are_opaque(pixels: Any, bytes_: Bytes) -> Any:
+    """A colour that is transparent: `read_image` knows none for RGB of 16 bits, and for grey only
+    of 8. TensorFlow makes an alpha of it.
+    """
     import tensorflow as tf
 
     depth, colour = bytes_.at(24), bytes_.at(25)
-    opaque = tf.cast(tf.where((colour == 0) & (depth != 8), 255, 0), tf.uint8)
+    unknown = ((colour == 0) & (depth != 8)) | ((colour == 2) & (depth == 16))
+    opaque = tf.cast(tf.where(unknown, 255, 0), tf.uint8)
     return tf.concat([pixels[..., :3], tf.maximum(pixels[..., 3:], opaque)], -1)
 
 

@@ -8,12 +8,12 @@ import numpy as np
 
 from a2keras.errors import UserError
 from a2keras.models.preprocessing.errors import DecodeError
-from a2keras.models.preprocessing.image import read_image
+from a2keras.models.preprocessing.image import formats, read_image
+from a2keras.models.preprocessing.orientation import block_of, orientation_in
 from a2keras.models.preprocessing.places import Path_
 from a2keras.models.preprocessing.sampling import nearest_indices
 from a2keras.models.preprocessing.video import Video
 
-EXIF_ORIENTATION = 0x0112
 # The training videos of the authors' sister code, GloRe, have this short side.
 VIDEO_SHORT_SIDE = 288
 
@@ -84,13 +84,13 @@ def encode_image(path: Path_, data: bytes, how: Format) -> bytes:
     smaller = reduced(pixels, how.short_side)
     plain = lossy = False
     if data.startswith((b"\xff\xd8", b"\x89PNG", b"RIFF")):
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=formats()) as image:
             lossy = image.format != "PNG"
             plain = (
                 image.format in ("JPEG", "PNG")
                 and image.mode in ("L", "RGB")
                 and "transparency" not in image.info
-                and image.getexif().get(EXIF_ORIENTATION, 1) == 1
+                and orientation_in(block_of(io.BytesIO(data)) or b"") == 1
             )
     if plain and smaller is pixels:
         return data

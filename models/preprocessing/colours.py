@@ -44,7 +44,7 @@ def to_rgb(image: Any, path: Path_) -> np.ndarray:
     """
     sixteen = ";16" in str(getattr(image, "tile", ""))  # in Pillow's names for layouts of pixels
     if image.mode != "F" and not image.mode.startswith("I"):
-        pixels, told = _colours(image), False
+        pixels, told = _colours(image, sixteen), False
     else:
         pixels, told = _grey(image)
     name = os.fsdecode(path)
@@ -65,7 +65,7 @@ def _say_once(sentence: str, kind: str) -> None:
         say(f"{sentence} (this is said once)")
 
 
-def _colours(image: Any) -> np.ndarray:
+def _colours(image: Any, sixteen: bool) -> np.ndarray:
     from PIL import Image
 
     if image.mode == "LAB":
@@ -76,11 +76,25 @@ def _colours(image: Any) -> np.ndarray:
         converted = ImageCms.applyTransform(image, transform)
         assert converted is not None
         return np.array(converted)
+    if image.mode == "CMYK" and image.format in ("JPEG", "MPO"):
+        return _cmyk_of_jpeg(image)
+    if image.mode == "RGB" and sixteen:
+        image.info.pop("transparency", None)  # a colour of 16 bits, which none of 8 equals
     if "A" in image.mode or "transparency" in image.info:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image)
     return np.array(image.convert("RGB"))
+
+
+def _cmyk_of_jpeg(image: Any) -> np.ndarray:
+    """CMYK as libjpeg's documentation says and TensorFlow does: light where Adobe's mark stands.
+
+    Pillow takes it for light, not ink, without the mark, too, and has given us its inverse.
+    """
+    ink = np.array(image).astype(np.int32)
+    light = 255 - ink if "adobe" in image.info else ink
+    return (light[..., :3] * light[..., 3:] // 255).astype(np.uint8)
 
 
 def _grey(image: Any) -> tuple[np.ndarray, bool]:

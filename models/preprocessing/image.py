@@ -26,6 +26,10 @@ HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
 EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # this process, not the file
 
 
+class NotAnImage(DecodeError):
+    """By its first bytes a file is no image of `IMAGE_FORMATS`; it may be a video."""
+
+
 def read_image(path: Path_, data: bytes | None = None) -> np.ndarray:
     """Reads an image (of an animated one the first frame) as uint8 RGB (H, W, 3).
 
@@ -102,7 +106,7 @@ def _orientation(file: BinaryIO, image: Any) -> int:
 def _by_tensorflow_io(path: Path_, data: bytes) -> np.ndarray:
     """TIFF of kinds that Pillow does not know (16-bit grey with alpha, say), and WebP."""
     if not data.startswith((*TIFF, WEBP)):
-        raise DecodeError(path, _what_else(data))
+        raise NotAnImage(path, _what_else(data))
     if (tfio := tensorflow_io()) is None:
         raise DecodeError(
             path, "is not an image that Pillow can read; with 'a2keras[io]' tensorflow-io may"
