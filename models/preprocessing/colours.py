@@ -108,10 +108,10 @@ def _grey(image: Any) -> tuple[np.ndarray, bool]:
     if values.dtype == np.int32 and not signed:
         values = values.view(np.uint32)  # Pillow has no mode for them
     if told is None:
-        grey = values.astype(np.int64) >> (7 if signed and _number(tags, BITS) == 16 else 8)
+        grey = values >> (7 if signed and _number(tags, BITS) == 16 else 8)
     else:
         black, white = told
-        grey = np.rint((values.astype(np.float64) - black) * (255 / (white - black)))
+        grey = np.rint((values.astype(np.float32) - black) * (255 / (white - black)))
         if not np.isfinite(grey).all():
             raise ValueError("its pixels are not all numbers")
     grey = grey.clip(0, 255).astype(np.uint8)
