@@ -5,6 +5,7 @@ from typing import Any
 from a2keras.export.serving_bytes import Bytes
 from a2keras.export.serving_exif import orientation, upright
 from a2keras.models.preprocessing import errors
+from a2keras.models.preprocessing.orientation import MOST_PARTS
 from a2keras.models.preprocessing.spec import Preprocessing
 
 
@@ -74,8 +75,11 @@ def decode(encoded: Any, number: Any = 0) -> Any:
     def png() -> Any:
         width, height = bytes_.big(16, 4), bytes_.big(20, 4)
         with tf.control_dependencies([_check_pixels(width, height, number)]):
-            pixels = tf.io.decode_png(encoded, channels=4)
-        return _over_white(_keys_are_opaque(pixels, bytes_))
+            return tf.cond(
+                _png_has_alpha(bytes_),
+                lambda: _over_white(tf.io.decode_png(encoded, channels=4)),
+                lambda: tf.io.decode_png(encoded, channels=3),
+            )
 
     def webp() -> Any:
         width, height = _webp_size(bytes_)
@@ -122,16 +126,21 @@ def _webp_size(bytes_: Bytes) -> tuple[Any, Any]:
     return width, height
 
 
-def _keys_are_opaque(pixels: Any, bytes_: Bytes) -> Any:
-    """A colour that is transparent: `read_image` knows none for RGB of 16 bits, and for grey only
-    of 8. TensorFlow makes an alpha of it.
-    """
-    import tensorflow as tf
+def _png_has_alpha(bytes_: Bytes) -> Any:
+    """Whether a PNG has transparent parts for `read_image`.
 
+    A transparent colour counts for RGB and grey of 8 bits alone. Without any transparency,
+    TensorFlow must not be asked for an alpha: what it makes up for fewer bits than 8 is not opaque.
+    """
     depth, colour = bytes_.at(24), bytes_.at(25)
-    unknown = ((colour == 0) & (depth != 8)) | ((colour == 2) & (depth == 16))
-    opaque = tf.cast(tf.where(unknown, 255, 0), tf.uint8)
-    return tf.concat([pixels[..., :3], tf.maximum(pixels[..., 3:], opaque)], -1)
+    key = bytes_.find(
+        8,
+        lambda place: bytes_.are(place + 4, b"tRNS"),
+        lambda place: place + 12 + bytes_.big(place, 4),
+        lambda place: ~bytes_.are(place + 4, b"IDAT"),
+        MOST_PARTS,
+    )
+    return (colour == 4) | (colour == 6) | ((key > 0) & ((colour == 3) | (depth == 8)))
 
 
 def _over_white(pixels: Any) -> Any:

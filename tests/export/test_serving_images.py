@@ -94,6 +94,17 @@ def png16(colour: int, channels: int, *key: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(odd_exif.chunk(*part) for part in parts)
 
 
+def palette(bits: int, alpha: bytes) -> bytes:
+    """A PNG of as many colours as `bits` tell apart, the first ones with an alpha."""
+    colours = np.random.default_rng(7).integers(0, 200, (2**bits, 3), np.uint8)
+    header = struct.pack(">IIBBBBB", 8, 2, bits, 3, 0, 0, 0)
+    rows = zlib.compress(b"".join(b"\0" + bytes(range(7 * row, 7 * row + bits)) for row in (2, 3)))
+    parts = [(b"IHDR", header), (b"PLTE", colours.tobytes()), (b"IDAT", rows), (b"IEND", b"")]
+    if alpha:
+        parts.insert(2, (b"tRNS", alpha))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(odd_exif.chunk(*part) for part in parts)
+
+
 def cmyk(mark: str) -> bytes:
     """A JPEG of four inks, each over the whole range, with Adobe's mark of a kind or without."""
     inks = np.random.default_rng(7).integers(0, 256, (11, 13, 4), np.uint8)
@@ -122,6 +133,11 @@ KINDS = {
     "16 bits, RGB and key": png16(2, 3, 300, 40000, 5),
     "16 bits, RGBA": png16(6, 4),
     **{f"CMYK, mark: {mark}": cmyk(mark) for mark in ("none", "CMYK", "YCCK")},
+    **{
+        f"palette of {n} bits, alpha {alpha.hex()}": palette(n, alpha)
+        for n in (1, 2, 4, 8)
+        for alpha in (b"", b"\x0f\x03", b"\x01", b"\0\x80")
+    },
     "MPO": file_of(PICTURE, "MPO", save_all=True, append_images=[PICTURE.rotate(90)]),
     "png alpha": file_of(every_alpha(), "PNG"),
     "webp": file_of(PICTURE, "WEBP"),
@@ -134,7 +150,7 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind(decoded, kind):
-    least = 10 if "dark" in kind else 50
+    least = 10 if "dark" in kind or "palette of 1 bits" in kind else 50
     assert np.ptp(check(decoded, KINDS[kind])) > least
 
 
