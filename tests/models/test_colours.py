@@ -14,7 +14,7 @@ from a2keras.models.preprocessing.image import read_image
 RAMP = np.linspace(0, 4095, 63).astype(np.uint16).reshape(7, 9)  # 12 bits
 RAMP8 = np.rint(RAMP * (255 / 4095)).astype(np.uint8)
 UPPER = (RAMP >> 8).astype(np.uint8)
-LETTERS = {2: "B", 3: "H", 4: "I", 11: "f", 12: "d"}
+LETTERS = {1: "B", 2: "B", 3: "H", 4: "I", 5: "I", 10: "i", 11: "f", 12: "d"}
 SMIN, SMAX, MAX = 340, 341, 281
 DARK = (
     "x: is nearly black: it stores 16 bits a colour, of which the upper 8 are taken, and no value "
@@ -284,3 +284,25 @@ def test_of_several_frames_the_first(kind):
     options = {"lossless": True} if kind == "WEBP" else {}
     file = saved(frames[0], kind, save_all=True, append_images=frames[1:], **options)
     np.testing.assert_allclose(read_image("x", file), LARGE, atol=1)
+
+
+@pytest.mark.parametrize(
+    ("tags", "turned"),
+    [
+        ([(274, 3, 6)], True),
+        ([(274, 4, 6)], True),
+        ([(274, 5, 6, 1)], True),
+        ([(274, 1, 6)], False),
+        ([(274, 3, 9)], False),
+        ([(274, 3, 6), (282, 2, 55, 50, 0), (296, 2, 65, 0)], True),  # a resolution as text
+        ([(274, 3, 6), (0x8769, 4, 2**31), (0x8825, 4, 2**32 - 1)], True),  # directories beyond
+        ([(274, 3, 6), (0x8769, 4, 8)], True),  # within itself
+        ([(274, 3, 6), (0x8769, 11, np.nan), (34675, 3, 5), (34377, 3, 5)], True),
+        ([(274, 3, 6), (0x8769, 10, -1, 1), (282, 5, 0, 0)], True),
+        ([(700, 1, *b'<a tiff:Orientation="6">')], False),
+    ],
+)
+def test_odd_tags_of_tiff(tags, turned):
+    values = np.arange(63, dtype=np.uint8).reshape(7, 9) * 4
+    expected = np.rot90(values, -1) if turned else values
+    np.testing.assert_array_equal(grey(tiff(values, extra=tags)), expected)
