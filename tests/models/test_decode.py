@@ -482,6 +482,14 @@ def test_heic_needs_a_plug_in(tmp_path, monkeypatch, brand):
         assert str(caught.value) == f"{path}: {reason}"
 
 
+def test_heic_is_read_where_the_plug_in_is():
+    pytest.importorskip("pillow_heif", reason="pillow-heif is not installed")
+    assert "HEIF" in image.formats()
+    buffer = io.BytesIO()
+    Image.fromarray(quarters(32, 48)).save(buffer, "HEIF", quality=95)
+    assert is_like(image.read_image("phone.heic", buffer.getvalue()), quarters(32, 48))
+
+
 def test_a_pillow_without_avif(tmp_path, monkeypatch):
     path = tmp_path / "picture.avif"
     path.write_bytes(b"\0\0\0\x1cftypavif\0\0\0\0mif1avif" + bytes(99))
