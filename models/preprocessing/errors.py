@@ -1,9 +1,10 @@
-"""What decoding images and videos shares: its error, opening a file, the limit on pixels."""
+"""What decoding images and videos shares: its errors, opening a file, the limit on pixels."""
 
 import io
 import os
 from pathlib import Path
 
+from a2keras.errors import OutOfResources, lacking, reason_of
 from a2keras.models.preprocessing.places import Path_, is_remote, read_bytes
 
 MAX_PIXELS = 89_478_485  # of one frame; Pillow's own bound against decompression bombs
@@ -16,6 +17,19 @@ class DecodeError(Exception):
         super().__init__(f"{os.fsdecode(path)}: {reason}")
 
 
+def undecodable(path: Path_, reason: str, error: BaseException) -> Exception:
+    """What to raise where a library fails on a file.
+
+    Returns:
+        `OutOfResources` where the machine is what fails: a file that has never been looked at must
+        not be left out as a damaged one. Else a `DecodeError`, with what the library says.
+    """
+    if lack := lacking(error):
+        return OutOfResources(lack, f"{os.fsdecode(path)} was read", error)
+    told = getattr(error, "strerror", None) or reason_of(error)
+    return DecodeError(path, f"{reason} ({told})")
+
+
 def opened(path: Path_) -> str | io.BytesIO:
     """What a decoder takes: the path of a file here, the bytes of one elsewhere."""
     text = os.fsdecode(path)
@@ -23,7 +37,7 @@ def opened(path: Path_) -> str | io.BytesIO:
         try:
             return io.BytesIO(read_bytes(text))
         except OSError as error:
-            raise DecodeError(path, f"cannot be read ({error})") from error
+            raise undecodable(path, "cannot be read", error) from error
     if not Path(text).is_file():
         raise DecodeError(path, "is not a file" if Path(text).exists() else "does not exist")
     return text

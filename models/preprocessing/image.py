@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from a2keras.models.preprocessing import errors
-from a2keras.models.preprocessing.errors import DecodeError, check_pixels, opened
+from a2keras.models.preprocessing.errors import DecodeError, check_pixels, opened, undecodable
 from a2keras.models.preprocessing.places import Path_, read_bytes, tensorflow_io
 
 # First bytes of the formats that tensorflow-io decodes.
@@ -27,6 +27,7 @@ def read_image(path: Path_, data: bytes | None = None) -> np.ndarray:
 
     Raises:
         DecodeError: missing, no image, cut off, damaged, or more than `MAX_PIXELS`.
+        OutOfResources: too little memory, or too few files that may be open.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -40,7 +41,7 @@ def read_image(path: Path_, data: bytes | None = None) -> np.ndarray:
                     raise DecodeError(path, "is PostScript: a program to run, not pixels")
                 check_pixels(path, *image.size)
                 return to_rgb(ImageOps.exif_transpose(image))
-    except (DecodeError, MemoryError):
+    except DecodeError:
         raise
     except Image.DecompressionBombError:
         reason = f"has more pixels than the limit of {errors.MAX_PIXELS}"
@@ -48,7 +49,7 @@ def read_image(path: Path_, data: bytes | None = None) -> np.ndarray:
     except UnidentifiedImageError:
         return _by_tensorflow_io(path, read_bytes(path) if data is None else data)
     except Exception as error:  # on damaged bytes Pillow raises errors of a dozen types
-        raise DecodeError(path, f"is a damaged or cut-off image ({error})") from error
+        raise undecodable(path, "is a damaged or cut-off image", error) from error
 
 
 def to_rgb(image: Any) -> np.ndarray:
@@ -81,7 +82,7 @@ def _by_tensorflow_io(path: Path_, data: bytes) -> np.ndarray:
     try:
         pixels = decode(data).numpy()
     except Exception as error:
-        raise DecodeError(path, f"is a damaged or cut-off image ({error})") from error
+        raise undecodable(path, "is a damaged or cut-off image", error) from error
     check_pixels(path, *pixels.shape[1::-1])
     return to_rgb(Image.fromarray(pixels, "RGBA"))
 
