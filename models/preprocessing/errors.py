@@ -4,6 +4,8 @@ import io
 import os
 from pathlib import Path
 
+import numpy as np
+
 from a2keras.errors import OutOfResources, lacking, reason_of
 from a2keras.models.preprocessing.places import Path_, is_remote, read_bytes
 
@@ -24,10 +26,22 @@ def undecodable(path: Path_, reason: str, error: BaseException) -> Exception:
         `OutOfResources` where the machine is what fails: a file that has never been looked at must
         not be left out as a damaged one. Else a `DecodeError`, with what the library says.
     """
-    if lack := lacking(error):
+    lack = lacking(error)
+    if lack == "memory" and type(error).__module__.startswith("av.") and not _memory_is_short():
+        lack = None  # FFmpeg says so as well where a damaged file asks for an absurd amount
+    if lack:
         return OutOfResources(lack, f"{os.fsdecode(path)} was read", error)
     told = getattr(error, "strerror", None) or reason_of(error)
     return DecodeError(path, f"{reason} ({told})")
+
+
+def _memory_is_short() -> bool:
+    """Whether there is less to be had than FFmpeg takes at most at a time: 2 GiB."""
+    try:
+        np.empty(2**31, np.uint8)
+    except MemoryError:
+        return True
+    return False
 
 
 def opened(path: Path_) -> str | io.BytesIO:

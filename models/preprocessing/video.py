@@ -30,6 +30,8 @@ DECODER_THREADS = 1
 # a key frame before the part: some containers find nothing but the next one.
 RUN_UPS = (0.0, 2.0, 15.0, 120.0)
 
+LOOK_BEHIND = 8  # frames
+
 Part = tuple[float | None, float | None]  # seconds from which and to which
 WHOLE: Part = (None, None)
 
@@ -130,14 +132,18 @@ def _decode(
 def _from_key_frame(
     frames: Iterator["Shown"], start: float, end: float, begin: float
 ) -> Iterator["Shown"]:
-    """The frames of a part, where the first of all is not behind its start and times ascend."""
-    last = -math.inf
+    """The frames of a part, where the first of all is not behind its start and times ascend.
+
+    Some frames behind the part are looked at, too: a time that FFmpeg had to guess may be too late.
+    """
+    last, behind = -math.inf, 0
     try:
         for each in frames:
             if not each.time > last or (last == -math.inf and each.time > start):
                 raise _Missed
             last = each.time
-            if last >= end:
+            behind += last >= end
+            if behind == LOOK_BEHIND:
                 return
             if each.pixels is not None:
                 yield each
@@ -244,7 +250,7 @@ def shown(
         with av.open(source, metadata_errors="replace") as container:
             stream = video_stream(path, container)
             stream.thread_count = DECODER_THREADS
-            rate = float(stream.average_rate or stream.guessed_rate or "nan")
+            rate = float(stream.average_rate or "nan")
             for time, frame in frames_of(container, stream, gone, begin):
                 check_pixels(path, frame.width, frame.height)
                 size = size or _reduced(frame, short_side)
