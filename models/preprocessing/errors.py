@@ -52,8 +52,12 @@ def opened(path: Path_) -> str | io.BytesIO:
             return io.BytesIO(read_bytes(text))
         except OSError as error:
             raise undecodable(path, "cannot be read", error) from error
-    if not Path(text).is_file():
-        raise DecodeError(path, "is not a file" if Path(text).exists() else "does not exist")
+    try:
+        there, is_file = Path(text).exists(), Path(text).is_file()
+    except OSError as error:  # a name that is too long, a folder that nobody may look into
+        raise undecodable(path, "cannot be read", error) from error
+    if not is_file:
+        raise DecodeError(path, "is not a file" if there else "does not exist")
     return text
 
 

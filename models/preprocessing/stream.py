@@ -15,6 +15,11 @@ from a2keras.models.preprocessing.places import Path_
 # time of the packet that is decoded at that moment (`dts`): it is late by the decoder's delay,
 # which is the same for all.
 TIMED_BY_DECODING = frozenset({"asf", "avi", "mxf"})
+# Where a place in the middle can be found by time, and what follows has the times that it has in the
+# whole stream. In MPEG-PS, for one, most times are guesses by those before.
+SEEKABLE = frozenset({"asf", "avi", "flv", "matroska,webm", "mpegts", "mxf", "nut", "ogg"}) | {
+    "mov,mp4,m4a,3gp,3g2,mj2"
+}
 # Tracks of one picture: covers and thumbnails, where a file has others.
 PICTURES = frozenset({"bmp", "gif", "jpeg2000", "mjpeg", "png", "webp"})
 
@@ -71,7 +76,8 @@ def frames_of(
         stream: of it.
         gone: where it is set, nobody waits any more, and the generator ends.
         start: seconds; where it is more than 0, the frames are those behind the place at which the
-            container has it, which is often a later one. The first key frame is the first.
+            container has it, which is often a later one, from the first key frame on. All of them
+            where a container is not `SEEKABLE`.
     """
     clock = "dts" if container.format.name in TIMED_BY_DECODING else "pts"
     frames = _decoded(container, stream, gone)
@@ -79,7 +85,7 @@ def frames_of(
     if first is None:
         return
     origin = getattr(first, clock)
-    if start > 0 and origin is not None:
+    if start > 0 and origin is not None and container.format.name in SEEKABLE:
         frames.close()
         container.seek(origin + int(start / stream.time_base), stream=stream)
         behind = _decoded(container, stream, gone)
