@@ -15,8 +15,8 @@ from a2keras.models.preprocessing.places import Path_
 # time of the packet that is decoded at that moment (`dts`): it is late by the decoder's delay,
 # which is the same for all.
 TIMED_BY_DECODING = frozenset({"asf", "avi", "mxf"})
-# Where a place in the middle can be found by time, and what follows has the times that it has in the
-# whole stream. In MPEG-PS, for one, most times are guesses by those before.
+# Where a place in the middle can be found by time, and what follows has the times that it has in
+# the whole stream. In MPEG-PS, for one, most times are guesses by those before.
 SEEKABLE = frozenset({"asf", "avi", "flv", "matroska,webm", "mpegts", "mxf", "nut", "ogg"}) | {
     "mov,mp4,m4a,3gp,3g2,mj2"
 }

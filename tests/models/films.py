@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-PIXEL_FORMATS = {"mjpeg": "yuvj420p", "gif": "rgb8"}
+PIXEL_FORMATS = {"mjpeg": "yuvj420p", "gif": "rgb8", "png": "rgb24"}
 
 
 def pictures(count: int, height: int = 34, width: int = 46) -> np.ndarray:
