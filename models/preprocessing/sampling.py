@@ -61,6 +61,28 @@ def clock_of(times: np.ndarray, rate: float) -> tuple[np.ndarray, str]:
     return (np.arange(len(times)) / rate, "frame rate") if rate > 0 else (times, "none")
 
 
+def bridged(times: np.ndarray) -> np.ndarray:
+    """The times without the jumps of a clock that was set, as where recordings were joined.
+
+    A step of more than `LONGEST_PAUSE` that is more than ten times the median step is such a jump,
+    and counts as the median step. Times that do not ascend stay as they are.
+
+    Args:
+        times: float (N,), seconds.
+
+    Returns:
+        float (N,).
+    """
+    steps = np.diff(times)
+    if not len(steps) or not (np.isfinite(steps) & (steps > 0)).all():
+        return times
+    step = np.median(steps)
+    jumps = steps > max(LONGEST_PAUSE, 10 * step)
+    if not jumps.any():
+        return times
+    return times[0] + np.concatenate([[0.0], np.cumsum(np.where(jumps, step, steps))])
+
+
 def steady_indices(times: np.ndarray, most: int = MOST_MOMENTS) -> np.ndarray:
     """The frames that a camera of constant rate would have taken, for a video of variable rate.
 
@@ -69,8 +91,7 @@ def steady_indices(times: np.ndarray, most: int = MOST_MOMENTS) -> np.ndarray:
     between two times: the frame nearest to each of the moments t₀, t₀ + d, t₀ + 2d, … to the last
     frame's is taken. Pauses repeat a frame.
 
-    A step of more than `LONGEST_PAUSE` and more than 10 d is no pause, but a clock that was set
-    (recordings that were joined, a broadcast's break): it counts as d.
+    Jumps of the clock are no pauses, see `bridged`.
 
     All frames are taken once where every step is within d/2 of d (a constant rate, possibly with
     jitter), and where the times are none: missing, or not ascending, as those of Xvid in AVI.
@@ -90,12 +111,9 @@ def steady_indices(times: np.ndarray, most: int = MOST_MOMENTS) -> np.ndarray:
     if not len(steps) or not (np.isfinite(steps) & (steps > 0)).all():
         return everything
     step = np.median(steps)
-    jumps = steps > max(LONGEST_PAUSE, 10 * step)
-    steps = np.where(jumps, step, steps)
-    if (np.abs(steps - step) <= step / 2).all():
+    times = bridged(times)
+    if (np.abs(np.diff(times) - step) <= step / 2).all():
         return everything
-    if jumps.any():
-        times = np.concatenate([[0.0], np.cumsum(steps)])
     return nearest_indices(times, float(step), most)
 
 

@@ -10,6 +10,7 @@ from a2keras.models.preprocessing import video
 from a2keras.models.preprocessing.errors import DecodeError, opened
 from a2keras.models.preprocessing.places import Path_
 from a2keras.models.preprocessing.sampling import (
+    bridged,
     clip_indices,
     clock_of,
     even_starts,
@@ -100,7 +101,7 @@ class Windows:
             steady = steady_indices(stamps, MAX_STREAMED_FRAMES)
         except ValueError as error:
             raise DecodeError(path, f"cannot be sampled evenly ({error})") from None
-        moments = stamps
+        moments = bridged(stamps)
         if not np.array_equal(steady, np.arange(len(stamps))):
             moments = stamps[0] + np.median(np.diff(stamps)) * np.arange(len(steady))
         self._clips = steady[plan(moments)]
