@@ -2,7 +2,7 @@
 
 import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -80,18 +80,18 @@ def frames_of(
             where a container is not `SEEKABLE`.
     """
     clock = "dts" if container.format.name in TIMED_BY_DECODING else "pts"
-    frames = _decoded(container, stream, gone)
-    first = next(frames, None)
+    beginning = _decoded(container, stream, gone)
+    first = next(beginning, None)
     if first is None:
         return
     origin = getattr(first, clock)
     if start > 0 and origin is not None and container.format.name in SEEKABLE:
-        frames.close()
+        beginning.close()
         container.seek(origin + int(start / stream.time_base), stream=stream)
         behind = _decoded(container, stream, gone)
-        frames = itertools.dropwhile(lambda frame: not frame.key_frame, behind)
+        frames: Iterator[Any] = itertools.dropwhile(lambda frame: not frame.key_frame, behind)
     else:
-        frames = itertools.chain([first], frames)
+        frames = itertools.chain([first], beginning)
     last = None
     for frame in frames:
         stamp = getattr(frame, clock)
@@ -102,7 +102,7 @@ def frames_of(
         yield Timed(float((stamp - origin) * stream.time_base) if known else float("nan"), frame)
 
 
-def _decoded(container: Any, stream: Any, gone: threading.Event) -> Iterator[Any]:
+def _decoded(container: Any, stream: Any, gone: threading.Event) -> Generator[Any, None, None]:
     for packet in container.demux(stream):
         for frame in packet.decode():
             if gone.is_set():
@@ -123,7 +123,7 @@ def display_matrix(frame: Any) -> tuple[float, float, float, float]:
     # Not `frame.side_data`: frame and container would hold each other, and so the frame's picture
     # until Python's cyclic collector runs.
     try:
-        data = SideDataContainer(frame).get(Type.DISPLAYMATRIX)
+        data = SideDataContainer(frame).get(Type.DISPLAYMATRIX)  # type: ignore[call-arg]
     except ValueError:  # the frame also has side data of a type that PyAV does not know
         angle = np.deg2rad(-frame.rotation)
         return np.cos(angle), np.sin(angle), -np.sin(angle), np.cos(angle)

@@ -5,7 +5,7 @@ raises becomes a `DecodeError` that names the file.
 """
 
 import contextlib
-import itertools
+import functools
 import math
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +15,7 @@ import numpy as np
 
 from a2keras.errors import UserError
 from a2keras.models.preprocessing.errors import DecodeError, check_pixels, opened, undecodable
+from a2keras.models.preprocessing.parts import Missed, Shown, quick_ways, sure_way
 from a2keras.models.preprocessing.places import Path_
 from a2keras.models.preprocessing.sampling import clock_of, steady_indices
 from a2keras.models.preprocessing.stream import display_matrix, frames_of, video_stream
@@ -26,12 +27,6 @@ MAX_SECONDS = 1e7  # that a part of a video may start or end at: 115 days
 TIME_LIMIT = 120.0  # seconds for one file
 # Threads of one decoder. Files are read side by side: more would wait for one another.
 DECODER_THREADS = 1
-# Seconds before the start of a part from which decoding begins, one after the other, until there is
-# a key frame before the part: some containers find nothing but the next one.
-RUN_UPS = (0.0, 2.0, 15.0, 120.0)
-
-LOOK_BEHIND = 8  # frames
-
 Part = tuple[float | None, float | None]  # seconds from which and to which
 WHOLE: Part = (None, None)
 
@@ -111,68 +106,21 @@ def _within_time(path: Path_, work: Callable[[threading.Event], Video]) -> Video
         return next(results)
 
 
-class _Missed(Exception):
-    """Decoding has begun behind the start of a part, or the frames' times do not ascend."""
-
-
 def _decode(
     path: Path_, source: Any, short_side: int | None, part: Part, gone: threading.Event
 ) -> Video:
+    read = functools.partial(shown, path, source, gone, short_side)
     if part == WHOLE:
-        video = _collected(path, shown(path, source, gone, short_side), part)
+        video = _collected(path, read(), part)
         return video._replace(times=clock_of(video.times, video.rate)[0])
     start, end = part[0] or 0.0, part[1] or math.inf
-    for begin in (*(start - run_up for run_up in RUN_UPS if start > run_up), 0.0):
-        frames = shown(path, source, gone, short_side, lambda _, time: start <= time < end, begin)
-        with contextlib.suppress(_Missed):
-            return _collected(path, _from_key_frame(frames, start, end, begin), part)
-    return _collected(path, _by_clock(path, source, gone, short_side, start, end), part)
+    for frames in quick_ways(read, start, end):
+        with contextlib.suppress(Missed):
+            return _collected(path, frames, part)
+    return _collected(path, sure_way(read, start, end), part)
 
 
-def _from_key_frame(
-    frames: Iterator["Shown"], start: float, end: float, begin: float
-) -> Iterator["Shown"]:
-    """The frames of a part, where the first of all is not behind its start and times ascend.
-
-    Some frames behind the part are looked at, too: a time that FFmpeg had to guess may be too late.
-    """
-    last, behind = -math.inf, 0
-    try:
-        for each in frames:
-            if not each.time > last or (last == -math.inf and each.time > start):
-                raise _Missed
-            last = each.time
-            behind += last >= end
-            if behind == LOOK_BEHIND:
-                return
-            if each.pixels is not None:
-                yield each
-    except DecodeError:
-        if begin > 0:  # what a decoder meets in the middle of a stream says little about the file
-            raise _Missed from None
-        raise
-
-
-def _by_clock(
-    path: Path_,
-    source: Any,
-    gone: threading.Event,
-    short_side: int | None,
-    start: float,
-    end: float,
-) -> Iterator["Shown"]:
-    """The frames of a part by the clock of the whole stream, which is decoded once to know it."""
-    all_frames = [*shown(path, source, gone, wanted=lambda *_: False)]
-    times, _ = clock_of(np.array([each.time for each in all_frames]), all_frames[0].rate)
-    inside = np.flatnonzero((start <= times) & (times < end))
-    members = set(inside.tolist())
-    frames = shown(path, source, gone, short_side, lambda number, _: number in members)
-    for number, each in enumerate(itertools.islice(frames, int(inside.max(initial=-1)) + 1)):
-        if each.pixels is not None:
-            yield each._replace(time=float(times[number]))
-
-
-def _collected(path: Path_, frames: Iterator["Shown"], part: Part) -> Video:
+def _collected(path: Path_, frames: Iterator[Shown], part: Part) -> Video:
     """All frames in one array, which grows where it lies: twice their memory is not needed."""
     pixels = np.empty(0, np.uint8)
     times: list[float] = []
@@ -197,22 +145,6 @@ def _collected(path: Path_, frames: Iterator["Shown"], part: Part) -> Video:
     except ValueError as error:
         raise DecodeError(path, f"cannot be sampled evenly ({error})") from None
     return video
-
-
-class Shown(NamedTuple):
-    """A frame as it is decoded.
-
-    Attributes:
-        time: seconds from the first frame of the stream; NaN where it has none.
-        pixels: uint8 RGB (H, W, 3), upright; None where they are not wanted.
-        rate: frames per second as the container says; NaN where it does not.
-        promised: number of frames as the container says; 0 where it does not.
-    """
-
-    time: float
-    pixels: np.ndarray | None
-    rate: float
-    promised: int
 
 
 def shown(

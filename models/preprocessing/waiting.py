@@ -4,7 +4,7 @@ import contextlib
 import queue
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 from a2keras.errors import OutOfResources, lacking
@@ -16,7 +16,7 @@ AHEAD = 2  # items that are made while the last one is still in use
 Work = Callable[[threading.Event], Iterator[Any]]
 
 
-def made_aside(path: Path_, work: Work, limit: float, reason: str) -> Iterator[Any]:
+def made_aside(path: Path_, work: Work, limit: float, reason: str) -> Generator[Any, None, None]:
     """What a generator yields, without the Nones: it runs in a thread of its own.
 
     Args:
