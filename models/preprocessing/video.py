@@ -130,6 +130,9 @@ def _collected(path: Path_, frames: Iterator[Shown], part: Part) -> Video:
         # A header may tell at the first frame what would else be known after thousands.
         promised = each.promised if part == WHOLE else 0
         _check_amount(path, max(promised, len(times) + 1), each.pixels.nbytes)
+        if not times:
+            with contextlib.suppress(MemoryError):  # of a promise that may be empty
+                pixels = np.empty((promised, *each.pixels.shape), np.uint8)
         if len(times) == len(pixels):
             pixels.resize((len(times) * 5 // 4 + 1, *each.pixels.shape), refcheck=False)
         pixels[len(times)] = each.pixels
