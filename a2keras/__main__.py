@@ -9,7 +9,7 @@ from typing import NamedTuple
 import a2keras
 from a2keras.command_line import HELP
 from a2keras.console import is_command, quiet_native_stderr, say
-from a2keras.errors import UserError
+from a2keras.errors import OutOfResources, UserError, lacking
 
 
 class Command(NamedTuple):
@@ -95,6 +95,11 @@ def _call() -> int:
     except KeyboardInterrupt:
         say("a2keras: interrupted")
         return 130
+    except Exception as error:
+        if (lack := lacking(error)) is None:
+            raise
+        say(f"a2keras {arguments[0]}: {OutOfResources(lack, 'it was at work', error)}")
+        return 2
     return 0
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from etils import epath
 
-from a2keras.models.preprocessing.errors import DecodeError
+from a2keras.models.preprocessing.errors import DecodeError, undecodable
 from a2keras.models.preprocessing.places import read_bytes
 from a2keras.models.preprocessing.video import Video, decode_video
 from a2keras.training.data.files import MediaFile
@@ -93,7 +93,7 @@ def _bytes(path: str) -> bytes:
     except FileNotFoundError:
         raise DecodeError(path, "does not exist") from None
     except OSError as error:
-        raise DecodeError(path, f"cannot be read ({error})") from error
+        raise undecodable(path, "cannot be read", error) from error
 
 
 def features_of(task: str, classes: tuple[str, ...]) -> Any:

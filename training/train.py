@@ -147,6 +147,8 @@ def _explained(computation: Computation, run: Run) -> Iterator[None]:
         # What tf.data makes of an error in Python code.
         if reason := re.search(r"DecodeError: (.*)", str(error)):
             raise UserError(f"a file can no longer be read: {reason[1]}") from error
+        if reason := re.search(r"OutOfResources: (.*)", str(error)):
+            raise UserError(reason[1]) from error
         if (lost := computation.lost_worker(error)) is None:
             raise
         last = Checkpoints(run.path / "checkpoints").last_one()

@@ -34,7 +34,8 @@ def open_container(path: Path_, source: str | io.BytesIO) -> Any:
         "pattern_type": "none",  # of image2: `%d` in a file's name stands for itself
     }
     try:
-        return av.open(source, options=options)
+        # Titles in other encodings than UTF-8 are nobody's concern here.
+        return av.open(source, options=options, metadata_errors="replace")
     except av.FFmpegError as error:
         if _is_playlist(source):
             raise DecodeError(path, "is a playlist: give the videos that it names") from error

@@ -1,7 +1,6 @@
 """From an image file to uint8 RGB pixels, by Pillow."""
 
 import contextlib
-import errno
 import functools
 import io
 import warnings
@@ -10,10 +9,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from a2keras.errors import reason_of
 from a2keras.models.preprocessing import errors
 from a2keras.models.preprocessing.colours import to_rgb
-from a2keras.models.preprocessing.errors import DecodeError, check_pixels, opened
+from a2keras.models.preprocessing.errors import DecodeError, check_pixels, opened, undecodable
 from a2keras.models.preprocessing.file_formats import IMAGE_FORMATS
 from a2keras.models.preprocessing.orientation import block_of, orientation_in, upright
 from a2keras.models.preprocessing.places import Path_, tensorflow_io
@@ -23,7 +21,6 @@ TIFF = (b"II*\0", b"MM\0*")
 WEBP = b"RIFF"
 POSTSCRIPT = (b"%!PS", b"\xc5\xd0\xd3\xc6")
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
-EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # this process, not the file
 
 
 class NotAnImage(DecodeError):
@@ -43,6 +40,7 @@ def read_image(path: Path_, data: bytes | None = None) -> np.ndarray:
 
     Raises:
         DecodeError: missing, no image, cut off, damaged, or more than `MAX_PIXELS`.
+        OutOfResources: too little memory, or too few files that may be open.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -57,7 +55,7 @@ def read_image(path: Path_, data: bytes | None = None) -> np.ndarray:
                     image.info.pop("xmp", None)  # by which Pillow, too, would turn TIFF
                     pixels = to_rgb(image, path)
                     return upright(pixels, _orientation(file, image))
-        except (DecodeError, MemoryError):
+        except DecodeError:
             raise
         except Image.DecompressionBombError:
             reason = f"has more pixels than the limit of {errors.MAX_PIXELS}"
@@ -66,10 +64,7 @@ def read_image(path: Path_, data: bytes | None = None) -> np.ndarray:
             file.seek(0)
             return _by_tensorflow_io(path, file.read())
         except Exception as error:  # on damaged bytes Pillow raises errors of a dozen types
-            if isinstance(error, OSError) and error.errno in EXHAUSTED:
-                raise
-            reason = f"is a damaged or cut-off image ({reason_of(error)})"
-            raise DecodeError(path, reason) from error
+            raise undecodable(path, "is a damaged or cut-off image", error) from error
 
 
 @functools.cache
@@ -91,9 +86,7 @@ def _stream(path: Path_, source: str | io.BytesIO) -> BinaryIO:
     try:
         return Path(source).open("rb")
     except OSError as error:
-        if error.errno in EXHAUSTED:
-            raise
-        raise DecodeError(path, f"cannot be read ({error.strerror})") from error
+        raise undecodable(path, "cannot be read", error) from error
 
 
 def _orientation(file: BinaryIO, image: Any) -> int:
@@ -117,8 +110,7 @@ def _by_tensorflow_io(path: Path_, data: bytes) -> np.ndarray:
     try:
         pixels = decode(data).numpy()
     except Exception as error:
-        reason = f"is a damaged or cut-off image ({reason_of(error)})"
-        raise DecodeError(path, reason) from error
+        raise undecodable(path, "is a damaged or cut-off image", error) from error
     check_pixels(path, *pixels.shape[1::-1])
     return to_rgb(Image.fromarray(pixels, "RGBA"), path)
 

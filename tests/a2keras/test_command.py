@@ -1,5 +1,6 @@
 """The `a2keras` command: its table, its help, and a user's mistakes."""
 
+import errno
 import json
 import os
 import subprocess
@@ -173,3 +174,35 @@ def test_a_reader_that_has_had_enough_is_no_error():
     finally:
         os.close(writing)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            OSError(errno.EMFILE, "Too many open files"),
+            "open files while it was at work ([Errno 24]",
+        ),
+        (MemoryError("no more"), "memory while it was at work (no more): raise its limits"),
+        (RuntimeError("can't start new thread"), "threads while it was at work (can't start new"),
+    ],
+)
+def test_what_runs_out_ends_a_command_in_one_sentence(monkeypatch, capsys, error, told):
+    def run(arguments):
+        raise error
+
+    monkeypatch.setattr(command, "run", run)
+    monkeypatch.setattr(sys, "argv", ["a2keras", "train"])
+    assert command.main() == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"a2keras train: this process has run out of {told}")
+
+
+def test_other_errors_keep_their_traceback(monkeypatch):
+    def run(arguments):
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr(command, "run", run)
+    monkeypatch.setattr(sys, "argv", ["a2keras", "train"])
+    with pytest.raises(RuntimeError, match="a mistake of ours"):
+        command.main()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 import zlib
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from a2keras.errors import OutOfResources
 from a2keras.models.preprocessing import (
     DecodeError,
     decode_video,
@@ -295,6 +297,34 @@ def test_a_header_beyond_the_limit_saves_decoding(tmp_path, monkeypatch):
     assert len(decode_video(path, start=0.2).frames) == 12  # a part of it is short enough
 
 
+@pytest.mark.parametrize("seconds", [3600, 864_000])
+@pytest.mark.parametrize("suffix", [".mkv", ".flv"])
+def test_time_stamps_that_jump(tmp_path, suffix, seconds):
+    """40 frames, the last ten an hour or ten days later: they are 40 frames."""
+    times = [40 * i + 1000 * seconds * (i >= 30) for i in range(40)]
+    codec = "flv1" if suffix == ".flv" else "libx264"
+    path = encode(tmp_path / f"film{suffix}", [quarters(34, 46)] * 40, codec, times)
+    found = decode_video(path)
+    np.testing.assert_allclose(found.times, np.array(times) / 1000, atol=1e-3)
+    tracemalloc.start()
+    assert len(found.steady()) == 40
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
+
+
+def test_time_stamps_of_too_many_frames(tmp_path):
+    """A millisecond from frame to frame, but for pauses of nine seconds."""
+    steps = [1] * 20 + [9000] * 10
+    times = np.cumsum(steps).tolist()
+    path = encode(tmp_path / "film.mkv", [quarters(34, 46)] * 30, times=times)
+    with pytest.raises(DecodeError) as caught:
+        decode_video(path)
+    assert str(caught.value) == (
+        f"{path}: cannot be sampled evenly (30 frames within 90.019 s are more than 20000 at a "
+        "constant rate, one every 0.001 s)"
+    )
+
+
 def decoding_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "decode"]
 
@@ -532,7 +562,7 @@ def test_out_of_files_is_not_a_damaged_image(tmp_path, monkeypatch):
         raise OSError(errno.EMFILE, "Too many open files")
 
     monkeypatch.setattr(Path, "open", fail)
-    with pytest.raises(OSError, match="Too many open files"):
+    with pytest.raises(OutOfResources, match="has run out of open files while .*picture.png was"):
         read_image(path)
 
     def refuse(*arguments, **options):
