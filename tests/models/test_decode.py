@@ -562,7 +562,7 @@ def test_out_of_files_is_not_a_damaged_image(tmp_path, monkeypatch):
         raise OSError(errno.EMFILE, "Too many open files")
 
     monkeypatch.setattr(Path, "open", fail)
-    with pytest.raises(OutOfResources, match="has run out of open files while .*picture.png was"):
+    with pytest.raises(OutOfResources, match=r"has run out of open files while .*picture.png was"):
         read_image(path)
 
     def refuse(*arguments, **options):
