@@ -17,7 +17,12 @@ FAMILIES = {
     "kernel_constraint": keras.constraints.MaxNorm(3),
     "bias_constraint": keras.constraints.NonNeg(),
 }
+TENSORFLOW = keras.backend.backend() == "tensorflow"
 POSITIONAL = {
+    "bn_momentum": 0.75,
+    "bn_epsilon": 0.125,
+    "bn_trainable": False,
+    "synchronized": TENSORFLOW,  # elsewhere an error
     "residual": False,
     "output_initializer": "he_uniform",
     "data_format": "channels_first",
@@ -36,7 +41,6 @@ ARGUMENTS = {
 }
 LAYERS = pytest.mark.parametrize("kind", ARGUMENTS, ids=lambda kind: kind.__name__)
 SHAPE = (2, 5, 7, 11)
-TENSORFLOW = keras.backend.backend() == "tensorflow"
 
 
 def normal(shape=SHAPE, seed=1):
@@ -65,7 +69,7 @@ def test_a_config_brings_back_the_same_layer(kind):
     again = kind.from_config(config)
     assert again.get_config() == config
     for name, value in ARGUMENTS[kind].items():
-        if isinstance(value, (int, str, bool)) and "initializer" not in name:
+        if isinstance(value, (int, float, str, bool)) and "initializer" not in name:
             assert config[name] == value
             assert getattr(again, name) == value
         else:
@@ -306,7 +310,15 @@ def mask(*shape):
         (lambda: DoubleAttention(3, -1), r"`descriptors` must be .* Received: descriptors=-1"),
         (lambda: DoubleAttention(2.5), r"`value_channels` must .* Received: value_channels=2.5"),
         (lambda: NonLocal(0), r"`value_channels` must be .* Received: value_channels=0"),
-        (lambda: SqueezeExcitation(0), r"`ratio` must be .* Received: ratio=0"),
+        (lambda: DoubleAttention(4, 4.0), r"`descriptors` must be .* Received: descriptors=4.0"),
+        (lambda: NonLocal(True), r"`value_channels` must be .* Received: value_channels=True"),
+        (lambda: NonLocal("4"), r"`value_channels` must be .* Received: value_channels='4'"),
+        (lambda: SqueezeExcitation(0),
+         r"`ratio` must be a whole number of at least 1. Received: ratio=0"),
+        (lambda: SqueezeExcitation(None), r"`ratio` must be .* Received: ratio=None"),
+        (lambda: DoubleAttention(bn_momentum=2),
+         r"`bn_momentum` must be a number from 0 to 1. Received: bn_momentum=2"),
+        (lambda: NonLocal(bn_epsilon="1e-3"), r"`bn_epsilon` must be .* bn_epsilon='1e-3'"),
         (lambda: DoubleAttention(association="middle"),
          r"`association` must be one of 'auto', 'left', 'right'. Received: association='middle'"),
         (lambda: DoubleAttention(data_format="last"),
@@ -331,6 +343,11 @@ def mask(*shape):
          r"Received: input_shape=\(None, None, 7, 11\)"),
         (lambda: NonLocal().multiply_adds((2, None, 11)), r"known sizes .*\(2, None, 11\)"),
         (lambda: SqueezeExcitation()(X, mask=mask(2, 5)), r"Received: mask.shape=\(2, 5\)"),
+        (lambda: DoubleAttention()(X, mask=[[True] * 5] * 2),
+         r"`mask` must have the shape .* Received: mask.shape=\(2, 5\)"),
+        (lambda: NonLocal()(X[:, 0], mask=[[True], [True, False]]),
+         r"`mask` must be a tensor, an array or a list of the shape \(B, \*spatial\). "
+         r"Received: mask=\[\["),
         (lambda: DoubleAttention()(keras.Input((5, 7, 2)), mask=keras.Input((7, 5), dtype="bool")),
          r"`mask` must .* \(None, 5, 7\). Received: mask.shape=\(None, 7, 5\)"),
     ],
