@@ -102,8 +102,8 @@ class DoubleAttention(PositionAttention):
     Call arguments:
         inputs: (B, *spatial, C) or (B, C, *spatial); one or more spatial axes, of any known or
             unknown size.
-        mask: (B, *spatial), also as a nested list; positions where it is False are not gathered from, nor do they enter
-            the statistics of the batch normalisations.
+        mask: (B, *spatial), also as a nested list; positions where it is False are not gathered
+            from, nor do they enter the statistics of the batch normalisations.
         return_attention_scores: also return the gather maps and the distribution maps.
 
     Returns:

@@ -8,8 +8,8 @@ from keras import ops
 from a2keras.attention_maps import is_recording, record
 from a2keras.normalization import batch_normalizations, check_synchronized
 from a2keras.positions import (
-    channels_and_positions,
     channel_axis,
+    channels_and_positions,
     check_data_format,
     check_dense,
     check_fraction,
@@ -169,7 +169,8 @@ class PositionAttention(keras.layers.Layer):
         mask = None if mask is None else flatten_mask(mask, x)  # (B, L)
         flat = flatten_positions(x)  # (B, L, C)
         outputs, maps = self.attend(flat, mask, training)
-        outputs = ops.add(flat, outputs) if self.residual else outputs
+        # Not `ops.add`, which takes an empty batch of one position for a bias on TensorFlow.
+        outputs = flat + outputs if self.residual else outputs
         outputs = unflatten_positions(outputs, x)
         outputs = outputs if last else ops.moveaxis(outputs, -1, 1)
         if return_attention_scores or is_recording():

@@ -1,4 +1,4 @@
-"""A user's own trained model with the layers in it, through TensorFlow Lite's and Keras's converters.
+"""A user's own trained model with the layers in it, through stock converters: TF Lite's, Keras's.
 
 Nothing of `a2keras.export` helps here: what the layers compute must survive stock conversion.
 """
@@ -28,7 +28,7 @@ EVERY_BLOCK = pytest.mark.parametrize("name", BLOCKS)
 
 @functools.cache
 def digits():
-    """Scanned digits, (1797, 8, 8, 1) from 0 to 1, and their classes; the last 497 are for tests."""
+    """Scanned digits, (1797, 8, 8, 1) from 0 to 1, and their classes; 497 are for tests."""
     from sklearn.datasets import load_digits
 
     data = load_digits()
@@ -88,7 +88,6 @@ def test_full_integer_quantization(name):
     content = converter.convert()
     float_accuracy = accuracy(model.predict(images[1300:], verbose=0))
     int8_accuracy = accuracy(run(content, images[1300:]))
-    print(name, float_accuracy, int8_accuracy)
     assert float_accuracy > 0.75
     # The products of queries and keys reach far without a scale: 8 bits are coarse for them.
     coarse = name == "NonLocal, pre-activation"
