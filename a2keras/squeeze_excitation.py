@@ -127,7 +127,7 @@ class SqueezeExcitation(keras.layers.Layer):
         self, inputs: Any, mask: Any = None, return_attention_scores: bool = False
     ) -> Any:
         check_dense(type(self).__name__, inputs)
-        channels, _ = self.sizes(inputs.shape)
+        channels = inputs.shape[channel_axis(self.data_format)]
         spatial = inputs.shape[1:-1] if self.data_format == "channels_last" else inputs.shape[2:]
         if mask is not None:
             check_mask_shape(mask_array(mask).shape, (inputs.shape[0], *spatial))
