@@ -174,7 +174,10 @@ class PositionAttention(keras.layers.Layer):
         outputs = unflatten_positions(outputs, x)
         outputs = outputs if last else ops.moveaxis(outputs, -1, 1)
         if return_attention_scores or is_recording():
-            maps = tuple(unflatten_positions(each, x) for each in maps)
+            # Keras's products of float64 are float32 on PyTorch.
+            maps = tuple(
+                ops.cast(unflatten_positions(each, x), self.compute_dtype) for each in maps
+            )
             record(self, maps)
         return (outputs, *maps) if return_attention_scores else outputs
 

@@ -57,8 +57,10 @@ def _reshapable(x: Any, keep: int) -> tuple:
 
 
 def at_least_float32(x: Any) -> Any:
-    """Softmaxes over many positions overflow or vanish in half precision."""
-    return ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
+    """Softmaxes and averages over many positions overflow or vanish in half precision."""
+    # Not `result_type`, which is float32 for float64 on PyTorch.
+    half = keras.backend.standardize_dtype(x.dtype) in ("float16", "bfloat16")
+    return ops.cast(x, "float32") if half else x
 
 
 def masked_softmax(logits: Any, keep: Any, axis: int) -> Any:
