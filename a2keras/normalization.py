@@ -70,7 +70,9 @@ class BlockBatchNormalization(keras.layers.BatchNormalization):
         # Private in Keras, which synchronises without a mask alone; nothing public comes between
         # the statistics and their use.
         if mask is None or not self.synchronized:
-            return super()._moments(inputs, mask)
+            # Keras squeezes those of a single channel to scalars, which fail on PyTorch.
+            mean, variance = super()._moments(inputs, mask)
+            return ops.reshape(mean, (-1,)), ops.reshape(variance, (-1,))
         keep = ops.expand_dims(mask, -1)
         # Moments over all positions, masked ones as zeros, and of the mask, whose mean is the
         # share of positions that count.

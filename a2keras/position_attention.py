@@ -171,10 +171,10 @@ class PositionAttention(keras.layers.Layer):
         outputs, maps = self.attend(flat, mask, training)
         # Not `ops.add`, which takes an empty batch of one position for a bias on TensorFlow.
         outputs = flat + outputs if self.residual else outputs
-        outputs = unflatten_positions(outputs, x)
+        # Keras's products of float64 are float32 on PyTorch.
+        outputs = unflatten_positions(ops.cast(outputs, self.compute_dtype), x)
         outputs = outputs if last else ops.moveaxis(outputs, -1, 1)
         if return_attention_scores or is_recording():
-            # Keras's products of float64 are float32 on PyTorch.
             maps = tuple(
                 ops.cast(unflatten_positions(each, x), self.compute_dtype) for each in maps
             )
