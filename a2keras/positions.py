@@ -1,7 +1,6 @@
 """Positions and channels: checks of a block's arguments and inputs, and its flat view of them."""
 
 import math
-from numbers import Real
 from typing import Any
 
 import keras
@@ -108,7 +107,11 @@ def check_positive(name: str, value: Any, optional: bool = False) -> Any:
 
 def check_fraction(name: str, value: Any) -> float:
     """Returns a number from 0 to 1; raises a `ValueError` that names the argument."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value <= 1:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float | np.number)
+        or not 0 <= value <= 1
+    ):
         raise ValueError(f"`{name}` must be a number from 0 to 1. Received: {name}={value!r}")
     return float(value)
 

@@ -83,7 +83,7 @@ def numbers(x):
 
 def outputs_of(layer, x, mask=None, **arguments):
     """Outputs with channels last, and maps."""
-    x, mask = moved(x, layer), None if mask is None else mask
+    x = moved(x, layer)
     outputs, *maps = layer(x, mask=mask, return_attention_scores=True, **arguments)
     assert tuple(outputs.shape) == x.shape
     assert keras.backend.standardize_dtype(outputs.dtype) == layer.compute_dtype
