@@ -29,7 +29,7 @@ class Recipe:
     positions: str = ""  # units that a block follows (comma-separated); empty: the network's own
     weights: str = ""  # a file of weights to start from; what does not fit stays random
     bn_momentum: float = 0.0  # of every batch normalisation; 0: the network's own
-    bn_epsilon: float = 0.0  # of the network's; blocks keep theirs. 0: the network's own
+    bn_epsilon: float = 0.0  # of every batch normalisation; 0: the network's own
 
     # What enters the network.
     size: int = 112  # height and width

@@ -287,11 +287,12 @@ def test_batch_normalization_is_set_and_saved(tmp_path):
     model = network.build(recipe, preprocessing_of(recipe, CLASSES))
     block = model.get_layer("attention").theta.normalization
     assert (model.get_layer("bn").momentum, model.get_layer("bn").epsilon) == (0.35, 0.25)
-    assert (block.momentum, block.epsilon) == (0.35, 1e-4)
+    assert (block.momentum, block.epsilon) == (0.35, 0.25)
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
     pixels = np.random.default_rng(0).integers(0, 256, (2, 11, 11, 3)).astype("float32")
     np.testing.assert_array_equal(again(pixels), model(pixels))
+    assert again.get_layer("attention").theta.normalization.epsilon == 0.25
 
 
 def test_compiled_by_xla_it_computes_the_same(examples):
