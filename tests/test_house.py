@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -217,7 +218,7 @@ def test_no_line_names_a_path_of_one_machine():
 def without_hash(text):
     """The requirements of a file that do not stand as `name==version` with at least one hash."""
     requirements = re.sub(r"\\\n", " ", re.sub(r"^#.*\n", "", text, flags=re.M)).split("\n")
-    pinned = re.compile(r"[\w.-]+==\S+( +--hash=sha256:[0-9a-f]{64})+")
+    pinned = re.compile(r"[\w.-]+==\S+( ; [^#]+?)?( +--hash=sha256:[0-9a-f]{64})+")
     return [each for each in requirements if each and not pinned.fullmatch(each)]
 
 
@@ -235,12 +236,18 @@ def test_a_requirement_without_hash_is_seen():
 
 
 def test_hashes_are_added_to_a_pin_and_stay_with_it():
-    code = (ROOT / "requirements" / "lock.py").read_text()
-    module = {"__name__": "lock"}
-    exec(compile(code, "lock.py", "exec"), module)
-    text = "# why\nPy_Yaml==1.2 \\\n    --hash=sha256:b\nnew==3\n"
-    published = {("py-yaml", "1.2"): {"sha256:a"}, ("new", "3"): {"sha256:c"}}
-    assert module["with_hashes"](text, published) == (
+    lock = runpy.run_path(str(ROOT / "requirements" / "lock.py"))
+    text = (
+        "# why\nPy_Yaml==1.2 \\\n    --hash=sha256:b\nnew==3\nlocal==4+cpu ; os_name == 'nt' \\\n"
+    )
+    text += "    --hash=sha256:d\n"
+    found = {("py-yaml", "1.2"): {"sha256:a"}, ("new", "3"): {"sha256:c"}}
+    assert lock["pins"](text) == {
+        ("py-yaml", "1.2"): {"sha256:b"},
+        ("new", "3"): set(),
+        ("local", "4+cpu"): {"sha256:d"},
+    }
+    assert lock["with_hashes"](text, found) == (
         "# why\nPy_Yaml==1.2 \\\n    --hash=sha256:a \\\n    --hash=sha256:b\n"
-        "new==3 \\\n    --hash=sha256:c\n"
+        "new==3 \\\n    --hash=sha256:c\nlocal==4+cpu ; os_name == 'nt' \\\n    --hash=sha256:d\n"
     )
