@@ -39,7 +39,7 @@ class Report:
     """What has become of the inputs of one reader.
 
     Attributes:
-        reader: its name.
+        reader: it.
         counts: of each outcome.
         failures: number, outcome, error and place of each input that is neither accepted nor
             refused in one sentence.
@@ -47,14 +47,14 @@ class Report:
         skipped: why nothing was tried.
     """
 
-    reader: str
+    reader: Reader
     counts: Counter = field(default_factory=Counter)
     failures: list[tuple[int, str, str, str]] = field(default_factory=list)
     seconds: float = 0.0
     skipped: str = ""
 
     def add(self, number: int, seconds: float, outcome: str, detail: str, place: str) -> None:
-        if number < 0 and outcome == "clean":
+        if number < 0 and outcome == "clean" != self.reader.sound:
             outcome = "sound refused"
         self.counts[outcome] += 1
         self.seconds += seconds
@@ -63,7 +63,7 @@ class Report:
 
     def document(self) -> dict[str, Any]:
         return {
-            "reader": self.reader,
+            "reader": self.reader.name,
             "inputs": self.counts.total(),
             **{outcome: self.counts[outcome] for outcome in OUTCOMES},
             "seconds": round(self.seconds, 1),
@@ -148,8 +148,8 @@ class Worker:
         while True:
             line = self._line(limit, before + MEMORY if number is not None else 2**63)
             if isinstance(line, str):  # it is no more
-                if number is None or number < 0:
-                    raise RuntimeError(f"{reader.name}: {line} before the first damaged input: "
+                if number is None:
+                    raise RuntimeError(f"{reader.name}: {line} before the first input: "
                                        f"{self.last_words()}")  # fmt: skip
                 words = self.last_words()
                 self.stop()
@@ -161,7 +161,9 @@ class Worker:
             if answer[0] == "failed":
                 raise RuntimeError(f"{reader.name}: the sound files are not read: {answer[1]}")
             if len(answer) == 1:
-                number, limit, before = answer[0], reader.seconds, self._resident()
+                number, before = answer[0], self._resident()
+                # What a sound file needs is imported with it.
+                limit = reader.seconds if number >= 0 else START
                 begin = time.monotonic()
             else:
                 yield number, time.monotonic() - begin, *answer[1:]
@@ -224,7 +226,7 @@ def fuzz(
 
     def one(reader: Reader) -> Report:
         worker = workers.pop()
-        report = Report(reader.name, skipped=missing(reader))
+        report = Report(reader, skipped=missing(reader))
         numbers = [] if report.skipped else numbers_of(reader)
         try:
             while numbers and report.seconds < seconds:
@@ -232,6 +234,8 @@ def fuzz(
                     report.add(*result)
                     told(report)
                 numbers = numbers[PORTION:]
+        except RuntimeError as error:  # of `Worker`: there is nothing to damage
+            report.add(-1, 0.0, "sound refused", str(error), "")
         finally:
             workers.append(worker)
         return report

@@ -137,9 +137,9 @@ def open_names(path: Path) -> None:
                 continue
             picture_ = path.parent / ("picture.jpg" if name.endswith(b".jpg") else "picture.png")
             with contextlib.suppress(OSError):  # too long, or a file where a folder should be
-                target = os.path.join(os.fsencode(place), *parts)
-                os.makedirs(os.path.dirname(target), exist_ok=True)
-                os.link(picture_, target)
+                target = place.joinpath(*map(os.fsdecode, parts))
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.hardlink_to(picture_)
         _open(f"folder:{place}")
     finally:
         shutil.rmtree(place, ignore_errors=True)
@@ -171,15 +171,15 @@ def read_settings(path: Path) -> None:
 
 # A command a line of its words. What they read is not there, so none comes to do anything.
 COMMANDS = (
-    "train --recipe=folder --output=run --data=folder:nowhere --set epochs=3 --strategy=mirrored --replicas=2",
-    "train --recipe=kinetics_a2_resnet50 --output=run --data=csv:a.csv,b.csv --checkpoint_minutes=1",
+    "train --recipe=folder --output=run --data=folder:nowhere --set epochs=3 --replicas=2",
+    "train --recipe=kinetics_a2_resnet50 --output=run --data=csv:a.csv,b.csv",
     "evaluate nowhere --data=folder:nowhere --views=3 --crops=1 --precise_bn=0 --format=json",
     "explain nowhere a.png b.png --output=pictures --samples=3",
     "predict nowhere a.png --views=3 --crops=3 --top=2 --format=json",
     "predict nowhere a.mp4 --timeline --output=dir --every=0.5",
     "export nowhere --output=dir --formats=saved_model,onnx --samples=a.png",
     "benchmark nowhere --format=json",
-    "convert nowhere.pth --model=resnet50 --output=a.weights.h5 --classes=3 --set padding=symmetric",
+    "convert nowhere.pth --model=resnet50 --output=a.weights.h5 --classes=3",
     "prepare folder:nowhere --output=dir --short_side=20 --quality=80 --fps=5 --task=video",
     "prepare csv:nowhere.csv --output=dir --root=elsewhere --fold=2",
     "ablate --table=2 --data=folder:nowhere --output=dir --seeds=2 --set epochs=1",
@@ -201,7 +201,10 @@ def run_command(path: Path) -> None:
     command.run([os.fsdecode(word) for word in words])
 
 
-CLUSTER = '{"cluster": {"chief": ["a:1"], "worker": ["b:2", "c:3"]}, "task": {"type": "worker", "index": 1}}'
+CLUSTER = (
+    '{"cluster": {"chief": ["a:1"], "worker": ["b:2", "c:3"]}, '
+    '"task": {"type": "worker", "index": 1}}'
+)
 SLURM = {
     "SLURM_PROCID": "1",
     "SLURM_STEP_NODELIST": "n[08-10,12],gpu1",
@@ -233,6 +236,6 @@ READERS = (
     Reader("kinetics_lists", kinetics_seeds, open_kinetics, 100),
     Reader("folder_names", name_seeds, open_names, 150),
     Reader("settings", setting_seeds, read_settings, 500),
-    Reader("command_lines", command_seeds, run_command, 150),
+    Reader("command_lines", command_seeds, run_command, 150, sound="clean"),
     Reader("clusters", cluster_seeds, read_cluster, 500),
 )

@@ -85,7 +85,8 @@ def read_image(path: Path) -> None:
 _ASCII, _SHORT, _LONG, _RATIONAL, _BYTE = 2, 3, 4, 5, 1
 EXIF = (
     ((0x112, _SHORT, 1, 6),),
-    ((0x112, _SHORT, 1, 3), (0x11A, _RATIONAL, 1, b"\0\0\0\x48\0\0\0\1"), (0x131, _ASCII, 9, b"Camera 1\0")),
+    ((0x112, _SHORT, 1, 3), (0x11A, _RATIONAL, 1, b"\0\0\0\x48\0\0\0\1")),
+    ((0x112, _SHORT, 1, 3), (0x131, _ASCII, 9, b"Camera 1\0")),
     ((0x10F, _ASCII, 6, b"Maker\0"), (0x112, _LONG, 1, 8), (0x8769, _LONG, 1, 200)),
     ((0x112, _BYTE, 1, 5), (0x112, _SHORT, 1, 6), (0x11A, _ASCII, 5, b"72/1\0")),
 )  # fmt: skip

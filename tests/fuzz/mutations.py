@@ -172,8 +172,9 @@ def _odd_value(random: Random, old: Any) -> Any:
     nested = _Raw("[" * 3000 + "]" * 3000)
     return random.choice(
         (
-            None, True, False, 0, -1, 1, 0.5, 2**31, 2**63, 1e308, [], {}, [[]], {"": None}, old, [old],
-            {"value": old}, str(old), "a" * LONG, nested, *map(_Raw, ODD_NUMBERS[:6]), *ODD_TEXTS,
+            None, True, False, 0, -1, 1, 0.5, 2**31, 2**63, 1e308, [], {}, [[]], {"": None}, old,
+            [old], {"value": old}, str(old), "a" * LONG, nested, *map(_Raw, ODD_NUMBERS[:6]),
+            *ODD_TEXTS,
         )
     )  # fmt: skip
 

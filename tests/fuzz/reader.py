@@ -19,6 +19,7 @@ class Reader(NamedTuple):
         read: what a command does with such a file, wherever the folder has been copied to.
         quick: inputs of the short run in the tests.
         clean: names of the exceptions that become one sentence for the user.
+        sound: what becomes of the sound files.
         needs: modules without which there is nothing to try.
         seconds: after which one input counts as a hang.
     """
@@ -29,7 +30,8 @@ class Reader(NamedTuple):
     quick: int
     clean: tuple[str, ...] = ("UserError", "DecodeError")
     needs: tuple[str, ...] = ()
-    seconds: float = 30.0
+    sound: str = "accepted"
+    seconds: float = 60.0
 
     def input(self, number: int, sound: list[Path]) -> tuple[Path, bytes]:
         """The n-th input: the file that it replaces, and its content. -1, -2, … are sound ones.

@@ -9,10 +9,10 @@ The exit code is 1 where an input ended in a traceback, a crash, a hang or took 
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 from harness import GOOD, OUTCOMES, Report, fuzz
@@ -30,17 +30,16 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="a2keras_fuzz_") as scratch:
         if options.only is not None:
             return again(chosen[0], options.only, Path(scratch), options.keep)
-        quick = options.quick
+        first = options.first
+        count = {each: each.quick if options.quick else options.inputs for each in chosen}
         reports = fuzz(
             chosen,
-            lambda reader: list(
-                range(options.first, options.first + (quick and reader.quick or options.inputs))
-            ),
+            lambda reader: list(range(first, first + count[reader])),
             Path(scratch),
             options.seconds,
             options.processes,
             options.python,
-            bar(chosen, sum(quick and r.quick or options.inputs for r in chosen)),
+            bar(sum(count.values())),
         )
     documents = [report.document() for report in reports]
     print(table(documents))
@@ -81,10 +80,10 @@ def parsed() -> argparse.Namespace:
 
 def again(reader: Reader, number: int, scratch: Path, keep: str) -> int:
     """One input, in this process."""
-    keep = os.path.abspath(keep)
+    here = Path.cwd()
     sound, _ = prepared(reader, scratch / "seeds")
     path, content = reader.input(number, sound)
-    kept = Path(keep) / f"{reader.name}_{number}_{path.name}"
+    kept = here / keep / f"{reader.name}_{number}_{path.name}"
     kept.write_bytes(content)
     print(f"{len(content)} bytes in place of {path.relative_to(scratch / 'seeds')}: {kept}")
     with replaced(path, content):
@@ -99,13 +98,13 @@ def again(reader: Reader, number: int, scratch: Path, keep: str) -> int:
     return 0
 
 
-def bar(chosen: list[Reader], total: int):
+def bar(total: int) -> Callable[[Report], None]:
     from tqdm import tqdm
 
     shown = tqdm(total=total, unit=" inputs", dynamic_ncols=True, disable=None, leave=False)
 
     def told(report: Report) -> None:
-        shown.set_description(report.reader, refresh=False)
+        shown.set_description(report.reader.name, refresh=False)
         shown.update()
 
     return told

@@ -1,8 +1,8 @@
 """A process that reads damaged files, one after the other, and says which one it is at.
 
 It stands for the command that a user calls. It takes a line of JSON from its standard input for
-every reader: {"reader", "seeds", "copy", "numbers"}; and prints, for every number, `[number]`
-before and `[number, outcome, detail, place]` after.
+some inputs of a reader: the arguments of `answered`; and prints, for every number, `[number]`
+before and `[number, outcome, detail, place]` after, and `[]` at the end.
 """
 
 import contextlib
@@ -13,6 +13,7 @@ import shutil
 import sys
 import traceback
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -24,29 +25,33 @@ ADDRESS_SPACE = 16 * 1024**3
 def main() -> None:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what readers and their libraries print
-    from readers import READERS
-
+    import_module("a2keras.models")  # so that no input is charged with what this takes
     for line in sys.stdin:
-        request = json.loads(line)
-        reader = READERS[request["reader"]]
-        seeds, copy = Path(request["seeds"]), Path(request["copy"])
         try:
-            sound, is_new = prepared(reader, seeds)
+            for answer in answered(**json.loads(line)):
+                print(json.dumps(answer), file=answers)
+                clear(sys.stderr)
         except BaseException:
             print(json.dumps(["failed", traceback.format_exc()]), file=answers)
-            continue
-        shutil.rmtree(copy, ignore_errors=True)
-        shutil.copytree(seeds, copy, symlinks=True)
-        os.chdir(copy)
-        limit_memory()
-        whole = range(-len(sound), 0) if is_new else ()
-        for number in (*whole, *request["numbers"]):
-            print(json.dumps([number]), file=answers)
-            path, content = reader.input(number, sound)
-            with replaced(copy / path.relative_to(seeds), content) as damaged:
-                print(json.dumps([number, *outcome(reader, damaged)]), file=answers)
-            clear(sys.stderr)
-        print(json.dumps([]), file=answers)
+
+
+def answered(reader: str, seeds: str, copy: str, numbers: list[int]) -> Iterator[list]:
+    """What is said of the inputs of a request."""
+    from readers import READERS
+
+    known, sound_files, place = READERS[reader], Path(seeds), Path(copy)
+    sound, is_new = prepared(known, sound_files)
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(sound_files, place, symlinks=True)
+    os.chdir(place)
+    limit_memory()
+    for number in (*(range(-len(sound), 0) if is_new else ()), *numbers):
+        yield [number]
+        path, content = known.input(number, sound)
+        with replaced(place / path.relative_to(sound_files), content) as damaged:
+            result = outcome(known, damaged)
+        yield [number, *result]
+    yield []
 
 
 def prepared(reader: Any, seeds: Path) -> tuple[list[Path], bool]:
@@ -94,12 +99,14 @@ def outcome(reader: Any, path: Path) -> tuple[str, str, str]:
 
 def place_of(error: BaseException) -> str:
     """The innermost line of the package itself on the way to an error."""
-    import a2keras
-
-    root = str(Path(a2keras.__file__).parents[1])
+    root = str(Path(import_module("a2keras").__file__ or "").parents[1])
     frames = traceback.extract_tb(error.__traceback__)
-    own = [each for each in frames if each.filename.startswith(root) and "/.venv" not in each.filename
-           and "/tests/" not in each.filename]  # fmt: skip
+    others = {".venv", "tests", "site-packages"}
+    own = [
+        each
+        for each in frames
+        if each.filename.startswith(root) and not others & {*Path(each.filename).parts}
+    ]
     frame = (own or frames)[-1]
     return f"{os.path.relpath(frame.filename, root)}:{frame.lineno} {frame.name}"
 
