@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,12 +92,13 @@ class Worker:
 
     Args:
         folder: for the sound files of all readers, `seeds`, and this worker's own copies.
-        python: of the environment whose package is tried.
         name: of the worker.
+        readers: the module that has `READERS`.
     """
 
-    def __init__(self, folder: Path, python: str, name: str) -> None:
-        self.folder, self.python, self.name = folder, python, name
+    def __init__(self, folder: Path, name: str, readers: str) -> None:
+        self.folder, self.name, self.readers = folder, name, readers
+        self.python = ""
         self.process: subprocess.Popen | None = None
         self.words = folder / f"{name}.stderr"
 
@@ -108,7 +109,7 @@ class Worker:
         for name in ("home", "tmp"):
             (self.folder / name).mkdir(exist_ok=True)
         self.process = subprocess.Popen(
-            [self.python, str(Path(__file__).with_name("worker.py"))],
+            [self.python, str(Path(__file__).with_name("worker.py")), self.readers],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.words.open("wb"),
@@ -116,6 +117,12 @@ class Worker:
         )
         self.rest = b""
         return self.process
+
+    def use(self, python: str) -> None:
+        """Reads in the environment of this Python from now on."""
+        if python != self.python:
+            self.stop()
+            self.python = python
 
     def stop(self) -> None:
         if self.process:
@@ -203,31 +210,37 @@ def ending(code: int) -> str:
 
 
 def fuzz(
-    readers: list[Reader],
+    chosen: list[Reader],
     numbers_of: Callable[[Reader], list[int]],
     folder: Path,
     seconds: float = float("inf"),
     processes: int = 2,
-    python: str = sys.executable,
+    pythons: Sequence[str] = (sys.executable,),
+    readers: str = "readers",
     told: Callable[[Report], None] = lambda report: None,
 ) -> list[Report]:
     """Reads the inputs of all readers.
 
     Args:
-        readers: each is one worker's at a time, in this order.
+        chosen: each is one worker's at a time, in this order.
         numbers_of: which inputs.
         folder: to work in.
         seconds: for the inputs of one reader, after which the rest of them is left out.
         processes: workers.
-        python: of the environment whose package is tried.
+        pythons: of environments whose package is tried: the first that has what a reader needs.
+        readers: the module that has `READERS`.
         told: called after every input.
     """
-    workers = [Worker(folder, python, f"worker{i}") for i in range(processes)]
+    workers = [Worker(folder, f"worker{number}", readers) for number in range(processes)]
 
     def one(reader: Reader) -> Report:
-        worker = workers.pop()
-        report = Report(reader, skipped=missing(reader))
-        numbers = [] if report.skipped else numbers_of(reader)
+        report = Report(reader)
+        able = (python for python in pythons if has(python, reader.needs))
+        if (python := next(able, None)) is None:
+            report.skipped = f"needs {', '.join(reader.needs)}"
+            return report
+        worker, numbers = workers.pop(), numbers_of(reader)
+        worker.use(python)
         try:
             while numbers and report.seconds < seconds:
                 for result in worker.run(reader, numbers[:PORTION]):
@@ -242,14 +255,13 @@ def fuzz(
 
     try:
         with ThreadPoolExecutor(processes) as pool:
-            return list(pool.map(one, readers))
+            return list(pool.map(one, chosen))
     finally:
         for worker in workers:
             worker.stop()
 
 
-def missing(reader: Reader) -> str:
-    from importlib.util import find_spec
-
-    absent = [name for name in reader.needs if find_spec(name) is None]
-    return f"needs {', '.join(absent)}" if absent else ""
+def has(python: str, modules: Sequence[str]) -> bool:
+    """Whether an environment has these modules."""
+    code = "import sys, importlib.util as u; sys.exit(not all(map(u.find_spec, sys.argv[1:])))"
+    return not modules or subprocess.run([python, "-c", code, *modules]).returncode == 0

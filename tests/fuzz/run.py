@@ -38,8 +38,8 @@ def main() -> int:
             Path(scratch),
             options.seconds,
             options.processes,
-            options.python,
-            bar(sum(count.values())),
+            options.python or [sys.executable],
+            told=bar(sum(count.values())),
         )
     documents = [report.document() for report in reports]
     print(table(documents))
@@ -69,7 +69,8 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--only", type=int, help="one input of one --reader, with its traceback")
     parser.add_argument("--keep", default=".", help="folder for the file of --only")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--python", default=sys.executable, help="of another environment")
+    help_python = "of other environments: a reader takes the first that has what it needs"
+    parser.add_argument("--python", action="append", help=help_python)
     parser.add_argument("--output", help="a JSON file for the figures")
     parser.add_argument("--markdown", action="store_true", help=f"write them into {PAGE.name}")
     options = parser.parse_args()

@@ -14,6 +14,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -25,21 +26,26 @@ ADDRESS_SPACE = 16 * 1024**3
 def main() -> None:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what readers and their libraries print
-    import_module("a2keras.models")  # so that no input is charged with what this takes
+    if find_spec("tensorflow") is None:
+        os.environ.setdefault("KERAS_BACKEND", "torch")
+    readers = import_module(sys.argv[1])
+    for name in readers.IMPORTED:  # so that no input is charged with what this takes
+        import_module(name)
     for line in sys.stdin:
         try:
-            for answer in answered(**json.loads(line)):
+            for answer in answered(readers.READERS, **json.loads(line)):
                 print(json.dumps(answer), file=answers)
                 clear(sys.stderr)
         except BaseException:
             print(json.dumps(["failed", traceback.format_exc()]), file=answers)
 
 
-def answered(reader: str, seeds: str, copy: str, numbers: list[int]) -> Iterator[list]:
+def answered(
+    readers: dict, reader: str, seeds: str, copy: str, numbers: list[int]
+) -> Iterator[list]:
     """What is said of the inputs of a request."""
-    from readers import READERS
-
-    known, sound_files, place = READERS[reader], Path(seeds), Path(copy)
+    known = readers[reader]
+    sound_files, place = Path(seeds), Path(copy)
     sound, is_new = prepared(known, sound_files)
     shutil.rmtree(place, ignore_errors=True)
     shutil.copytree(sound_files, place, symlinks=True)
@@ -99,7 +105,8 @@ def outcome(reader: Any, path: Path) -> tuple[str, str, str]:
 
 def place_of(error: BaseException) -> str:
     """The innermost line of the package itself on the way to an error."""
-    root = str(Path(import_module("a2keras").__file__ or "").parents[1])
+    spec = find_spec("a2keras")
+    root = str(Path(spec.origin).parents[1]) if spec and spec.origin else "/"
     frames = traceback.extract_tb(error.__traceback__)
     others = {".venv", "tests", "site-packages"}
     own = [
