@@ -56,14 +56,40 @@ def exported(kind: str) -> Callable[[Path], Iterable[Path]]:
 
 
 def predict(path: Path) -> None:
-    """As `a2keras predict` does, whatever the model is."""
+    """As `a2keras predict` does, whatever the model is: in a process of its own."""
     import numpy as np
 
     from a2keras.export.predict import load
 
     inside = [each for each in path.parents if each.name == "saved_model"]
-    artefact = load(inside[-1] if inside else path)
+    artefact = load(inside[0] if inside else path)
     artefact.probabilities(np.full((1, SIZE, SIZE, 3), 99, np.float32))
+
+
+def load_keras(path: Path) -> None:
+    """As `evaluate`, `explain` and `export` do, in this process."""
+    from a2keras.export.loaders import check_shapes, load_model
+    from a2keras.models.preprocessing import Preprocessing
+
+    check_shapes(path, load_model(path, "keras"), Preprocessing.load(path.parent))
+
+
+def check_saved_model(path: Path) -> None:
+    """What is looked at before TensorFlow is asked; a ValueError becomes a sentence."""
+    from a2keras.export.safety import check_saved_model
+
+    check_saved_model(path.parent)
+
+
+def check_tflite(path: Path) -> None:
+    """What is looked at before LiteRT is asked; a ValueError becomes a sentence."""
+    from a2keras.export.litert_tables import check_tflite
+
+    check_tflite(path.read_bytes())
+
+
+def graph_seeds(folder: Path) -> Iterable[Path]:
+    return [each for each in exported("saved_model")(folder) if each.name == "saved_model.pb"]
 
 
 def weight_seeds(folder: Path) -> Iterable[Path]:
@@ -147,10 +173,14 @@ def convert(path: Path) -> None:
 
 
 READERS = (
-    Reader("keras", lambda folder: [saved(folder)], predict, 40),
-    Reader("saved_model", exported("saved_model"), predict, 40),
-    Reader("tflite", exported("tflite_float32"), predict, 150),
-    Reader("onnx", exported("onnx"), predict, 100, needs=("onnx", "tf2onnx", "onnxruntime")),
+    # Each input starts a process: of the last two, with TensorFlow.
+    Reader("predict_tflite", exported("tflite_float32"), predict, 20),
+    Reader("predict_onnx", exported("onnx"), predict, 20, needs=("onnx", "tf2onnx", "onnxruntime")),
+    Reader("predict_keras", lambda folder: [saved(folder)], predict, 2),
+    Reader("predict_saved_model", exported("saved_model"), predict, 2),
+    Reader("keras_files", lambda folder: [saved(folder)], load_keras, 60),
+    Reader("saved_model_graphs", graph_seeds, check_saved_model, 100, clean=("ValueError",)),
+    Reader("tflite_tables", exported("tflite_float32"), check_tflite, 200, clean=("ValueError",)),
     Reader("weights", weight_seeds, load_weights, 150, clean=("ValueError",)),
     Reader("foreign_weights", foreign_seeds, convert, 60, clean=("ValueError",)),
     Reader("torch_weights", torch_seeds, convert, 100, clean=("ValueError",), needs=("torch",)),
