@@ -35,11 +35,11 @@ def write_images(folder: Path) -> list[dict[str, str]]:
     from PIL import Image
 
     rows = []
-    for label in CLASSES:
+    for first, label in enumerate(CLASSES):
         (folder / label).mkdir(parents=True)
         for number in range(6):
             path = f"{label}/{number}.png"
-            Image.fromarray(picture(number, 9, 8)).save(folder / path)
+            Image.fromarray(picture(100 * first + number, 9, 8)).save(folder / path)
             rows.append({"path": path, "label": label, "split": ("train", "val")[number % 2]})
     return rows
 
