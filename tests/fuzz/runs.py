@@ -69,7 +69,7 @@ def checkpoint_seeds(folder: Path) -> Iterable[Path]:
     line = {"epoch": 1, "step": 4, "loss": 0.7, "accuracy": 0.5, "validation_accuracy": 0.5}
     document = dataclasses.asdict(Position(4, 1.5, 2.0, 3.0, [line]))
     state = {f"v{number}": np.arange(12, dtype="float32").reshape(3, 4) for number in range(3)}
-    Checkpoints(folder).save(Checkpoint(4, state, document))
+    Checkpoints(folder, 2, Position).save(Checkpoint(4, state, document))
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
@@ -84,7 +84,7 @@ def open_checkpoint(path: Path) -> None:
             f"{hashlib.sha256(each.read_bytes()).hexdigest()}  {each.name}\n" for each in others
         )
         path.with_name("SHA256SUMS").write_text("".join(sums))
-    found = Checkpoints(path.parents[1]).latest()
+    found = Checkpoints(path.parents[1], 2, Position).latest()
     if found:
         Position(**found.document)
 
@@ -108,7 +108,11 @@ def ablation_seeds(folder: Path) -> Iterable[Path]:
     run.path.mkdir(parents=True)
     run.recipe.save(run.path / "recipe.json")
     write_json(run.path / "results.json", {})
-    costs = {"parameters": 10, "multiply_adds": 20, "seconds_per_step": 0.5, "device": "CPU"}
+    costs = {
+        "parameters": 10, "multiply_adds": 20, "planned_multiply_adds": 20, "activation_bytes": 1,
+        "step_seconds": 0.5, "step_spread": [0.4, 0.6], "processor_seconds": 0.5, "steps": 5,
+        "batch_size": 4, "replicas": 1, "device": "CPU", "peak_bytes": 1, "peak_of": "the process",
+    }  # fmt: skip
     write_json(
         folder / "costs.json",
         {"recipe": vars(ablation.recipe), "networks": {network_of(row): costs}},

@@ -95,11 +95,9 @@ def outcome(reader: Any, path: Path) -> tuple[str, str, str]:
     except BaseException as error:
         kinds = {each.__name__ for each in type(error).__mro__}
         text = f"{type(error).__name__}: {error}"
-        if not kinds & set(reader.clean):
-            return "traceback", text[:300], place_of(error)
-        if "\n" in str(error).strip("\n"):
-            return "several lines", text[:300], place_of(error)
-        return "clean", text[:300], ""
+        if kinds & set(reader.clean):
+            return "clean", text[:300], ""
+        return "traceback", text[:300], place_of(error)
     return "accepted", "", ""
 
 
