@@ -20,7 +20,6 @@ OUTCOMES = (
     "accepted",
     "clean",
     "sound refused",
-    "several lines",
     "traceback",
     "crash",
     "hang",
