@@ -12,7 +12,7 @@ help:
 	@echo "make test         format, lint, types, all tests on TensorFlow, the layers' tests on JAX"
 	@echo "make test-torch   the layers' and the weights' tests on PyTorch"
 	@echo "make test-oldest  the layers' and training's tests on the oldest supported TensorFlow"
-	@echo "make fuzz         damaged and hostile files for every reader, INPUTS=1000 each"
+	@echo "make fuzz         damaged and hostile files for every reader, INPUTS=$(INPUTS) each"
 	@echo "make bench        how fast the layer is, and prepared data arrive"
 	@echo "make format       format the code"
 	@echo "make lock         the hashes in requirements/, after a version has been changed"
@@ -70,7 +70,7 @@ test-oldest: .venv-oldest/ready
 
 fuzz: .venv/ready .venv-torch/ready
 	.venv/bin/python tests/fuzz/run.py --inputs=$(INPUTS) \
-		--python=.venv/bin/python --python=.venv-torch/bin/python
+		--python=.venv/bin/python --python=.venv-torch/bin/python $(FUZZ)
 
 bench: .venv/ready
 	.venv/bin/python benchmarks/layer.py
