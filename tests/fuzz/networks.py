@@ -176,8 +176,8 @@ READERS = (
     # Each input starts a process: of the last two, with TensorFlow.
     Reader("predict_tflite", exported("tflite_float32"), predict, 20),
     Reader("predict_onnx", exported("onnx"), predict, 20, needs=("onnx", "tf2onnx", "onnxruntime")),
-    Reader("predict_keras", lambda folder: [saved(folder)], predict, 2),
-    Reader("predict_saved_model", exported("saved_model"), predict, 2),
+    Reader("predict_keras", lambda folder: [saved(folder)], predict, 2, seconds=180.0),
+    Reader("predict_saved_model", exported("saved_model"), predict, 2, seconds=180.0),
     Reader("keras_files", lambda folder: [saved(folder)], load_keras, 60),
     Reader("saved_model_graphs", graph_seeds, check_saved_model, 100, clean=("ValueError",)),
     Reader("tflite_tables", exported("tflite_float32"), check_tflite, 200, clean=("ValueError",)),
