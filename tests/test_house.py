@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -212,3 +213,41 @@ def test_no_line_names_a_path_of_one_machine():
         path = ROOT / name
         if path.suffix in {".py", ".md", ".toml", ".txt", ".yml"} or path.name == "Makefile":
             assert not pattern.search(path.read_text()), name
+
+
+def without_hash(text):
+    """The requirements of a file that do not stand as `name==version` with at least one hash."""
+    requirements = re.sub(r"\\\n", " ", re.sub(r"^#.*\n", "", text, flags=re.M)).split("\n")
+    pinned = re.compile(r"[\w.-]+==\S+( ; [^#]+?)?( +--hash=sha256:[0-9a-f]{64})+")
+    return [each for each in requirements if each and not pinned.fullmatch(each)]
+
+
+def test_every_requirement_is_pinned_and_has_hashes():
+    files = sorted((ROOT / "requirements").glob("*.txt"))
+    assert [file.name for file in files] == ["lock.txt", "oldest.txt", "torch.txt"]
+    for file in files:
+        assert without_hash(file.read_text()) == [], "see `make lock`"
+        assert "://" not in file.read_text()
+
+
+def test_a_requirement_without_hash_is_seen():
+    text = f"# why\na==1 \\\n    --hash=sha256:{64 * 'a'}\nb==2\nc>=3 --hash=sha256:{64 * 'c'}\n"
+    assert without_hash(text) == ["b==2", f"c>=3 --hash=sha256:{64 * 'c'}"]
+
+
+def test_hashes_are_added_to_a_pin_and_stay_with_it():
+    lock = runpy.run_path(str(ROOT / "requirements" / "lock.py"))
+    text = (
+        "# why\nPy_Yaml==1.2 \\\n    --hash=sha256:b\nnew==3\nlocal==4+cpu ; os_name == 'nt' \\\n"
+    )
+    text += "    --hash=sha256:d\n"
+    found = {("py-yaml", "1.2"): {"sha256:a"}, ("new", "3"): {"sha256:c"}}
+    assert lock["pins"](text) == {
+        ("py-yaml", "1.2"): {"sha256:b"},
+        ("new", "3"): set(),
+        ("local", "4+cpu"): {"sha256:d"},
+    }
+    assert lock["with_hashes"](text, found) == (
+        "# why\nPy_Yaml==1.2 \\\n    --hash=sha256:a \\\n    --hash=sha256:b\n"
+        "new==3 \\\n    --hash=sha256:c\nlocal==4+cpu ; os_name == 'nt' \\\n    --hash=sha256:d\n"
+    )
