@@ -1,10 +1,13 @@
 """A model of unknown origin in a process of its own, as `loaders.load_model` gives it in this."""
 
+import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from a2keras.console import quiet_native_stderr
 from a2keras.errors import UserError, printable
 from a2keras.export import loaders
 from a2keras.export.process import Failure, Process
@@ -31,11 +34,12 @@ def load_apart(path: Path, kind: str, threads: int | None = None) -> loaders.Loa
         UserError: it cannot be loaded, or its process has ended meanwhile; names the path.
     """
     arguments = {"path": str(path), "kind": kind, "threads": threads}
+    process = Process("a2keras.export.apart", "Model", arguments)
+    _import_keras()
     try:
-        process = Process("a2keras.export.apart", "Model", arguments)
+        about = process.about()
     except Failure as failure:
         raise UserError(f"{printable(path)} cannot be loaded as {kind}: {failure}") from failure
-    about = process.about
 
     def compute(batch: np.ndarray) -> np.ndarray:
         result: np.ndarray = process.call("compute", batch)
@@ -43,3 +47,15 @@ def load_apart(path: Path, kind: str, threads: int | None = None) -> loaders.Loa
 
     taken, given = tuple(about["taken"]), tuple(about["given"])
     return loaders.Loaded(compute, taken, given, about["batch"], process.close)
+
+
+def _import_keras() -> None:
+    """Imports in this process what resizes pictures, which takes seconds, while the other loads."""
+    if "keras" in sys.modules:
+        return
+    with quiet_native_stderr():
+        import keras
+
+        if keras.backend.backend() == "tensorflow":
+            # Looking for GPUs is part of the start: where there is no driver, it says so at length.
+            import_module("tensorflow").config.list_physical_devices()

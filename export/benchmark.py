@@ -123,14 +123,14 @@ class Worker:
         self._path = path
         names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
         arguments = {"path": path, "threads": threads, "batch": batch, "warm_up": warm_up}
+        self._process = Process(
+            "a2keras.export.benchmark_worker",
+            "Bench",
+            arguments,
+            dict.fromkeys(names, str(threads)),
+        )
         with self._telling():
-            self._process = Process(
-                "a2keras.export.benchmark_worker",
-                "Bench",
-                arguments,
-                dict.fromkeys(names, str(threads)),
-            )
-        self.about: dict[str, Any] = self._process.about
+            self.about: dict[str, Any] = self._process.about()
 
     def run(self, count: int, batched: bool) -> list[float]:
         """See `Bench.run`."""

@@ -129,6 +129,9 @@ def from_saved_model(path: Path) -> Loaded:
         raise ValueError(f"its signature must be pixels → probabilities. Received: {names}")
     pixels, probabilities = inputs[saved_model.INPUT], outputs[saved_model.OUTPUT]
 
+    if pixels.shape.rank is None or probabilities.shape.rank is None:
+        raise ValueError("its signature leaves open how many axes there are")
+
     def compute(batch: np.ndarray) -> np.ndarray:
         _ = loaded  # holds the variables; the signature alone would let them go
         given = tf.cast(batch, pixels.dtype)

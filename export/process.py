@@ -43,7 +43,7 @@ class Process:
         environment: Mapping[str, str] | None = None,
         seconds: float = START_SECONDS,
     ) -> None:
-        """Starts the process and makes the object.
+        """Starts the process, which begins to make the object.
 
         Args:
             module: of the class.
@@ -51,10 +51,6 @@ class Process:
             arguments: of its constructor, as JSON can tell them.
             environment: variables besides.
             seconds: within which the object must be there.
-
-        Raises:
-            UserError: the same that the constructor raised.
-            Failure: any other error of it; the process has ended or took too long.
         """
         self._lock = threading.Lock()
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `_end`)
@@ -68,21 +64,30 @@ class Process:
         self._finalizer = weakref.finalize(self, _end, self._process, self._errors)
         _widen(self._process.stdin)
         _widen(self._process.stdout)
-        self._late = False
-        timer = threading.Timer(seconds, self._too_late)
-        timer.daemon = True
-        timer.start()
+        self._seconds, self._late = seconds, threading.Event()
+        self._timer = threading.Timer(seconds, _end_late, (self._process, self._late))
+        self._timer.daemon = True
+        self._timer.start()
+        self._send(Message({"arguments": dict(arguments)}))
+
+    def about(self) -> Any:
+        """Waits until the object is there; what its own `about` tells. To be called once.
+
+        Raises:
+            UserError: the same that the constructor raised.
+            Failure: any other error of it; the process has ended or took too long.
+        """
         try:
-            self.about: Any = self._ask(Message({"arguments": dict(arguments)}))
+            return self._exchange(None)
         except Failure as failure:
             self.close()
-            late = f"it took more than {seconds:g} s"
-            raise Failure(late if self._late else str(failure)) from None
-        except BaseException:
+            late = f"it took more than {self._seconds:g} s"
+            raise Failure(late if self._late.is_set() else str(failure)) from None
+        except UserError:
             self.close()
             raise
         finally:
-            timer.cancel()
+            self._timer.cancel()
 
     def call(self, method: str, array: np.ndarray | None = None, **arguments: Any) -> Any:
         """What a method of the object returns: a document, or an array.
@@ -96,12 +101,17 @@ class Process:
             UserError: the same that the method raised.
             Failure: any other error of it, or the process has ended.
         """
-        return self._ask(Message({"call": method, "arguments": arguments}, array))
+        return self._exchange(Message({"call": method, "arguments": arguments}, array))
 
-    def _ask(self, request: Message) -> Any:
+    def _exchange(self, request: Message | None) -> Any:
+        """The answer to a request; None: to that which has been sent."""
         with self._lock:
             try:
-                answer = self._exchange(request)
+                if request is not None:
+                    self._send(request)
+                answer = receive(self._process.stdout)  # type: ignore[arg-type]
+            except (OSError, ValueError):  # closed, or what it writes is no message
+                answer = None
             except BaseException:  # interrupted: a later answer would be to an earlier question
                 self.close()
                 raise
@@ -114,32 +124,29 @@ class Process:
             raise Failure(document["failure"])
         return document["answer"] if array is None else array
 
-    def _exchange(self, request: Message) -> Message | None:
-        requests, answers = self._process.stdin, self._process.stdout
-        assert requests is not None and answers is not None
-        if requests.closed:
-            return None
-        try:
-            send(requests, request)  # type: ignore[arg-type]
-            return receive(answers)  # type: ignore[arg-type]
-        except (OSError, ValueError):  # it has ended, or writes what is no message
-            return None
-
-    def _too_late(self) -> None:
-        self._late = True
-        self._process.kill()
+    def _send(self, request: Message) -> None:
+        # Once it has ended, there is no answer either, and that is told then.
+        with contextlib.suppress(OSError, ValueError):
+            send(self._process.stdin, request)  # type: ignore[arg-type]
 
     def _end_of_process(self) -> str:
         """How the process has ended, in words."""
         if not self._finalizer.alive:
             return "its process has been ended"
-        code = self._process.wait()
+        code = self._code()
         self._errors.seek(max(0, self._errors.seek(0, os.SEEK_END) - 4096))
         lines = self._errors.read().decode(errors="replace").strip().splitlines()
         self.close()
         if code < 0:  # a native library has crashed, or memory has run out
             return f"its process was ended by signal {-code} ({_name_of(-code)})"
         return printable(lines[-1][:200]) if lines else f"its process has ended with code {code}"
+
+    def _code(self) -> int:
+        try:
+            return self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:  # it lives, and has written nonsense
+            self._process.kill()
+            return self._process.wait()
 
     def close(self) -> None:
         """Ends the process."""
@@ -150,6 +157,11 @@ class Process:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _end_late(process: subprocess.Popen, late: threading.Event) -> None:
+    late.set()
+    process.kill()
 
 
 def _end(process: subprocess.Popen, errors: IO[bytes]) -> None:

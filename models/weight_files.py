@@ -119,7 +119,7 @@ def _check_members(h5: Any, path: Path) -> None:
         for key in group:
             member = _member(group, key, path)
             if not isinstance(member, h5py.Group):
-                _check_array(member, f"{group.name}/{key}".replace("//", "/"), path)
+                _check_array(member, f"{group.name.rstrip('/')}/{key}", path)
                 continue
             if (address := h5py.h5o.get_info(member.id).addr) in seen:
                 raise ValueError(f"{path} holds the group {member.name} a second time")
@@ -183,7 +183,7 @@ def _member(group: Any, key: str, path: Path) -> Any:
     import h5py
 
     if group.get(key, getlink=True, getclass=True) is not h5py.HardLink:
-        raise ValueError(f"{path} links to something else at {group.name}/{key}")
+        raise ValueError(f"{path} links to something else at {group.name.rstrip('/')}/{key}")
     return group[key]
 
 
