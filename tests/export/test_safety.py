@@ -470,7 +470,9 @@ def test_what_layers_of_keras_and_pictures_need_is_allowed(tmp_path):
     layers = keras.layers
     pixels = keras.Input((None, None, 3), name="pixels")
     x = layers.Resizing(12, 12, interpolation="lanczos3", crop_to_aspect_ratio=True)(pixels)
-    x = layers.RandomRotation(0.1)(layers.RandomZoom(0.2)(layers.RandomContrast(0.1)(x)), True)
+    x = layers.RandomRotation(0.1)(
+        layers.RandomZoom(0.2)(layers.RandomContrast(0.1)(x)), training=True
+    )
     x = layers.GroupNormalization(1)(layers.SeparableConv2D(4, 3, activation="gelu")(x))
     x = layers.UpSampling2D(interpolation="bicubic")(layers.MaxPooling2D()(x))
     x = layers.Reshape((-1, 4))(x)
