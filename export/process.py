@@ -173,7 +173,8 @@ def _end(process: subprocess.Popen, errors: IO[bytes]) -> None:
 
 
 def _settings() -> dict[str, str]:
-    settings = {"TF_CPP_MIN_LOG_LEVEL": "2"}
+    # The second: see `onnx`.
+    settings = {"TF_CPP_MIN_LOG_LEVEL": "2", "ORT_DISABLE_TELEMETRY": "1"}
     # TensorFlow takes all of a GPU's memory by itself, where this process may have some, too.
     settings["TF_FORCE_GPU_ALLOW_GROWTH"] = os.environ.get("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     if keras := sys.modules.get("keras"):
