@@ -42,7 +42,7 @@ def start_from_weights(computation: Computation, directory: Path) -> None:
     model = network.build(recipe, computation.preprocessing)
     try:
         report = _load(model, Path(recipe.weights))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, UserError) as error:
         raise UserError(f"the recipe's weights cannot be loaded: {error}") from error
     values = model.get_weights()
     computation.write(values, computation.model.weights)
