@@ -18,7 +18,7 @@ from a2keras.errors import UserError, printable
 from a2keras.export.worker import Message, receive, send
 from a2keras.measuring import memory_of_machine
 
-START_SECONDS = 600  # for loading; an hour-long download is not what this is for
+START_SECONDS = 600  # large models on slow disks take minutes
 PIPE_BYTES = 2**20  # where the system allows it: pixels then go over in few turns
 # Their drivers reserve more addresses than there is memory, which a limit would not let them.
 GPUS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
@@ -110,7 +110,7 @@ class Process:
                 if request is not None:
                     self._send(request)
                 answer = receive(self._process.stdout)  # type: ignore[arg-type]
-            except (OSError, ValueError):  # closed, or what it writes is no message
+            except Exception:  # it is closed, or what it writes is no message
                 answer = None
             except BaseException:  # interrupted: a later answer would be to an earlier question
                 self.close()

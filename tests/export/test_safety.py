@@ -479,10 +479,9 @@ def test_what_layers_of_keras_and_pictures_need_is_allowed(tmp_path):
     x = layers.MultiHeadAttention(2, 2)(x, x, use_causal_mask=True)
     x = layers.Bidirectional(layers.GRU(3))(layers.LSTM(3, return_sequences=True)(x))
     network = keras.Model(pixels, layers.Dense(3, activation="softmax")(x))
-    model = tf.Module()
-    model.network = network
+    archive = keras.export.ExportArchive()
+    archive.track(network)
 
-    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, name="files")])
     def serve(files):
         def decoded(file):
             picture = tf.io.decode_image(file, 3, expand_animations=False)
@@ -491,7 +490,8 @@ def test_what_layers_of_keras_and_pictures_need_is_allowed(tmp_path):
 
         return {"probabilities": network(tf.map_fn(decoded, files, tf.float32))}
 
-    tf.saved_model.save(model, str(tmp_path / "model"), signatures=serve)
+    archive.add_endpoint("serve", serve, [tf.TensorSpec((None,), tf.string, name="files")])
+    archive.write_out(str(tmp_path / "model"), verbose=False)
     safety.check_saved_model(tmp_path / "model")
 
 
