@@ -61,7 +61,7 @@ class Process:
             stderr=self._errors,
             env={**os.environ, **_settings(), **(environment or {})},
         )
-        self._finalizer = weakref.finalize(self, _end, self._process, self._errors)
+        self._finalizer = weakref.finalize(self, _end, os.getpid(), self._process, self._errors)
         _widen(self._process.stdin)
         _widen(self._process.stdout)
         self._seconds, self._late = seconds, threading.Event()
@@ -164,7 +164,9 @@ def _end_late(process: subprocess.Popen, late: threading.Event) -> None:
     process.kill()
 
 
-def _end(process: subprocess.Popen, errors: IO[bytes]) -> None:
+def _end(owner: int, process: subprocess.Popen, errors: IO[bytes]) -> None:
+    if os.getpid() != owner:  # a fork of the program, which ends earlier
+        return
     process.kill()
     process.wait()
     for stream in (process.stdin, process.stdout, errors):

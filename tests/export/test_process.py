@@ -145,6 +145,16 @@ def test_a_process_that_nothing_refers_to(served):
     assert child.poll() is not None
 
 
+def test_a_fork_of_the_program_leaves_its_processes_alone(served):
+    process = served("def same(self, array): return array")
+    process.about()
+    if (fork := os.fork()) == 0:
+        process.close()  # as at the end of a program
+        os._exit(0)
+    assert os.waitpid(fork, 0)[1] == 0
+    assert process.call("same", np.ones(3)).sum() == 3
+
+
 def test_an_interruption_ends_the_process(served):
     process = served("def wait(self): time.sleep(1000)")
     (pid,) = process.about()
