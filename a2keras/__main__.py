@@ -25,7 +25,9 @@ COMMANDS = {
     "evaluate": Command("a2keras.training.commands", "score a run on data that it has not seen"),
     "ablate": Command("a2keras.training.ablation_command", "Tables 2 and 3 on any videos"),
     "explain": Command("a2keras.training.commands", "draw what a network attends to"),
-    "predict": Command("a2keras.export.predict_command", "classify files, or a video over time"),
+    "predict": Command(
+        "a2keras.export.predict_command", "classify files, or a video over time", False
+    ),
     "export": Command("a2keras.export.commands", "write artefacts that equal their model"),
     "benchmark": Command("a2keras.export.benchmark_command", "time and memory of artefacts", False),
     "summary": Command("a2keras.models.commands", "the stages of a network and what they cost"),

@@ -14,8 +14,10 @@ from a2keras.errors import printable_lines
 
 
 def is_command() -> bool:
-    """Whether this process is the `a2keras` command (also as `python -m a2keras`)."""
-    return Path(sys.argv[0]).stem == "a2keras" or sys.orig_argv[1:3] == ["-m", "a2keras"]
+    """Whether this process is the `a2keras` command (also as `python -m a2keras`) or its worker."""
+    if Path(sys.argv[0]).stem == "a2keras" or sys.orig_argv[1:3] == ["-m", "a2keras"]:
+        return True
+    return sys.orig_argv[1:4] == ["-P", "-m", "a2keras.export.worker"]
 
 
 def say(text: str = "") -> None:

@@ -9,6 +9,7 @@ from a2keras.console import quiet_native_stderr
 from a2keras.errors import UserError
 from a2keras.export import saved_model
 from a2keras.export.litert_report import report
+from a2keras.export.litert_tables import check_tflite
 
 if TYPE_CHECKING:  # it imports Keras, which `--help` does without
     from a2keras.export.classifier import Classifier
@@ -92,18 +93,8 @@ def interpreter(path: Path, threads: int | None = None) -> Any:
     from ai_edge_litert.interpreter import Interpreter
 
     content = path.read_bytes()
-    _check_whole(content)
+    check_tflite(content)
     with quiet_native_stderr():
         made = Interpreter(model_content=content, num_threads=threads)
         made.allocate_tensors()
     return made
-
-
-def _check_whole(content: bytes) -> None:
-    """Reads every table of the file: the interpreter itself may crash on one that is cut off."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    try:
-        schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
-    except Exception as error:  # offsets into nowhere: errors of struct, NumPy and Python
-        raise ValueError("it is damaged, cut off or no LiteRT model") from error

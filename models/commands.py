@@ -11,7 +11,7 @@ from absl import flags
 from a2keras.command_line import parse
 from a2keras.console import print_json, quiet_native_stderr, say, show
 from a2keras.errors import UserError
-from a2keras.models.features import stage_of
+from a2keras.models.stages import stage_of
 
 
 def summary(arguments: list[str]) -> None:

@@ -103,6 +103,9 @@ def test_a_wrong_arrow_is_seen(module, source, complaint):
 _UNPICKLES = re.compile(r"(c?[pP]ickle|dill|cloudpickle|joblib|shelve)\.(loads?|open|Unpickler)")
 
 
+_KERAS, _KERAS_FILES = ("keras.", "tf.keras."), "a2keras.models.keras_files"
+
+
 def unrestricted_loads(sources):
     """Calls that could run what a file says, of {module name: source}."""
     for module, source in sources.items():
@@ -117,6 +120,8 @@ def unrestricted_loads(sources):
                 yield f"{module} calls torch.load without weights_only=True"
             if options.get("allow_pickle", "False") != "False":
                 yield f"{module} calls {name} with allow_pickle"
+            if name.startswith(_KERAS) and name.endswith("load_model") and module != _KERAS_FILES:
+                yield f"{module} calls {name}, past {_KERAS_FILES}"
             if options.get("safe_mode", "True") != "True" or "enable_unsafe_des" in name:
                 yield f"{module} calls {name} without Keras's safe mode"
 
@@ -137,6 +142,14 @@ def test_nothing_that_a_file_holds_is_run():
         ("torch.load(path)", "m calls torch.load without weights_only=True"),
         ("torch.load(path, weights_only=False)", "m calls torch.load without weights_only=True"),
         ("np.load(path, allow_pickle=True)", "m calls np.load with allow_pickle"),
+        (
+            "keras.models.load_model(path)",
+            "m calls keras.models.load_model, past a2keras.models.keras_files",
+        ),
+        (
+            "keras.saving.load_model(path)",
+            "m calls keras.saving.load_model, past a2keras.models.keras_files",
+        ),
         ("load_model(path, safe_mode=safe)", "m calls load_model without Keras's safe mode"),
         ("keras.config.enable_unsafe_deserialization()", "without Keras's safe mode"),
     ],

@@ -11,6 +11,7 @@ import numpy as np
 from a2keras.console import progress, say
 from a2keras.documents import write_json
 from a2keras.errors import UserError
+from a2keras.models import keras_files
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.config import Recipe
@@ -106,7 +107,7 @@ def score(held_out: HeldOut, data: str | None, protocol: Protocol) -> dict[str, 
     warning = trained_on(held_out)
     if warning:
         say(warning)
-    model = keras.models.load_model(run.model_path, compile=False)
+    model = keras_files.load(run.model_path)
     if protocol.precise_bn:
         from a2keras.training.batch_statistics import with_precise_statistics
 

@@ -11,6 +11,7 @@ from a2keras.attention_maps import attention_maps
 from a2keras.console import progress
 from a2keras.documents import write_json
 from a2keras.errors import UserError
+from a2keras.models import keras_files
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.data import open_held_out
@@ -78,7 +79,7 @@ def explain(path: str | Path, files: list[str], output: str | Path, samples: int
         examples, skipped = _from_files(files, preprocessing)
     else:
         examples, skipped = _held_out(run, preprocessing, samples), []
-    model = keras.models.load_model(run.model_path, compile=False)
+    model = keras_files.load(run.model_path)
     explained: list[dict] = []
     document = {"run": str(run.path), "explained": explained, "skipped": skipped}
     with writing("the pictures", output):

@@ -7,7 +7,7 @@ import keras
 
 from a2keras.documents import write_json
 from a2keras.errors import UserError
-from a2keras.models import weights
+from a2keras.models import keras_files, weights
 from a2keras.training import network
 from a2keras.training.computation import Computation
 from a2keras.training.config import Recipe
@@ -42,7 +42,7 @@ def start_from_weights(computation: Computation, directory: Path) -> None:
     model = network.build(recipe, computation.preprocessing)
     try:
         report = _load(model, Path(recipe.weights))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, UserError) as error:
         raise UserError(f"the recipe's weights cannot be loaded: {error}") from error
     values = model.get_weights()
     computation.write(values, computation.model.weights)
@@ -64,7 +64,7 @@ def _load(model: keras.Model, path: Path) -> weights.Report:
     if path.suffix != ".keras":
         return weights.convert(path, model, skip_mismatch=True)
     if len(model.inputs[0].shape) == 5:
-        found = keras.models.load_model(path, compile=False)
+        found = keras_files.load(path)
         if len(found.inputs[0].shape) == 4:
             return weights.inflate(found, model)
     return weights.load(model, path, skip_mismatch=True)

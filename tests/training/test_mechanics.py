@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from a2keras import DoubleAttention, models
 from a2keras.errors import UserError
-from a2keras.training import network, optimizers
+from a2keras.training import initial_weights, network, optimizers
 from a2keras.training.batch_statistics import precise_statistics
 from a2keras.training.computation_tensorflow import TensorFlowComputation
 from a2keras.training.config import Recipe
@@ -385,6 +385,17 @@ def test_other_classes_leave_the_classifier_new(tmp_path):
     assert np.array_equal(computation.model.get_layer("conv").kernel.value.numpy(), kernel)
     at = [v.path for v in computation.optimizer.averaged].index("conv/kernel")
     assert np.array_equal(computation.optimizer.averages[at].numpy(), kernel)
+
+
+def test_weights_of_a_network_with_code_are_refused(tmp_path):
+    """A network for images whose kernels a video network would take, but for its Lambda."""
+    pixels = keras.Input((13, 13, 3))
+    x = keras.layers.Lambda(lambda x: 2 * x)(pixels)
+    keras.Model(pixels, keras.layers.Conv2D(5, 3, name="conv")(x)).save(tmp_path / "model.keras")
+    clips = keras.Input((3, 13, 13, 3))
+    video = keras.Model(clips, keras.layers.Conv3D(5, 3, name="conv")(clips))
+    with pytest.raises(UserError, match="holds a Lambda layer, that is code of its own"):
+        initial_weights._load(video, tmp_path / "model.keras")
 
 
 @pytest.mark.parametrize("name", ["nothing.weights.h5", "nothing.keras"])
