@@ -8,11 +8,13 @@ is what counts here. Nothing in a file is executed: of a `.keras` archive only t
 import io
 import math
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from a2keras.errors import reason_of
 from a2keras.models.assignment import Chain
 
 SUFFIXES = (".weights.h5", ".keras")
@@ -55,9 +57,9 @@ def read(path: str | Path) -> Contents:
             return _contents(h5, path)
     except KeyError as error:  # of the archive: there is no such member
         raise ValueError(f"{path} holds no {_MEMBER}: no Keras model was saved there") from error
-    except (OSError, RuntimeError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
+    except (OSError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         kind = "Keras archive" if path.name.endswith(".keras") else "HDF5 file"
-        raise ValueError(f"{path} is no {kind}, or a part of one: {error}") from error
+        raise ValueError(f"{path} is no {kind}, or a part of one: {reason_of(error)}") from error
 
 
 def _check_size(size: int, stored: int, path: Path, place: str) -> None:
