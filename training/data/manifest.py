@@ -3,12 +3,12 @@
 import csv
 import dataclasses
 import io
-import json
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from etils import epath
 
+from a2keras.documents import RECORD, as_json, read_json
 from a2keras.errors import UserError
 from a2keras.training.data.source import Skipped
 
@@ -43,6 +43,8 @@ class Manifest:
         skipped: what could not be read.
     """
 
+    __pydantic_config__: ClassVar = RECORD
+
     source: str
     task: str
     classes: tuple[str, ...]
@@ -64,13 +66,8 @@ class Manifest:
         path = directory / MANIFEST
         if not path.exists():
             raise UserError(f"{directory} is not a prepared data set: it has no {MANIFEST}")
-        try:
-            document = json.loads(path.read_text())
-            document["classes"] = tuple(document["classes"])
-            document["skipped"] = tuple(Skipped(**each) for each in document["skipped"])
-            return cls(**document)
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{path} is not a manifest of this version: {error}") from error
+        manifest: Manifest = read_json(path, cls, "a manifest of this version")
+        return manifest
 
 
 def write_examples(directory: epath.Path, entries: list[Entry]) -> None:
