@@ -11,9 +11,9 @@ import numpy as np
 
 from a2keras.console import progress
 from a2keras.documents import write_json
-from a2keras.errors import UserError
+from a2keras.errors import UserError, reason_of
 from a2keras.export.predict import Artefact
-from a2keras.files import write_text
+from a2keras.files import replacing, write_text
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.places import Path_
 from a2keras.models.preprocessing.windows import sliding_clips
@@ -105,7 +105,8 @@ class Timeline:
             write_text(directory / "timeline.csv", text.getvalue())
             self.draw(directory / "timeline.png")
         except OSError as error:
-            raise UserError(f"{directory} cannot be written: {error}") from error
+            reason = error.strerror or reason_of(error)
+            raise UserError(f"{directory} cannot be written: {reason}") from error
 
     def draw(self, path: Path) -> None:
         """Draws the probabilities of the classes with the highest peaks, one above the other."""
@@ -135,7 +136,8 @@ class Timeline:
         axis.spines[["top", "right"]].set_visible(False)
         axis.set_title(Path(self.file).name, loc="left", color=INK, fontweight="bold")
         axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1), reverse=True)
-        drawing.savefig(path, dpi=110)
+        with replacing(path) as partial:
+            drawing.savefig(partial, dpi=110)
 
     def _highest(self, most: int) -> np.ndarray:
         """The classes that are most probable somewhere, in the order in which they come."""

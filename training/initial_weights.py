@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 
 from a2keras.documents import write_json
-from a2keras.errors import UserError
+from a2keras.errors import UserError, reason_of
 from a2keras.models import weights
 from a2keras.training import network
 from a2keras.training.computation import Computation
@@ -43,7 +43,7 @@ def start_from_weights(computation: Computation, directory: Path) -> None:
     try:
         report = _load(model, Path(recipe.weights))
     except (OSError, ValueError) as error:
-        raise UserError(f"the recipe's weights cannot be loaded: {error}") from error
+        raise UserError(f"the recipe's weights cannot be loaded: {reason_of(error)}") from error
     values = model.get_weights()
     computation.write(values, computation.model.weights)
     of = {
