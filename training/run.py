@@ -24,6 +24,24 @@ def writing(what: str, directory: Path) -> Iterator[None]:
         raise UserError(f"{what} cannot be written to {directory}: {reason}") from error
 
 
+@contextlib.contextmanager
+def alone(directory: Path, what: str, doing: str) -> Iterator[None]:
+    """As `files.locked`, in words: `doing` is what another process would be at in `what`.
+
+    Raises:
+        UserError: another process has it, or it cannot be made.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(files.locked(directory))
+        except BlockingIOError:
+            raise UserError(f"{what} is being {doing} by another process") from None
+        except OSError as error:
+            reason = error.strerror or reason_of(error)
+            raise UserError(f"{directory} cannot be written: {reason}") from error
+        yield
+
+
 def local(output: str | Path) -> Path:
     """The directory that --output names; `UserError` where it is none of this machine.
 
@@ -73,8 +91,7 @@ class Run:
         """What lies in the directory, but for what a killed process has left half-written."""
         return [path for path in self.path.iterdir() if not path.match(".*.partial*")]
 
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> contextlib.AbstractContextManager[None]:
         """Makes the directory, and keeps other processes from training in it meanwhile.
 
         The lock goes with the process, however that ends.
@@ -82,15 +99,7 @@ class Run:
         Raises:
             UserError: another process trains here, or it cannot be made.
         """
-        with contextlib.ExitStack() as stack:
-            try:
-                with self.writing("a run"):
-                    stack.enter_context(files.locked(self.path))
-            except UserError as error:
-                if isinstance(error.__cause__, BlockingIOError):
-                    error = UserError(f"{self.path} is being trained by another process")
-                raise error from None
-            yield
+        return alone(self.path, str(self.path), "trained")
 
     def start(self, data: dict) -> None:
         """Writes what the run is made of: the recipe, and the report on its data.
