@@ -1,15 +1,17 @@
 """The `a2keras` command: a table of subcommands, each loaded only when it is called."""
 
 import difflib
+import errno
 import os
+import signal
 import sys
 from importlib import import_module
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import a2keras
 from a2keras.command_line import HELP
-from a2keras.console import is_command, quiet_native_stderr, say
-from a2keras.errors import UserError
+from a2keras.console import is_command, prepare_streams, quiet_native_stderr, say, show
+from a2keras.errors import UserError, printable
 
 
 class Command(NamedTuple):
@@ -57,8 +59,28 @@ def run(arguments: list[str]) -> None:
     getattr(module, name)(rest)
 
 
+# What the machine refuses, whatever the program does. Other errors of files are the program's.
+_REFUSED = {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG,
+    errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOTDIR,
+    errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.ENODEV, errno.ENXIO, errno.ESTALE,
+}  # fmt: skip
+
+
+class Terminated(BaseException):
+    """The process is asked to end: what is half done is cleaned up on the way out."""
+
+
+def _terminate(number: int, _: object) -> NoReturn:
+    raise Terminated(number)
+
+
 def main() -> int:
     """The command: its exit code."""
+    prepare_streams()
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        if is_command() and signal.getsignal(each) == signal.SIG_DFL:
+            signal.signal(each, _terminate)
     try:
         code = _call()
     except SystemExit as end:  # of a command that has an exit code of its own
@@ -77,24 +99,34 @@ def _call() -> int:
     # Set before TensorFlow is loaded: its information lines go, its warnings and errors stay.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     arguments = sys.argv[1:]
-    if not arguments or arguments[0] in {"help", *HELP}:
-        print(usage())
-        return 0 if arguments else 2
-    if arguments[0] == "--version":
-        print(a2keras.__version__)
-        return 0
+    called = " ".join(["a2keras", *arguments[:1]])
     try:
-        run(arguments)
-        sys.stdout.flush()
-    except BrokenPipeError:  # whoever reads, such as `head`, has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the end
-        return 0
+        return _answer(arguments)
     except UserError as mistake:
-        say(f"a2keras {arguments[0]}: {mistake}")
+        say(printable(f"{called}: {mistake}"))
+        return 2
+    except OSError as error:
+        if error.errno not in _REFUSED:
+            raise
+        where = f": {error.filename}" if error.filename else ""
+        say(printable(f"{called}: {error.strerror}{where}"))
         return 2
     except KeyboardInterrupt:
         say("a2keras: interrupted")
         return 130
+    except Terminated as end:
+        say(f"a2keras: ended by {signal.Signals(end.args[0]).name}")
+        return 128 + end.args[0]
+
+
+def _answer(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in {"help", *HELP}:
+        show(usage())
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        show(a2keras.__version__)
+        return 0
+    run(arguments)
     return 0
 
 

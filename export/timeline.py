@@ -1,7 +1,5 @@
 """A video's class over time: the probabilities of sliding clips, as JSON, CSV and a picture."""
 
-import csv
-import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from a2keras.cells import csv_text
 from a2keras.console import progress
 from a2keras.documents import write_json
-from a2keras.errors import UserError, reason_of
+from a2keras.errors import UserError, printable, reason_of
 from a2keras.export.predict import Artefact
 from a2keras.files import replacing, write_text
 from a2keras.models.preprocessing.errors import DecodeError
@@ -97,12 +96,10 @@ class Timeline:
             directory.mkdir(parents=True, exist_ok=True)
             document = self.document()
             write_json(directory / "timeline.json", document)
-            text = io.StringIO()
-            rows = csv.writer(text, lineterminator="\n")
-            rows.writerow(["time", *self.labels])
-            for time, values in zip(document["times"], document["probabilities"], strict=True):
-                rows.writerow([time, *values])
-            write_text(directory / "timeline.csv", text.getvalue())
+            rows = zip(document["times"], document["probabilities"], strict=True)
+            heading = ["time", *map(printable, self.labels)]
+            text = csv_text([heading, *([time, *values] for time, values in rows)])
+            write_text(directory / "timeline.csv", text)
             self.draw(directory / "timeline.png")
         except OSError as error:
             reason = error.strerror or reason_of(error)

@@ -17,6 +17,8 @@ from a2keras.training.data.listing import Listing
 from a2keras.training.data.source import Choose, Examples, words_of
 
 SAMPLES = 16  # records of which one must be readable
+# Of operations on damaged records; the second where TensorFlow cannot decode its own message.
+UNREADABLE = (tf.errors.OpError, UnicodeDecodeError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +91,10 @@ class RecordExamples(Examples):
             try:
                 encoded = self.parse(tf.constant(self._read(np.array([index]))[0]))[self.pixels]
                 return (encoded[0] if self.is_video else encoded).numpy()
-            except (DecodeError, tf.errors.OpError) as error:
-                reason = reason_of(error)
+            except DecodeError as error:
+                reason = str(error)
+            except UNREADABLE as error:
+                reason = words_of(error)
         raise UserError(f"{self.place} has no records that can be read: {reason}")
 
     def keys(self, indices: Any) -> Any:
@@ -111,7 +115,7 @@ class RecordExamples(Examples):
     def load_clip(self, key: Any, choose: Choose) -> Any:
         try:
             return self._load_clip(key, choose)
-        except tf.errors.OpError as error:  # in a graph it comes later, see `readable`
+        except UNREADABLE as error:  # in a graph it comes later, see `readable`
             raise DecodeError(self.place, f"has a damaged record ({words_of(error)})") from error
 
     def _load_clip(self, key: Any, choose: Choose) -> Any:

@@ -107,10 +107,15 @@ def readable(data: str) -> Iterator[None]:
             told = f"{data} has a damaged record ({words_of(error)})"
             raise UserError(f"a file can no longer be read: {told}") from error
         raise
+    except UnicodeDecodeError as error:  # of TensorFlow, of its own message
+        told = f"{data} has a damaged record ({words_of(error)})"
+        raise UserError(f"a file can no longer be read: {told}") from error
 
 
-def words_of(error: tf.errors.OpError) -> str:
+def words_of(error: Exception) -> str:
     """What an operation says, without where in a graph it stands."""
+    if isinstance(error, UnicodeDecodeError):
+        return "an operation quotes bytes of it that are no text"
     text = re.sub(r"\{\{.*?\}\} ?", "", reason_of(error, 2000))
     text = re.sub(
         r"^Error in user-defined function .*?transformation with iterator: \S+ ", "", text
