@@ -16,7 +16,8 @@ WRITING = {
     "replace": None, "rmdir": None, "rmtree": None, "unlink": None, "symlink_to": None,
     "hardlink_to": None,
     "savefig": 0, "save": 0, "save_weights": 0, "savez": 0, "savez_compressed": 0, "write_out": 0,
-    "TFRecordWriter": 0, "ArrayRecordWriter": 0, "copyfile": 1, "copytree": 1, "copy2": 1, "move": 1,
+    "TFRecordWriter": 0, "ArrayRecordWriter": 0, "copyfile": 1, "copytree": 1, "copy2": 1,
+    "move": 1,
     "makedirs": 0, "remove": 0, "ZipFile": 0, "open": 0,
 }  # fmt: skip
 # Where a name comes from that may be written to: a place that is new, and nobody else's.
