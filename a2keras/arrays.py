@@ -4,9 +4,12 @@
 it raise. Here what a header says is compared with what is there before any memory is taken.
 """
 
+import contextlib
+import errno
 import math
 import warnings
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -33,26 +36,31 @@ def read_npz(path: Path, limit: int | None = None) -> dict[str, np.ndarray]:
     """
     most = max(LARGE, EXPANSION * path.stat().st_size)
     most = most if limit is None else min(limit, most)
-    with path.open("rb") as file:
-        try:
-            with zipfile.ZipFile(file) as archive:
-                return _members(archive, most)
-        except (OSError, MemoryError):  # of the machine: the file may be sound
-            raise
-        except Exception as error:  # zipfile, zlib and NumPy raise errors of a dozen types
-            raise ValueError(reason_of(error)) from None
+    with path.open("rb") as file, _damage(), zipfile.ZipFile(file) as archive:
+        return _members(archive, most)
 
 
 def read_npy(path: Path, limit: int) -> np.ndarray:
     """The array of a `.npy` file; arguments and errors as of `read_npz`."""
     size = path.stat().st_size
-    with path.open("rb") as file:
-        try:
-            return _array(file, min(size, limit + _CHUNK))
-        except (OSError, MemoryError):
+    with path.open("rb") as file, _damage():
+        return _array(file, min(size, limit + _CHUNK))
+
+
+@contextlib.contextmanager
+def _damage() -> Iterator[None]:
+    """Makes a `ValueError` of whatever a damaged file gives rise to."""
+    try:
+        yield
+    except MemoryError:  # of the machine: the file may be sound
+        raise
+    except OSError as error:
+        # But for a place before the file's beginning, and what a decompressor calls by this name.
+        if error.errno not in (errno.EINVAL, None):
             raise
-        except Exception as error:
-            raise ValueError(reason_of(error)) from None
+        raise ValueError(reason_of(error)) from None
+    except Exception as error:  # zipfile, zlib and NumPy raise errors of a dozen types
+        raise ValueError(reason_of(error)) from None
 
 
 def _members(archive: zipfile.ZipFile, most: int) -> dict[str, np.ndarray]:
@@ -102,7 +110,7 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype, int]:
         with warnings.catch_warnings():  # of Python, about the literals that damage makes
             warnings.simplefilter("ignore")
             shape, by_columns, dtype = read[version](counted)
-    except MemoryError:  # of Python's parser, which knows no other word for too much nesting
+    except Exception:  # of Python's parser too, MemoryError among them for too much nesting
         raise ValueError("its header cannot be read") from None
     if dtype.hasobject:
         raise ValueError("it holds Python objects, which are not loaded")
