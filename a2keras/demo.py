@@ -41,7 +41,7 @@ def demo(arguments: list[str]) -> None:
     write_text(output / "index.html", page(stories, time.monotonic() - start))
     show(_table(stories))
     show(f"\nin {time.monotonic() - start:.0f} s; the page with all pictures is")
-    show(str(output.resolve() / "index.html"))
+    show(str(output.absolute() / "index.html"))
 
 
 def _flags(values: flags.FlagValues) -> None:

@@ -14,7 +14,7 @@ from etils import epath
 
 from a2keras.documents import as_json, read_json
 from a2keras.models.preprocessing.errors import DecodeError
-from a2keras.models.preprocessing.places import read_bytes
+from a2keras.models.preprocessing.places import is_remote, read_bytes
 from a2keras.models.preprocessing.video import Video, decode_video
 from a2keras.training.data.files import MediaFile
 from a2keras.training.data.manifest import Entry
@@ -151,7 +151,9 @@ class ShardWriter:
         entries: list[Entry] = []
         skipped: list[Skipped] = []
         partial = folder / f"{shard.file_name}.{os.getpid()}"
-        with tempfile.TemporaryDirectory() as scratch:  # records are written to local files only
+        # Records are written to local files only; what a killed process leaves, goes with the work.
+        place = None if is_remote(self.directory) else self.directory
+        with tempfile.TemporaryDirectory(dir=place) as scratch:
             path = f"{scratch}/{shard.file_name}"
             size = self._write_records(shard, path, entries, skipped)
             epath.Path(path).copy(partial, overwrite=True)
