@@ -5,6 +5,7 @@ import dataclasses
 import glob
 import importlib.util
 import math
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,8 @@ def file_shards(listing: FileListing) -> list[Shard]:
 def _is_done(directory: epath.Path, manifest: dict[str, Any]) -> bool:
     """Whether the same has been prepared there; `UserError` where it is something else."""
     if not directory.exists():
+        if os.path.lexists(directory):
+            raise UserError(f"{directory} is a symbolic link to nowhere: choose another --output")
         return False
     if not (directory / "manifest.json").exists():
         if not directory.is_dir() or any(directory.iterdir()):

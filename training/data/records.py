@@ -17,8 +17,9 @@ from a2keras.training.data.listing import Listing
 from a2keras.training.data.source import Choose, Examples, words_of
 
 SAMPLES = 16  # records of which one must be readable
-# Of operations on damaged records; the second where TensorFlow cannot decode its own message.
-UNREADABLE = (tf.errors.OpError, UnicodeDecodeError)
+# Of operations on damaged records; the second where shapes do not fit, and where TensorFlow cannot
+# decode its own message.
+UNREADABLE = (tf.errors.OpError, ValueError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +116,9 @@ class RecordExamples(Examples):
     def load_clip(self, key: Any, choose: Choose) -> Any:
         try:
             return self._load_clip(key, choose)
-        except UNREADABLE as error:  # in a graph it comes later, see `readable`
+        except UNREADABLE as error:
+            if not tf.executing_eagerly():  # of the graph itself; of records it comes later, see
+                raise  # `readable`
             raise DecodeError(self.place, f"has a damaged record ({words_of(error)})") from error
 
     def _load_clip(self, key: Any, choose: Choose) -> Any:
