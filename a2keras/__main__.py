@@ -3,15 +3,15 @@
 import difflib
 import errno
 import os
-import signal
 import sys
 from importlib import import_module
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 import a2keras
 from a2keras.command_line import HELP
 from a2keras.console import is_command, prepare_streams, quiet_native_stderr, say, show
 from a2keras.errors import UserError, printable
+from a2keras.termination import Terminated, end_by_exceptions
 
 
 class Command(NamedTuple):
@@ -67,20 +67,11 @@ _REFUSED = {
 }  # fmt: skip
 
 
-class Terminated(BaseException):
-    """The process is asked to end: what is half done is cleaned up on the way out."""
-
-
-def _terminate(number: int, _: object) -> NoReturn:
-    raise Terminated(number)
-
-
 def main() -> int:
     """The command: its exit code."""
     prepare_streams()
-    for each in (signal.SIGTERM, signal.SIGHUP):
-        if is_command() and signal.getsignal(each) == signal.SIG_DFL:
-            signal.signal(each, _terminate)
+    if is_command():
+        end_by_exceptions()
     try:
         code = _call()
     except SystemExit as end:  # of a command that has an exit code of its own
@@ -115,8 +106,8 @@ def _call() -> int:
         say("a2keras: interrupted")
         return 130
     except Terminated as end:
-        say(f"a2keras: ended by {signal.Signals(end.args[0]).name}")
-        return 128 + end.args[0]
+        say(f"a2keras: {end}")
+        return 128 + end.number
 
 
 def _answer(arguments: list[str]) -> int:

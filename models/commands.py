@@ -38,7 +38,7 @@ def summary(arguments: list[str]) -> None:
         shape = None if values.input is None else (*_sizes(values.input), 3)
         model = models.build(names[0], classes=values.classes, input_shape=shape, **options)
     except ValueError as error:
-        raise UserError(f"{names[0]}: {error}") from error
+        raise UserError(f"{names[0]}: {reason_of(error, 1000)}") from error
     document = stages(model)
     if values.format == "json":
         print_json(document)

@@ -280,6 +280,19 @@ def test_a_command_that_is_ended_leaves_nothing_half_done(tmp_path, number, code
     assert [path.name for path in tmp_path.iterdir()] == ["a2keras"]
 
 
+def test_a_signal_that_comes_within_a_callback_is_not_lost(tmp_path):
+    code = (
+        "import gc, os; gc.callbacks.append(lambda *_: gc.callbacks.clear() or os.kill(os.getpid(),"
+        " 15)); gc.collect(); time.sleep(60)"
+    )
+    (tmp_path / "a2keras").write_text(WRITER.format(code))
+    done = subprocess.run(
+        [sys.executable, "a2keras"], cwd=tmp_path, capture_output=True, text=True, timeout=50
+    )
+    assert (done.returncode, done.stderr) == (143, "a2keras: ended by SIGTERM\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["a2keras"]
+
+
 @pytest.mark.parametrize(
     ("raised", "code", "sentence"),
     [
