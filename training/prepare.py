@@ -200,7 +200,7 @@ def _alone(work: epath.Path, directory: epath.Path) -> contextlib.AbstractContex
     """Keeps other processes from preparing the same, where files can be locked: not in a cloud."""
     if is_remote(work):
         return contextlib.nullcontext()
-    return alone(Path(work), str(directory), "prepared")
+    return alone(Path(work), "a data set", directory, "prepared")
 
 
 @contextlib.contextmanager

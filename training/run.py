@@ -25,8 +25,14 @@ def writing(what: str, directory: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def alone(directory: Path, what: str, doing: str) -> Iterator[None]:
-    """As `files.locked`, in words: `doing` is what another process would be at in `what`.
+def alone(directory: Path, what: str, place: object, doing: str) -> Iterator[None]:
+    """As `files.locked`, in words.
+
+    Args:
+        directory: to make and to lock.
+        what: is written there, such as "a run".
+        place: that another process would be at.
+        doing: what it would be doing to it, such as "trained".
 
     Raises:
         UserError: another process has it, or it cannot be made.
@@ -35,10 +41,10 @@ def alone(directory: Path, what: str, doing: str) -> Iterator[None]:
         try:
             stack.enter_context(files.locked(directory))
         except BlockingIOError:
-            raise UserError(f"{what} is being {doing} by another process") from None
+            raise UserError(f"{place} is being {doing} by another process") from None
         except OSError as error:
             reason = error.strerror or reason_of(error)
-            raise UserError(f"{directory} cannot be written: {reason}") from error
+            raise UserError(f"{what} cannot be written to {directory}: {reason}") from error
         yield
 
 
@@ -99,7 +105,7 @@ class Run:
         Raises:
             UserError: another process trains here, or it cannot be made.
         """
-        return alone(self.path, str(self.path), "trained")
+        return alone(self.path, "a run", self.path, "trained")
 
     def start(self, data: dict) -> None:
         """Writes what the run is made of: the recipe, and the report on its data.
