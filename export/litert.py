@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from a2keras.console import quiet_native_stderr
-from a2keras.errors import UserError
+from a2keras.errors import UserError, reason_of
 from a2keras.export import saved_model
 from a2keras.export.litert_report import report
 from a2keras.export.litert_tables import check_tflite
+from a2keras.files import write_bytes
 
 if TYPE_CHECKING:  # it imports Keras, which `--help` does without
     from a2keras.export.classifier import Classifier
@@ -37,7 +38,7 @@ def write_float16(classifier: "Classifier", path: Path) -> dict[str, Any]:
 
 def save(content: bytes, path: Path) -> dict[str, Any]:
     """Writes the file; returns what the manifest says of it."""
-    path.write_bytes(content)
+    write_bytes(path, content)
     return report(content)
 
 
@@ -75,7 +76,9 @@ def convert(model: Any, input_shape: tuple[int, ...], float16: bool = False) -> 
             failure = error
     if failure is not None:
         missing = sorted(set(re.findall(r"'(tf\.\w+)' op is neither", str(failure))))
-        reason = f"lack {', '.join(missing)}" if missing else f"do not suffice: {failure}"
+        reason = (
+            f"lack {', '.join(missing)}" if missing else f"do not suffice: {reason_of(failure)}"
+        )
         raise UserError(f"no .tflite of {model.name}: LiteRT's built-in operations {reason}")
     return content
 

@@ -13,6 +13,7 @@ from a2keras.console import quiet_native_stderr
 from a2keras.errors import UserError
 from a2keras.export import saved_model
 from a2keras.export.safety import check_onnx
+from a2keras.files import write_bytes
 
 if TYPE_CHECKING:  # it imports Keras, which `--help` does without
     from a2keras.export.classifier import Classifier
@@ -72,7 +73,7 @@ def write(classifier: "Classifier", path: Path, maps: bool = False) -> dict[str,
     for value in [*made.graph.input, *made.graph.output]:
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
     onnx.checker.check_model(made, full_check=True)
-    path.write_bytes(made.SerializeToString())
+    write_bytes(path, made.SerializeToString())
     report = {"opset": OPSET, "operations": dict(sorted(operations.items()))}
     return report | {"attention": layers} if maps else report
 

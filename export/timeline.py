@@ -1,7 +1,5 @@
 """A video's class over time: the probabilities of sliding clips, as JSON, CSV and a picture."""
 
-import csv
-import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from a2keras.cells import csv_text
 from a2keras.console import progress
 from a2keras.documents import write_json
-from a2keras.errors import UserError
+from a2keras.errors import UserError, printable, reason_of
 from a2keras.export.predict import Artefact
-from a2keras.files import write_text
+from a2keras.files import replacing, write_text
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.places import Path_
 from a2keras.models.preprocessing.windows import sliding_clips
@@ -97,15 +96,14 @@ class Timeline:
             directory.mkdir(parents=True, exist_ok=True)
             document = self.document()
             write_json(directory / "timeline.json", document)
-            text = io.StringIO()
-            rows = csv.writer(text, lineterminator="\n")
-            rows.writerow(["time", *self.labels])
-            for time, values in zip(document["times"], document["probabilities"], strict=True):
-                rows.writerow([time, *values])
-            write_text(directory / "timeline.csv", text.getvalue())
+            rows = zip(document["times"], document["probabilities"], strict=True)
+            heading = ["time", *map(printable, self.labels)]
+            text = csv_text([heading, *([time, *values] for time, values in rows)])
+            write_text(directory / "timeline.csv", text)
             self.draw(directory / "timeline.png")
         except OSError as error:
-            raise UserError(f"{directory} cannot be written: {error}") from error
+            reason = error.strerror or reason_of(error)
+            raise UserError(f"{directory} cannot be written: {reason}") from error
 
     def draw(self, path: Path) -> None:
         """Draws the probabilities of the classes with the highest peaks, one above the other."""
@@ -135,7 +133,8 @@ class Timeline:
         axis.spines[["top", "right"]].set_visible(False)
         axis.set_title(Path(self.file).name, loc="left", color=INK, fontweight="bold")
         axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1), reverse=True)
-        drawing.savefig(path, dpi=110)
+        with replacing(path) as partial:
+            drawing.savefig(partial, dpi=110)
 
     def _highest(self, most: int) -> np.ndarray:
         """The classes that are most probable somewhere, in the order in which they come."""

@@ -2,7 +2,6 @@
 
 import inspect
 import itertools
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,8 @@ from absl import flags
 
 from a2keras.command_line import parse
 from a2keras.console import print_json, quiet_native_stderr, say, show
-from a2keras.errors import UserError
+from a2keras.errors import UserError, reason_of
+from a2keras.files import replacing
 from a2keras.models.stages import stage_of
 
 
@@ -38,7 +38,7 @@ def summary(arguments: list[str]) -> None:
         shape = None if values.input is None else (*_sizes(values.input), 3)
         model = models.build(names[0], classes=values.classes, input_shape=shape, **options)
     except ValueError as error:
-        raise UserError(f"{names[0]}: {error}") from error
+        raise UserError(f"{names[0]}: {reason_of(error, 1000)}") from error
     document = stages(model)
     if values.format == "json":
         print_json(document)
@@ -243,11 +243,12 @@ def _settings(pairs: list[str], builder: Any) -> dict[str, Any]:
 
 
 def _save(model: Any, output: Path) -> None:
-    """Writes beside the file and renames: a reader sees the old file or the whole new one."""
-    suffix = ".keras" if output.suffix == ".keras" else ".weights.h5"
-    partial = output.with_name(f".{output.name}.{os.getpid()}{suffix}")
     try:
-        model.save(partial) if suffix == ".keras" else model.save_weights(partial)
-        partial.replace(output)
-    finally:
-        partial.unlink(missing_ok=True)
+        with replacing(output) as partial:
+            if output.suffix == ".keras":
+                model.save(partial)
+            else:
+                model.save_weights(partial)
+    except OSError as error:
+        reason = error.strerror or reason_of(error)
+        raise UserError(f"--output={output} cannot be written: {reason}") from error

@@ -9,11 +9,14 @@ import contextlib
 import io
 import math
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from a2keras.errors import reason_of
 
 Chain = tuple[str, ...]  # names of layers, from the outermost to the one that holds the weight
 SUFFIXES = (".weights.h5", ".keras")
@@ -74,9 +77,9 @@ def _opened(path: str | Path) -> Iterator[Any]:
             yield h5
     except KeyError as error:  # of the archive: there is no such member
         raise ValueError(f"{path} holds no {_MEMBER}: no Keras model was saved there") from error
-    except (OSError, RuntimeError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
+    except (OSError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         kind = "Keras archive" if path.name.endswith(".keras") else "HDF5 file"
-        raise ValueError(f"{path} is no {kind}, or a part of one: {error}") from error
+        raise ValueError(f"{path} is no {kind}, or a part of one: {reason_of(error)}") from error
 
 
 def _check_size(size: int, stored: int, path: Path, place: str) -> None:

@@ -5,7 +5,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from a2keras.errors import UserError
+from a2keras.documents import parse_json
+from a2keras.errors import UserError, reason_of
 
 _SLURM = ("SLURM_PROCID", "SLURM_STEP_NODELIST", "SLURM_STEP_TASKS_PER_NODE", "SLURM_JOB_ID")
 
@@ -61,22 +62,34 @@ def cluster_from(environment: Mapping[str, str]) -> Cluster:
     )
 
 
+@dataclass(frozen=True)
+class _Task:
+    type: str
+    index: int | str
+
+
+@dataclass(frozen=True)
+class _TfConfig:
+    """TF_CONFIG, as far as it says who is there."""
+
+    cluster: dict[str, tuple[str, ...]]
+    task: _Task
+
+
 def _from_tf_config(text: str) -> Cluster:
     try:
-        config = json.loads(text)
-        cluster, task = config["cluster"], config["task"]
-        kind, index = task["type"], int(task["index"])
-        unknown = set(cluster) - {"chief", "worker"}
-        if unknown or kind not in cluster:
+        config: _TfConfig = parse_json(text, _TfConfig)
+        cluster, kind, index = config.cluster, config.task.type, int(config.task.index)
+        if cluster.keys() - {"chief", "worker"} or kind not in cluster:
             raise ValueError(f"tasks must be of type worker or chief, not {kind}")
         # TensorFlow counts a chief of its own before the workers.
-        chief = cluster.get("chief", [])
-        workers = (*chief, *cluster.get("worker", []))
+        chief = cluster.get("chief", ())
+        workers = (*chief, *cluster.get("worker", ()))
         return Cluster(workers, index + (len(chief) if kind == "worker" else 0))
-    except (ValueError, KeyError, TypeError) as error:
+    except ValueError as error:
         raise UserError(
             'TF_CONFIG must be {"cluster": {"worker": ["host:port", …]}, "task": {"type": "worker",'
-            f' "index": 0}}}}. Received: {text} ({type(error).__name__}: {error})'
+            f' "index": 0}}}}. Received: {text} ({reason_of(error)})'
         ) from error
 
 

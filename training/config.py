@@ -2,14 +2,13 @@
 
 import dataclasses
 import difflib
-import json
 import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from a2keras.documents import write_json
+from a2keras.documents import RECORD, read_json, write_json
 from a2keras.errors import UserError
 
 
@@ -20,6 +19,8 @@ class Recipe:
     Epochs, steps and positions count from 0; sizes are pixels. "auto" is replaced when the data is
     opened, so that the saved recipe is explicit.
     """
+
+    __pydantic_config__: ClassVar = RECORD
 
     name: str
     data: str = ""  # digits | folder:DIR | csv:FILE[,TEST] | tfds:NAME | prepared:DIR
@@ -154,12 +155,8 @@ class Recipe:
     @classmethod
     def load(cls, path: Path) -> "Recipe":
         """Reads a saved recipe; `UserError` where the file is not one."""
-        try:
-            return cls(**json.loads(path.read_text()))
-        except (OSError, ValueError, TypeError) as error:
-            raise UserError(
-                f"{path} is not a recipe of this version of a2keras: {error}"
-            ) from error
+        recipe: Recipe = read_json(path, cls, "a recipe of this version of a2keras")
+        return recipe
 
     def first_difference(self, other: "Recipe") -> str | None:
         """The first field, in the order above, whose value differs; None where all are equal."""

@@ -142,6 +142,8 @@ def _held_out(run: Run, preprocessing: Preprocessing, samples: int) -> list[Exam
         examples.append(Example(held_out.names[i], pixels, label))
         if len(examples) == samples:
             break
+    if not examples:
+        raise UserError("none of the held-out examples can be read")
     return examples
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import keras
 
 from a2keras.documents import write_json
-from a2keras.errors import UserError
+from a2keras.errors import UserError, reason_of
 from a2keras.models import keras_files, weights
+from a2keras.models.preprocessing.places import absolute
 from a2keras.training import network
 from a2keras.training.computation import Computation
 from a2keras.training.config import Recipe
@@ -20,7 +21,7 @@ def resolve_weights(recipe: Recipe) -> Recipe:
     """Names the file by its full path; of a run, its model."""
     if not recipe.weights:
         return recipe
-    path = Path(recipe.weights).expanduser().resolve()
+    path = Path(absolute(recipe.weights))
     path = path / "model.keras" if path.is_dir() else path
     return dataclasses.replace(recipe, weights=str(path))
 
@@ -43,7 +44,7 @@ def start_from_weights(computation: Computation, directory: Path) -> None:
     try:
         report = _load(model, Path(recipe.weights))
     except (OSError, ValueError, UserError) as error:
-        raise UserError(f"the recipe's weights cannot be loaded: {error}") from error
+        raise UserError(f"the recipe's weights cannot be loaded: {reason_of(error)}") from error
     values = model.get_weights()
     computation.write(values, computation.model.weights)
     of = {

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from a2keras import models
-from a2keras.errors import UserError
+from a2keras.errors import UserError, reason_of
 from a2keras.models.preprocessing.spec import Preprocessing, normalisation
 from a2keras.normalization import batch_normalizations
 from a2keras.training.config import Recipe
@@ -49,7 +49,9 @@ def build(recipe: Recipe, preprocessing: Preprocessing, precision: str = "float3
             **block_arguments(recipe),
         )
     except ValueError as error:
-        raise UserError(f"{recipe.model} cannot be built by this recipe: {error}") from error
+        raise UserError(
+            f"{recipe.model} cannot be built by this recipe: {reason_of(error)}"
+        ) from error
     finally:
         keras.config.set_dtype_policy(before)
     set_batch_normalization(model, recipe)

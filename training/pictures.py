@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from a2keras.training.plots import INK, MUTED, figure
+from a2keras.files import replacing
+from a2keras.training.plots import INK, MUTED, figure, save
 
 if TYPE_CHECKING:
     from a2keras.training.explain import Block
@@ -54,7 +55,7 @@ def draw_attention(frames: np.ndarray, blocks: list[Block], title: str, path: Pa
         color=MUTED,
         fontsize=8.5,
     )
-    drawing.savefig(path, dpi=110)
+    save(drawing, path, dpi=110)
 
 
 def _image_rows(frames: np.ndarray, blocks: list[Block]) -> list[tuple[str, list[Cell]]]:
@@ -155,9 +156,11 @@ def draw_input(pixels: np.ndarray, stem: Path) -> Path:
 
     if pixels.ndim == 3:
         path = stem.with_suffix(".png")
-        Image.fromarray(pixels).save(path)
+        with replacing(path) as partial:
+            Image.fromarray(pixels).save(partial)
         return path
     path = stem.with_suffix(".gif")
     first, *rest = [Image.fromarray(frame) for frame in pixels]
-    first.save(path, save_all=True, append_images=rest, duration=120, loop=0)
+    with replacing(path) as partial:
+        first.save(partial, save_all=True, append_images=rest, duration=120, loop=0)
     return path

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from a2keras.files import replacing
+
 INK, MUTED, BLUE, ORANGE = "#1f2933", "#7b8794", "#2f6fbb", "#d9730d"
 
 
@@ -16,6 +18,12 @@ def figure(*shape: int, size: tuple[float, float], **options: Any) -> tuple[Any,
     drawing = Figure(figsize=size, layout="constrained", facecolor="white")
     FigureCanvasAgg(drawing)
     return drawing, drawing.subplots(*shape, **options)
+
+
+def save(drawing: Any, path: Path, dpi: int = 130) -> None:
+    """Writes a figure, see `files.replacing`."""
+    with replacing(path) as partial:
+        drawing.savefig(partial, dpi=dpi)
 
 
 def draw_curves(history: list[dict], path: Path) -> None:
@@ -45,7 +53,7 @@ def draw_curves(history: list[dict], path: Path) -> None:
         axis.spines[["top", "right"]].set_visible(False)
     axes[1].set_ylim(None, 1.01)
     axes[2].set_ylim(0, None)
-    drawing.savefig(path, dpi=130)
+    save(drawing, path)
 
 
 def draw_confusion(matrix: np.ndarray, classes: tuple[str, ...], title: str, path: Path) -> None:
@@ -66,7 +74,7 @@ def draw_confusion(matrix: np.ndarray, classes: tuple[str, ...], title: str, pat
     axis.set_xlabel("predicted class")
     axis.set_ylabel("true class")
     axis.set_title(title, loc="left", color=INK, fontweight="bold")
-    drawing.savefig(path, dpi=130)
+    save(drawing, path)
 
 
 def draw_ablation(document: dict[str, Any], path: Path) -> None:
@@ -108,7 +116,7 @@ def draw_ablation(document: dict[str, Any], path: Path) -> None:
     axis.margins(x=0.1, y=0.1)
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
-    drawing.savefig(path, dpi=130)
+    save(drawing, path)
 
 
 def apart(values: list[float], gap: float = 0.008) -> list[float]:

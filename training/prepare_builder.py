@@ -34,6 +34,13 @@ LOCAL = {
 }
 
 
+class _Info(tfds.core.DatasetInfo):  # type: ignore[misc]
+    """The description of a set that nobody knows but we."""
+
+    def initialize_from_bucket(self) -> None:
+        """TFDS would make a folder, which stays, and look for the set among Google's."""
+
+
 class PreparedBuilder(FileReaderBuilder, skip_registration=True):  # type: ignore[call-arg]
     """Stores shards that Beam has written in `work` as a data set of TFDS in `output`.
 
@@ -82,7 +89,7 @@ class PreparedBuilder(FileReaderBuilder, skip_registration=True):  # type: ignor
 
     def _info(self) -> tfds.core.DatasetInfo:
         task, classes = self.manifest["task"], self.manifest["classes"]
-        return tfds.core.DatasetInfo(
+        return _Info(
             builder=self,
             description=f"Prepared from {self.manifest['source']} by a2keras.",
             features=features_of(task, classes),
@@ -105,19 +112,19 @@ class PreparedBuilder(FileReaderBuilder, skip_registration=True):  # type: ignor
         for split in SPLITS:
             mine = [(each, read_done(self.work, each)) for each in self.shards]
             mine = [(each, done) for each, done in mine if each.split == split]
-            skipped += [each for _, done in mine for each in done["skipped"]]
-            mine = [(each, done) for each, done in mine if done["examples"]]
+            skipped += [each for _, done in mine for each in done.skipped]
+            mine = [(each, done) for each, done in mine if done.examples]
             if not mine:
                 continue
             info = tfds.core.SplitInfo(
                 name=split,
-                shard_lengths=[len(done["examples"]) for _, done in mine],
-                num_bytes=sum(done["bytes"] for _, done in mine),
+                shard_lengths=[len(done.examples) for _, done in mine],
+                num_bytes=sum(done.bytes for _, done in mine),
                 filename_template=self._get_filename_template(split),
             )
             for (shard, done), path in zip(mine, info.filepaths, strict=True):
                 (self.work / shard.file_name).rename(directory / path.name)
-                entries += done["examples"]
+                entries += done.examples
             infos.append(info)
         self.info.set_splits(tfds.core.SplitDict(infos))
         write_examples(directory, entries)

@@ -1,7 +1,7 @@
 """One shard of a prepared data set: its examples, how they are read, and writing it whole."""
 
+import dataclasses
 import io
-import json
 import os
 import tempfile
 from abc import ABC, abstractmethod
@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from etils import epath
 
+from a2keras.documents import as_json, read_json
 from a2keras.models.preprocessing.errors import DecodeError, undecodable
-from a2keras.models.preprocessing.places import read_bytes
+from a2keras.models.preprocessing.places import is_remote, read_bytes
 from a2keras.models.preprocessing.video import Video, decode_video
 from a2keras.training.data.files import MediaFile
 from a2keras.training.data.manifest import Entry
@@ -111,6 +112,21 @@ def features_of(task: str, classes: tuple[str, ...]) -> Any:
     return tfds.features.FeaturesDict({**pixels, "label": label, "name": tfds.features.Text()})
 
 
+@dataclass(frozen=True)
+class Done:
+    """What is in a shard that is whole.
+
+    Attributes:
+        examples: in the order of the records.
+        skipped: what could not be read.
+        bytes: of the records.
+    """
+
+    examples: tuple[Entry, ...]
+    skipped: tuple[Skipped, ...]
+    bytes: int
+
+
 class ShardWriter:
     """Writes shards into a folder, each whole or not at all.
 
@@ -135,14 +151,16 @@ class ShardWriter:
         entries: list[Entry] = []
         skipped: list[Skipped] = []
         partial = folder / f"{shard.file_name}.{os.getpid()}"
-        with tempfile.TemporaryDirectory() as scratch:  # records are written to local files only
+        # Records are written to local files only; what a killed process leaves, goes with the work.
+        place = None if is_remote(self.directory) else self.directory
+        with tempfile.TemporaryDirectory(dir=place) as scratch:
             path = f"{scratch}/{shard.file_name}"
             size = self._write_records(shard, path, entries, skipped)
             epath.Path(path).copy(partial, overwrite=True)
         partial.replace(folder / shard.file_name)
-        done = {"examples": entries, "skipped": [vars(each) for each in skipped], "bytes": size}
+        done = Done(tuple(entries), tuple(skipped), size)
         partial_done = folder / f"{shard.done_name}.{os.getpid()}"
-        partial_done.write_text(json.dumps(done))
+        partial_done.write_text(as_json(dataclasses.asdict(done), indent=None))
         partial_done.replace(folder / shard.done_name)
 
     def _write_records(
@@ -189,9 +207,7 @@ def is_whole(directory: epath.Path, shard: Shard) -> bool:
     return (directory / shard.done_name).exists() and (directory / shard.file_name).exists()
 
 
-def read_done(directory: epath.Path, shard: Shard) -> dict[str, Any]:
-    """What is in a shard that is whole: `examples`, `skipped`, `bytes`."""
-    done = json.loads((directory / shard.done_name).read_text())
-    done["examples"] = [Entry(*entry) for entry in done["examples"]]
-    done["skipped"] = [Skipped(**each) for each in done["skipped"]]
+def read_done(directory: epath.Path, shard: Shard) -> Done:
+    """What is in a shard that is whole; `UserError` where that is damaged."""
+    done: Done = read_json(directory / shard.done_name, Done, "the list of a shard")
     return done

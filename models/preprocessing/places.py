@@ -23,7 +23,10 @@ def is_remote(path: Path_) -> bool:
 
 def absolute(place: str) -> str:
     """The place as it is written into a recipe: absolute, `~` resolved, a URI as it is."""
-    return place.rstrip("/") if is_remote(place) else str(Path(place).expanduser().resolve())
+    if is_remote(place):
+        return place.rstrip("/")
+    # Those of pathlib raise where links go in circles, and for the home of somebody unknown.
+    return os.path.realpath(os.path.expanduser(place))  # noqa: PTH111
 
 
 def as_path(place: Path_) -> Any:

@@ -45,6 +45,8 @@ def test_a_document_becomes_its_record(tmp_path):
         (b'{"name": "a", "at": [], "x": 1}', "x: unexpected keyword argument. Received: 1"),
         (b'{"name": "a", "at": [NaN]}', "it is no valid JSON (expected value"),
         (b'{"name": "a", "at": [1e999]}', "it is no valid JSON (a number is too large)"),
+        (b'{"name": "a", "at": [], "at": [1]}', "it is no valid JSON (it has the key 'at' twice)"),
+        (b'{"name": "\xe9", "at": []}', "it is no valid JSON (invalid unicode code point"),
         (b'{"name": "\\ud800", "at": []}', "it is no valid JSON (unexpected end of hex escape"),
         (b'{"name": "a", "at": [], "count": -2}', "`count` must be at least 0. Received: count=-2"),
         (b'{"at":' + b"[" * 10**6, "it is no valid JSON (recursion limit exceeded"),

@@ -93,7 +93,9 @@ def test_damage_is_seen_by_the_hashes(image_export, copy_of):
     index.unlink()
     assert message_of(directory) == f"{directory / 'saved_model'} is damaged: {index} is missing"
     (directory / "manifest.json").write_text("{}")
-    assert message_of(directory) == f"{directory / 'manifest.json'} is not a manifest of a2keras"
+    assert message_of(directory).startswith(
+        f"{directory / 'manifest.json'} is not a manifest of a2keras: versions: field required"
+    )
 
 
 def test_code_in_a_model_is_not_run(image_run, copy_of):
@@ -137,7 +139,7 @@ def test_a_preprocessing_that_does_not_fit(image_run, image_export, copy_of, nam
         f"{path} takes pixels of shape {shape}, but preprocessing.json makes (5, 17, 17, 3)"
     )
     (directory / "preprocessing.json").write_text(json.dumps({"labels": "left"}))
-    assert "an object with a list of labels is expected" in message_of(path)
+    assert "is not a description of a model's input: " in message_of(path)
 
 
 def test_a_model_of_two_inputs(image_run, copy_of):
