@@ -24,6 +24,7 @@ class Entry(NamedTuple):
     label: str
     frames: int  # 1: an image
     name: str
+    content: str = ""  # of its file, see `FileListing.contents`; "" where only the name tells
 
 
 @dataclass(frozen=True)
@@ -84,4 +85,4 @@ def write_examples(directory: epath.Path, entries: list[Entry]) -> None:
 def read_examples(directory: epath.Path) -> list[Entry]:
     rows = csv.reader(io.StringIO((directory / EXAMPLES).read_text()))
     next(rows)
-    return [Entry(row[0], row[1], row[2], int(row[3]), row[4]) for row in rows]
+    return [Entry(row[0], row[1], row[2], int(row[3]), *row[4:6]) for row in rows]

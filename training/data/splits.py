@@ -1,4 +1,4 @@
-"""Which examples are held out: a fraction of every class, or whole groups."""
+"""Which examples are held out: a fraction of every class, or whole groups; equals stay together."""
 
 import re
 
@@ -7,8 +7,17 @@ import numpy as np
 from a2keras.errors import UserError
 
 
-def stratified(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+def stratified(
+    labels: np.ndarray, fraction: float, seed: int, units: np.ndarray | None = None
+) -> np.ndarray:
     """Marks `fraction` of every class to be held out: at least one example, and never all of them.
+
+    Args:
+        labels: int (N,).
+        fraction: of every class.
+        seed: of the draw.
+        units: int (N,): examples with equal numbers stay together. Those that two classes share are
+            not held out: they would be scored with a wrong label. Default: each is its own.
 
     Returns:
         bool (N,).
@@ -16,12 +25,38 @@ def stratified(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
     held_out = np.zeros(len(labels), bool)
     if fraction == 0:
         return held_out
+    units = np.arange(len(labels)) if units is None else units
+    _, unit, sizes = np.unique(units, return_inverse=True, return_counts=True)
+    pairs = np.unique(np.stack([unit, labels]), axis=1)[0]
+    shared = np.bincount(pairs, minlength=len(sizes)) > 1
+    first = np.zeros(len(labels), bool)
+    first[np.unique(unit, return_index=True)[1]] = True
     random = np.random.default_rng(seed)
     for label in np.unique(labels):
-        members = random.permutation(np.flatnonzero(labels == label))
+        members = np.flatnonzero(labels == label)
         count = min(max(round(fraction * len(members)), 1), len(members) - 1)
-        held_out[members[:count]] = True
-    return held_out
+        drawn = random.permutation(members[first[members] & ~shared[unit[members]]])[:-1]
+        before = np.cumsum(sizes[unit[drawn]]) - sizes[unit[drawn]]
+        held_out[drawn[before < count]] = True
+    return spreading(held_out, unit)
+
+
+def spreading(chosen: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """Marks what shares a unit with what is marked, too: bool (N,)."""
+    return np.isin(units, units[chosen])
+
+
+def merged(groups: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """The groups as one where they share a unit, by the name of the first of them."""
+    names, group = np.unique(groups, return_inverse=True)
+    while True:
+        least = np.full(units.max(initial=-1) + 1, len(names))
+        np.minimum.at(least, units, group)
+        joined = np.arange(len(names))
+        np.minimum.at(joined, group, least[units])
+        if (joined[group] == group).all():
+            return names[group]
+        group = joined[group]
 
 
 def groups_of(names: list[str], pattern: str) -> np.ndarray:

@@ -14,8 +14,8 @@ import tensorflow as tf
 from a2keras.console import progress, say
 from a2keras.errors import UserError
 from a2keras.training.config import Recipe
-from a2keras.training.data.listing import SPLIT_NAMES
 from a2keras.training.data.records import RecordListing
+from a2keras.training.data.split_names import SPLIT_NAMES
 
 AT_ONCE = 256  # records whose labels are read together
 
@@ -77,7 +77,7 @@ def list_source(place: str, recipe: Recipe) -> RecordListing:
         labels=read_labels(records, layout),
         splits=np.repeat(list(layout.splits.values()), list(layout.counts.values())),
         split_rule=layout.split_rule,
-        fingerprint=layout.fingerprint,
+        source_hash=layout.fingerprint,
         records=records,
         places=np.arange(len(records)),
         features=features,
