@@ -10,7 +10,7 @@ from etils import epath
 
 from a2keras.console import say
 from a2keras.errors import UserError, counted
-from a2keras.models.preprocessing.places import absolute, as_path
+from a2keras.models.preprocessing.places import absolute, as_path, check_text
 from a2keras.training.config import Recipe
 from a2keras.training.data import KINDS, absolute_source, list_source
 from a2keras.training.data.files import FileListing, reached
@@ -58,6 +58,7 @@ def prepare(
         raise UserError("preparing data needs Apache Beam: pip install 'a2keras[prepare]'")
     from a2keras.training.prepare_builder import PreparedBuilder, pipeline_options, quiet_libraries
 
+    check_text("--output", output)
     quiet_libraries()
     options = pipeline_options(beam_options)
     shards, manifest = plan(source, task, root, fold)

@@ -11,7 +11,7 @@ from pathlib import Path
 from a2keras.documents import write_json
 from a2keras.errors import UserError
 from a2keras.files import write_text
-from a2keras.models.preprocessing.places import is_remote
+from a2keras.models.preprocessing.places import check_text, is_remote
 from a2keras.training.config import Recipe
 from a2keras.training.data.source import Skipped
 
@@ -36,6 +36,7 @@ def local(output: str | Path) -> Path:
             f"--output must be a directory of this machine or mounted on it. "
             f"Received: --output={output}"
         )
+    check_text("--output", str(output))
     return Path(output)
 
 

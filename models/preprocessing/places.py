@@ -26,6 +26,16 @@ def absolute(place: str) -> str:
     return place.rstrip("/") if is_remote(place) else str(Path(place).expanduser().resolve())
 
 
+def check_text(what: str, path: str) -> None:
+    """`UserError` where a path is not UTF-8: no file of a run could keep it."""
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"{what} must be a path in UTF-8, which a run can keep. Received: {path}"
+        ) from error
+
+
 def as_path(place: Path_) -> Any:
     """The `etils.epath` of a place, which can be listed and read.
 

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from a2keras.errors import UserError
-from a2keras.models.preprocessing.places import absolute
+from a2keras.models.preprocessing.places import absolute, check_text
 from a2keras.training.config import Recipe
 from a2keras.training.data.files import reached
-from a2keras.training.data.list_places import check_text, split_places
+from a2keras.training.data.list_places import split_places
 from a2keras.training.data.listing import Listing, check_trainable, list_held_out, open_listing
 from a2keras.training.data.source import Skipped, Source
 

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from a2keras.errors import UserError
 from a2keras.models.preprocessing.places import is_remote
 
 
@@ -29,13 +28,3 @@ def _is_there(path: str) -> bool:
         return Path(path).expanduser().exists()
     except (OSError, ValueError, RuntimeError):  # a name that is too long; no such user's home
         return False
-
-
-def check_text(what: str, path: str) -> None:
-    """`UserError` where a path is not UTF-8: no file of a run could keep it."""
-    try:
-        path.encode()
-    except UnicodeEncodeError as error:
-        raise UserError(
-            f"{what} must be a path in UTF-8, which a run can keep. Received: {path}"
-        ) from error
