@@ -2,10 +2,11 @@
 
 import functools
 import hashlib
+import itertools
 import os
 import stat
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +14,17 @@ from pathlib import Path
 import numpy as np
 
 from a2keras.console import progress
+from a2keras.errors import UserError, printable
 from a2keras.files import replacing
 from a2keras.models.preprocessing.places import is_remote, size_of
+from a2keras.training.data.scanning import LACKING
 
 # A file has not changed while its device, inode, size and times of change are the same. The last of
 # them no program can set.
 Key = tuple[int, int, int, int, int]
 # File systems count time in steps: a file that has just been written may change within one.
 SETTLED = 2 * 10**9  # nanoseconds
+AT_ONCE = 32  # files that a thread reads one after the other: asking it costs more than a small one
 # Where more had to be read, the hashes are kept for the next command.
 WORTH_KEEPING = 256 * 1024**2  # bytes
 NO_HASH = ("missing", "empty", "size:")  # of files without a content that could be compared
@@ -75,7 +79,9 @@ def hashes(paths: Iterable[str]) -> dict[str, str]:
     unknown = [key for key in keys if key not in _known]
     now = time.time_ns()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        read = pool.map(_sha256, [keys[key][0] for key in unknown])
+        first = [keys[key][0] for key in unknown]
+        portions = [first[i : i + AT_ONCE] for i in range(0, len(first), AT_ONCE)]
+        read = itertools.chain.from_iterable(pool.map(_read, portions))
         fresh = dict(zip(unknown, progress(read, "hashing", total=len(unknown)), strict=True))
     settled = {k: v for k, v in fresh.items() if v != "missing" and max(k[3:]) < now - SETTLED}
     _known.update(settled)
@@ -97,11 +103,17 @@ def _key(path: str) -> Key | None:
     return status.st_dev, status.st_ino, status.st_size, *times
 
 
+def _read(paths: Sequence[str]) -> list[str]:
+    return list(map(_sha256, paths))
+
+
 def _sha256(path: str) -> str:
     try:
         with Path(path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
+    except OSError as error:
+        if error.errno in LACKING:
+            raise UserError(f"{printable(path)} cannot be read: {error.strerror}") from error
         return "missing"
 
 

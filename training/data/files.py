@@ -22,6 +22,7 @@ from a2keras.models.preprocessing.video import decode_video
 from a2keras.training.config import Recipe
 from a2keras.training.data.contents import NO_HASH, FileList
 from a2keras.training.data.listing import Listing
+from a2keras.training.data.scanning import suffix_of
 from a2keras.training.data.source import Examples, Skipped
 
 GIB = 1024**3
@@ -219,7 +220,7 @@ def task_of(paths: Sequence[str], place: str, wanted: str) -> str:
         UserError: both, and `wanted` is "auto"; or none of the kind that is wanted.
     """
     found = {
-        task: [path for path in paths if PurePath(path).suffix.lower() in suffixes]
+        task: [path for path in paths if suffix_of(path) in suffixes]
         for task, suffixes in SUFFIXES.items()
     }
     if wanted != "auto":

@@ -1,5 +1,6 @@
 """What lies below a folder: its media files, and what is passed over, counted."""
 
+import errno
 import functools
 import os
 from bisect import bisect_left
@@ -18,6 +19,8 @@ LITTER = frozenset(
     {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin"}
     | {"lost+found", "system volume information", "icon\r"}
 )
+# Of the machine, not of a file: what cannot be read for want of these must not be left out.
+LACKING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
 @dataclass
@@ -71,7 +74,9 @@ class Tree:
 
 
 def suffix_of(name: str) -> str:
-    return PurePath(name).suffix.lower()
+    """As `PurePath(name).suffix`, in lower case, of millions of names."""
+    stem, _, suffix = name.rpartition("/")[2].rpartition(".")
+    return f".{suffix.lower()}" if stem and suffix else ""
 
 
 def joined(folder: str, name: str) -> str:
@@ -89,7 +94,7 @@ def scan(directory: Any) -> Tree:
     over, so that a circle of links has an end.
 
     Raises:
-        OSError: the folder itself cannot be listed.
+        OSError: the folder itself cannot be listed, or the machine has no more files or memory.
     """
     if not is_remote(str(directory)):
         return _Walk(os.fspath(directory)).all()
@@ -141,7 +146,7 @@ class _Walk:
                 with os.scandir(path) as entries:
                     waiting += self._add(folder, sorted(entries, key=lambda entry: entry.name))
             except OSError as error:
-                if not folder:
+                if not folder or error.errno in LACKING:
                     raise
                 self.tree.notes.append(f"the folder {folder} cannot be listed: {error.strerror}")
 
