@@ -128,9 +128,7 @@ def test_folders_that_leave_open_what_they_are_are_refused(write, tmp_path):
         f"{a}/i has no class folders with images or videos in them, but 2 files beside them, such "
         "as 1.jpg"
     )
-    assert refused("j", *pairs("test")) == (
-        f"{a}/j has nothing to train on: all of it is for test"
-    )
+    assert refused("j", *pairs("test")) == (f"{a}/j has nothing to train on: all of it is for test")
 
 
 def test_classes_may_be_called_as_splits_are(write, tmp_path):

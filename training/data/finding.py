@@ -1,6 +1,7 @@
 """Where the files of a list lie: at their paths, or under what these may mean."""
 
 import functools
+import posixpath
 import unicodedata
 from collections import defaultdict
 from pathlib import Path, PurePath
@@ -30,7 +31,7 @@ class Finder:
         """
         if is_remote(path) or is_remote(self.root):
             return path
-        forms = (path, path.replace("\\", "/"))
+        forms = (path, with_slashes(path))
         composed = (unicodedata.normalize(form, forms[1]) for form in ("NFC", "NFD"))
         return next((each for each in (*forms, *composed) if self._is_file(each)), None)
 
@@ -53,7 +54,7 @@ class Finder:
         """
         if path.startswith("/"):
             return None
-        key = _key(path.replace("\\", "/"))
+        key = _key(with_slashes(path))
         keys = [("", key)] if suffix_of(path) in MEDIA else [("", key), ("stem", key)]
         if anywhere and "/" not in key:
             keys += [(f"name {kind}", each) for kind, each in keys]
@@ -83,6 +84,11 @@ class Finder:
             index["name ", name].append(file)
             index["name stem", _stem(name)].append(file)
         return index
+
+
+def with_slashes(path: str) -> str:
+    """A path of Windows's as it is written here."""
+    return posixpath.normpath(path.replace("\\", "/"))
 
 
 def _plain(path: str) -> str:

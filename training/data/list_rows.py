@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from a2keras.errors import UserError, printable
 from a2keras.models.preprocessing.places import as_path, is_remote
+from a2keras.training.data.finding import with_slashes
 from a2keras.training.data.listing import class_name
 from a2keras.training.data.split_names import SPLIT_NAMES, split_of
 from a2keras.training.data.tables import Line, Table, read_lines, read_table
@@ -111,7 +112,7 @@ def inside(path: str, folder: str, place: str) -> str:
             )
         return path
     plain = posixpath.normpath(path)
-    for each in (plain, posixpath.normpath(path.replace("\\", "/"))):
+    for each in (plain, with_slashes(path)):
         if each == ".." or each.startswith("../"):
             raise UserError(
                 f"{place}: {path} leaves {folder}, where the list's paths start: tell another "
