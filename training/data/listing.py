@@ -68,10 +68,13 @@ class Listing(ABC):
         """What tells each example from all others, in any source: what is in its file, and `@` and
         the part of it that is meant. () where only its name in this source does."""
 
+    def originals(self) -> np.ndarray:
+        """int64 (N,): of every example the first one of the same content."""
+        return _first(self.contents() or self.names)
+
     def units(self) -> np.ndarray:
-        """int64 (N,): examples with equal numbers have equal contents, or are of one file."""
-        files = [content.partition("@")[0] for content in self.contents() or self.names]
-        return np.unique(np.array(files, object), return_inverse=True)[1]
+        """As `originals`, but for parts of one file, too, which are to stay together."""
+        return _first([each.partition("@")[0] for each in self.contents()] or self.names)
 
     @abstractmethod
     def select(self, members: np.ndarray) -> Self:
@@ -107,6 +110,17 @@ class Listing(ABC):
         raise UserError(f"{self.class_place(label)} has nothing to train on")
 
 
+def _first(keys: Sequence[str]) -> np.ndarray:
+    seen: dict[str, int] = {}
+    return np.array([seen.setdefault(key, i) for i, key in enumerate(keys)], "int64")
+
+
+def labelled_twice(listing: Listing) -> np.ndarray:
+    """Whether the same content is in another class, too: bool (N,)."""
+    original = listing.originals()
+    return spreading(listing.labels != listing.labels[original], original)
+
+
 def check_trainable(listing: Listing) -> None:
     """Refuses what nothing can be trained on, before any of it is read.
 
@@ -136,7 +150,7 @@ def assign_splits(listing: Listing, recipe: Recipe) -> tuple[np.ndarray, str]:
     """
     splits = listing.splits.astype("U10")  # as long as "validation"
     rules = [listing.split_rule] if listing.split_rule else []
-    units = listing.units()
+    units, twice = listing.units(), labelled_twice(listing)
     open_splits = splits == ""
     for name in SPLITS[1:]:  # what equals a held-out example is held out, too
         splits[open_splits & np.isin(units, units[splits == name])] = name
@@ -150,7 +164,8 @@ def assign_splits(listing: Listing, recipe: Recipe) -> tuple[np.ndarray, str]:
             continue
         pool = np.flatnonzero(splits == "train")
         if groups is None:
-            chosen = stratified(listing.labels[pool], fraction, recipe.seed, units[pool])
+            labels = listing.labels[pool]
+            chosen = stratified(labels, fraction, recipe.seed, units[pool], twice[pool])
             rules.append(f"{name}: {fraction:g} of every class (seed {recipe.seed})")
         elif name == "test" and recipe.test_groups:
             chosen = named_groups(groups[pool], recipe.test_groups)
@@ -191,28 +206,21 @@ def open_listing(listing: Listing, recipe: Recipe) -> Source:
 
 def equal_files(listing: Listing, splits: np.ndarray) -> list[str]:
     """What a user should know about examples of equal content, in sentences."""
-    _, first, unit, counts = np.unique(
-        listing.units(), return_index=True, return_inverse=True, return_counts=True
-    )
-    if len(counts) == len(unit):
-        return []
-    original = first[unit]  # of every example the first one that equals it
+    original = listing.originals()
     sentences = []
-    for differs, words in (
-        (listing.labels != listing.labels[original], "of another class"),
-        (splits != splits[original], "of another split"),
+    for found, words in (
+        (listing.labels != listing.labels[original], "WARNING: of equal content in another class"),
+        (splits != splits[original], "WARNING: of equal content in another split"),
+        (
+            original != np.arange(len(original)),
+            "of equal content, kept on one side where splits are drawn",
+        ),
     ):
-        if (found := np.flatnonzero(differs)).size:
-            equal = counted(len(found), "example")
-            a, b = listing.names[found[0]], listing.names[original[found[0]]]
+        if (where := np.flatnonzero(found)).size:
+            names = listing.names[original[where[0]]], listing.names[where[0]]
             sentences.append(
-                f"WARNING: {equal} have the content of one {words}, such as {a} and {b}"
+                f"{words}: {counted(len(where), 'example')}, such as {' and '.join(names)}"
             )
-    copies = len(unit) - len(counts)
-    sentences.append(
-        f"{counted(copies, 'example')} repeat the content of others: where splits are drawn, what "
-        "is equal stays on one side"
-    )
     return sentences
 
 

@@ -1,6 +1,7 @@
 """Which examples are held out: a fraction of every class, or whole groups; equals stay together."""
 
 import re
+from collections import Counter, defaultdict
 
 import numpy as np
 
@@ -8,7 +9,11 @@ from a2keras.errors import UserError
 
 
 def stratified(
-    labels: np.ndarray, fraction: float, seed: int, units: np.ndarray | None = None
+    labels: np.ndarray,
+    fraction: float,
+    seed: int,
+    units: np.ndarray | None = None,
+    barred: np.ndarray | None = None,
 ) -> np.ndarray:
     """Marks `fraction` of every class to be held out: at least one example, and never all of them.
 
@@ -16,8 +21,9 @@ def stratified(
         labels: int (N,).
         fraction: of every class.
         seed: of the draw.
-        units: int (N,): examples with equal numbers stay together. Those that two classes share are
-            not held out: they would be scored with a wrong label. Default: each is its own.
+        units: int (N,): examples with equal numbers stay together, whatever their classes. Default:
+            each is its own.
+        barred: bool (N,), what is not to be held out.
 
     Returns:
         bool (N,).
@@ -26,19 +32,31 @@ def stratified(
     if fraction == 0:
         return held_out
     units = np.arange(len(labels)) if units is None else units
-    _, unit, sizes = np.unique(units, return_inverse=True, return_counts=True)
-    pairs = np.unique(np.stack([unit, labels]), axis=1)[0]
-    shared = np.bincount(pairs, minlength=len(sizes)) > 1
-    first = np.zeros(len(labels), bool)
-    first[np.unique(unit, return_index=True)[1]] = True
+    _, inverse, sizes = np.unique(units, return_inverse=True, return_counts=True)
+    several = sizes[inverse] > 1
+    classes: dict[int, Counter[int]] = defaultdict(Counter)  # of a unit of several examples
+    for unit, label in zip(units[several].tolist(), labels[several].tolist(), strict=True):
+        classes[unit][label] += 1
+    left = Counter(labels[~several].tolist())  # units of every class
+    left.update(label for counts in classes.values() for label in counts)
+    kept = set() if barred is None else set(units[barred].tolist())
+    taken: set[int] = set()
     random = np.random.default_rng(seed)
-    for label in np.unique(labels):
+    for label in np.unique(labels).tolist():
         members = np.flatnonzero(labels == label)
+        first = np.sort(np.unique(units[members], return_index=True)[1])
         count = min(max(round(fraction * len(members)), 1), len(members) - 1)
-        drawn = random.permutation(members[first[members] & ~shared[unit[members]]])[:-1]
-        before = np.cumsum(sizes[unit[drawn]]) - sizes[unit[drawn]]
-        held_out[drawn[before < count]] = True
-    return spreading(held_out, unit)
+        count -= sum(classes[unit][label] for unit in taken & classes.keys())
+        for unit in units[random.permutation(members[first])].tolist():
+            if count <= 0:
+                break
+            of_unit = classes[unit] if unit in classes else {label: 1}
+            if unit in taken or unit in kept or any(left[each] < 2 for each in of_unit):
+                continue
+            taken.add(unit)
+            left.subtract(list(of_unit))
+            count -= of_unit[label]
+    return np.isin(units, list(taken))
 
 
 def spreading(chosen: np.ndarray, units: np.ndarray) -> np.ndarray:

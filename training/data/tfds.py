@@ -29,7 +29,7 @@ class Layout:
         pixels: feature of the image or the frames.
         label: feature of the class.
         splits: of TFDS's splits that are used, what they are to us: "train", "validation", "test",
-            or "" where there is only one, which is then split by the recipe.
+            or "" where there is only the one to train on, which the recipe splits.
         counts: number of examples of these splits.
         fingerprint: hash of the set's name and version and of the splits with their counts.
     """
@@ -160,7 +160,7 @@ def layout_of(builder: Any, wanted: str) -> Layout:
         wanted: the task, or "auto".
 
     Raises:
-        UserError: no images or videos with one label, another task, or nothing to train on.
+        UserError: no images or videos with one label, another task, or no split that is known.
     """
     task, pixels, label = _content(builder, wanted)
     infos = {name: info for name, info in builder.info.splits.items() if info.num_examples}
@@ -169,10 +169,10 @@ def layout_of(builder: Any, wanted: str) -> Layout:
     for name in list(splits):
         if next(read_examples(builder, f"{name}[:1]", pixels, label))[1] < 0:
             del splits[name]
-    if "train" not in splits.values():
+    if not splits:
         names = ", ".join(infos) or "none"
         raise UserError(f"{builder.info.full_name} has no split to train on: it has {names}")
-    if len(splits) == 1:
+    if list(splits.values()) == ["train"]:
         splits = dict.fromkeys(splits, "")
     counts = {name: infos[name].num_examples for name in splits}
     described = [builder.info.full_name, *(f"{name}\t{count}" for name, count in counts.items())]
