@@ -12,7 +12,7 @@ from a2keras.errors import printable
 from a2keras.files import replacing
 
 # What would make matplotlib read a name, such as `$5`, as mathematics.
-_LITERAL = {
+_LITERAL: Any = {
     "text.parse_math": False,
     "text.usetex": False,
     "axes.formatter.use_mathtext": False,

@@ -152,7 +152,9 @@ class _Walk:
 
     def _add(self, folder: str, entries: list[os.DirEntry]) -> list[str]:
         """Takes what is in a folder; returns the folders in it that are no links."""
-        files, folders, real = [], [], []
+        files: list[str] = []
+        folders: list[str] = []
+        real: list[str] = []
         for entry in entries:
             if not visible(entry.name):
                 continue

@@ -41,19 +41,21 @@ def stratified(
     left.update(label for counts in classes.values() for label in counts)
     kept = set() if barred is None else set(units[barred].tolist())
     taken: set[int] = set()
+    wide: list[int] = []  # of these the units of several classes
     random = np.random.default_rng(seed)
     for label in np.unique(labels).tolist():
         members = np.flatnonzero(labels == label)
         first = np.sort(np.unique(units[members], return_index=True)[1])
         count = min(max(round(fraction * len(members)), 1), len(members) - 1)
-        count -= sum(classes[unit][label] for unit in taken & classes.keys())
+        count -= sum(classes[unit][label] for unit in wide)
         for unit in units[random.permutation(members[first])].tolist():
             if count <= 0:
                 break
-            of_unit = classes[unit] if unit in classes else {label: 1}
+            of_unit = classes.get(unit) or {label: 1}
             if unit in taken or unit in kept or any(left[each] < 2 for each in of_unit):
                 continue
             taken.add(unit)
+            wide += [unit] if len(of_unit) > 1 else []
             left.subtract(list(of_unit))
             count -= of_unit[label]
     return np.isin(units, list(taken))

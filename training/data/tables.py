@@ -128,7 +128,7 @@ def read_lines(path: str) -> list[str]:
 
 def _without_comments(lines: list[str]) -> list[str]:
     """The lines, those that begin with # empty, unless it begins a file's name or a header."""
-    kept = []
+    kept: list[str] = []
     for line in lines:
         after = line.strip().removeprefix("#").strip()
         if after != line.strip() and not SPACED.match(re.split(r"[,;\t| ]", after)[0]):
