@@ -125,7 +125,9 @@ def test_files_are_found_by_name_where_no_path_is_there(listed):
     assert rows(listing) == [("u.jpg", "x"), ("a.jpg", "y")]
     with pytest.raises(UserError) as error:
         listed("id,label\nw,x\na,y\n", "k/w.jpg", "l/w.jpg", "a.jpg")
-    assert str(error.value).endswith("line 2: w may be k/w.jpg and l/w.jpg: tell more of its path")
+    assert str(error.value).endswith(
+        "line 2: w may be k/w.jpg and l/w.jpg: tell with root where they lie"
+    )
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])

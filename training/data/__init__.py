@@ -125,12 +125,13 @@ def open_held_out(
     if split is None:
         hint = "all of them are for training" if data else "give --data"
         raise UserError(f"{other.data} has no test or validation examples: {hint}")
-    for name in source.classes:
-        if name not in classes:
+    examples = source.splits[split]
+    for label in np.unique(examples.labels):
+        if (name := source.classes[label]) not in classes:
             raise UserError(
                 f"{other.data} has a class {name}, which the run does not know: its classes are "
                 f"{', '.join(classes)}"
             )
-    examples = source.splits[split]
-    examples.labels = np.array([classes.index(name) for name in source.classes])[examples.labels]
+    number = {name: label for label, name in enumerate(classes)}
+    examples.labels = np.array([number.get(name, -1) for name in source.classes])[examples.labels]
     return split, dataclasses.replace(source, classes=classes, splits={split: examples})

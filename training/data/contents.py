@@ -119,7 +119,7 @@ def _sha256(path: str) -> str:
 
 def _kept_in(found: dict[str, str], keys: dict[Key, list[str]]) -> Path:
     """In the user's cache, by the folder that all these files lie in."""
-    folder = os.path.commonpath([same[0] for same in keys.values()])
+    folder = os.path.commonpath([Path(same[0]).absolute() for same in keys.values()])
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "a2keras"
     return cache / f"contents_{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}.npz"
 

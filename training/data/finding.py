@@ -64,7 +64,7 @@ class Finder:
             found = exact or found
             if len(found) > 1:
                 names = " and ".join(map(printable, found[:2]))
-                raise UserError(f"{place}: {path} may be {names}: tell more of its path")
+                raise UserError(f"{place}: {path} may be {names}: tell with root where they lie")
             if found:
                 return found[0]
         return None

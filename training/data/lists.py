@@ -94,21 +94,24 @@ def _located(lists: Sequence[ListFile], root: str | None) -> tuple[list[Example]
     The folders of a list are looked through only where a path is not there as it stands, and for
     files of which the list gives nothing but the name only where none of its paths is there.
     """
+    folders = [each.path.rpartition("/")[0] if root is None else root for each in lists]
+    finders = {folder: Finder(folder) for folder in folders}
+    direct = [
+        [finders[folder].at(row.path) for row in each.rows]
+        for each, folder in zip(lists, folders, strict=True)
+    ]
+    nothing = not any(any(found) for found in direct)
     examples, by_name = [], []
-    for each, part in zip(lists, PARTS[len(lists)], strict=True):
-        folder = each.path.rpartition("/")[0] if root is None else root
-        finder = Finder(folder)
-        direct = [finder.at(row.path) for row in each.rows]
-        nothing = not any(direct)
-        for row, path in zip(each.rows, direct, strict=True):
+    parts = PARTS[len(lists)]
+    for each, part, folder, paths in zip(lists, parts, folders, direct, strict=True):
+        for row, path in zip(each.rows, paths, strict=True):
             if path is None:
                 anywhere = nothing or suffix_of(row.path) not in MEDIA
-                path = finder.by_index(row.path, anywhere, row.place)
+                path = finders[folder].by_index(row.path, anywhere, row.place)
                 if path and path.rpartition("/")[0] != row.path.rpartition("/")[0]:
                     by_name.append((row.path, path))
             relative = path or row.path
-            whole = relative if is_remote(relative) else str(PurePath(folder or "/", relative))
-            file = MediaFile(whole, row.start, row.end)
+            file = MediaFile(_whole(folder, relative), row.start, row.end)
             examples.append(Example(row, row.split or part, relative, file, path is not None))
     notes = []
     if by_name:
@@ -116,6 +119,12 @@ def _located(lists: Sequence[ListFile], root: str | None) -> tuple[list[Example]
         such = f"such as {printable(by_name[0][1])} for {printable(by_name[0][0])}"
         notes.append(f"found below the folder of the list, by name alone: {found}, {such}")
     return examples, notes
+
+
+def _whole(folder: str, path: str) -> str:
+    if is_remote(path):
+        return path
+    return f"{folder}/{path}" if is_remote(folder) else str(PurePath(folder or "/", path))
 
 
 def _check_apart(examples: Sequence[Example], place: str) -> list[str]:
