@@ -130,11 +130,11 @@ def file_shards(listing: FileListing) -> list[Shard]:
                     str(listing.splits[i]),
                     listing.classes[listing.labels[i]],
                     listing.files[i],
-                    contents[i],
                 )
                 for i in mine[first : first + per_shard]
             )
-            shards.append(FileShard(split, number, len(files), files))
+            hashes = tuple(contents[i] for i in mine[first : first + per_shard])
+            shards.append(FileShard(split, number, len(files), files, hashes))
     return shards
 
 

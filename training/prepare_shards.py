@@ -72,12 +72,14 @@ class Shard(ABC):
 
 @dataclass(frozen=True)
 class FileShard(Shard):
-    """Examples that are files: (name, split, label, file, content)."""
+    """Examples that are files: (name, split, label, file), and of each the content if known."""
 
-    files: tuple[tuple[str, str, str, MediaFile, str], ...]
+    files: tuple[tuple[str, str, str, MediaFile], ...]
+    hashes: tuple[str, ...] = ()
 
     def contents(self, task: str, how: Format) -> Iterator[Content | Skipped]:
-        for name, split, label, file, content in self.files:
+        hashes = self.hashes or ("",) * len(self.files)
+        for (name, split, label, file), content in zip(self.files, hashes, strict=True):
             try:
                 if task == "image":
                     image = _bytes(file.path)

@@ -1,5 +1,6 @@
 """Files are what is in them: equal ones stay together, changed ones are noticed, names are free."""
 
+import json
 import os
 import resource
 import shutil
@@ -171,6 +172,63 @@ def test_a_change_is_noticed_and_a_copy_is_none(tmp_path, images):
 
     path.write_bytes(content)
     assert list_folder(images).fingerprint == before
+
+
+def test_a_run_goes_on_and_is_scored_only_with_its_own_files(
+    tmp_path, images, tiny_network, run_command
+):
+    run = tmp_path / "run"
+    settings = ["size=16", "batch_size=4", "epochs=1"]
+    train = ["train", "--recipe=folder", f"--data=folder:{images}", f"--output={run}"]
+    train += [f"--set={each}" for each in settings]
+    run_command(*train)
+    scores = json.loads(run_command("evaluate", run, "--format=json"))
+    (run / "results.json").unlink()  # as if it had been stopped
+    for path in images.rglob("*.png"):
+        os.utime(path)
+    run_command(*train)
+    assert json.loads(run_command("evaluate", run, "--format=json")) == scores
+    path = images / "red/07.png"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    changed = f"the files of folder:{images} have changed since {run} began"
+    for command in (["evaluate", run], ["explain", run, f"--output={tmp_path}/maps"]):
+        with pytest.raises(UserError) as error:
+            run_command(*command)
+        assert str(error.value) == changed
+    (run / "results.json").unlink()
+    with pytest.raises(UserError) as error:
+        run_command(*train)
+    assert str(error.value) == changed
+
+
+def test_data_to_be_scored_may_be_of_one_class_or_of_the_test_alone(
+    tmp_path, write_images, tiny_network, run_command
+):
+    for hue, name in enumerate(("cat", "dog")):
+        write_images(tmp_path / "data" / name, 8, hue)
+        write_images(tmp_path / "scored/Testing" / name, 8, hue + 3)
+    write_images(tmp_path / "one/dog", 3, 8)
+    (tmp_path / "one/bird").mkdir()
+    (tmp_path / "list.csv").write_text("file,label\none/dog/00.png,dog\none/dog/02.png,dog\n")
+    run = tmp_path / "run"
+    settings = ["--set=size=16", "--set=batch_size=4", "--set=epochs=1"]
+    data = f"--data=folder:{tmp_path}/data"
+    run_command("train", "--recipe=folder", data, f"--output={run}", *settings)
+    for source, count, per_class in (
+        (f"folder:{tmp_path}/one", 3, {"dog"}),
+        (f"folder:{tmp_path}/scored", 16, {"cat", "dog"}),
+        (f"csv:{tmp_path}/list.csv", 2, {"dog"}),
+    ):
+        scores = json.loads(run_command("evaluate", run, f"--data={source}", "--format=json"))
+        assert (scores["examples"], set(scores["per_class"])) == (count, per_class)
+    (tmp_path / "train.csv").write_text("file,label,split\none/dog/00.png,dog,train\n")
+    with pytest.raises(UserError) as error:
+        run_command("evaluate", run, f"--data=csv:{tmp_path}/train.csv")
+    assert str(error.value) == (
+        f"csv:{tmp_path}/train.csv has no test or validation examples: all of them are for training"
+    )
 
 
 def test_examples_are_known_by_their_content(tmp_path, write_images):
