@@ -13,7 +13,7 @@ from a2keras.errors import UserError
 from a2keras.training.config import Recipe
 from a2keras.training.data import contents, list_source, open_held_out, open_source, resolve
 from a2keras.training.data.folder import list_folder
-from a2keras.training.data.listing import assign_splits
+from a2keras.training.data.listing import assign_splits, equal_files
 from a2keras.training.data.source import fingerprints_of
 from a2keras.training.data.splits import merged, spreading, stratified
 from a2keras.training.run import Run
@@ -104,6 +104,24 @@ def test_groups_that_share_a_file_are_one():
     assert merged(groups, np.arange(6)).tolist() == groups.tolist()
     chosen = np.array([True, False, False, False, False, False])
     assert spreading(chosen, units).tolist() == [True, True, False, False, False, False]
+
+
+def test_named_groups_are_the_users_choice_and_told(tmp_path):
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        for i in range(6):  # 0 and 3, 1 and 4, 2 and 5 are equal
+            (tmp_path / name / f"{i}.jpg").write_bytes(b"%s %d" % (name.encode(), i % 3))
+    listing = list_folder(tmp_path)
+    recipe = Recipe("mine", group_pattern=r"(\d)\.jpg", test_groups="0,1", validation_fraction=0.1)
+    splits, _ = assign_splits(listing, recipe)
+    found = dict(zip(listing.names, splits.tolist(), strict=True))
+    assert [name for name, split in found.items() if split == "test"] == [
+        f"{name}/{i}.jpg" for name in ("cat", "dog") for i in (0, 1)
+    ]
+    assert found["cat/2.jpg"] == found["cat/5.jpg"]  # groups that are drawn go together
+    assert equal_files(listing, splits)[0] == (
+        "WARNING: of equal content in another split: 4 examples, such as cat/0.jpg and cat/3.jpg"
+    )
 
 
 def test_without_equal_files_the_draw_is_what_it_was():

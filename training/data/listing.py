@@ -146,7 +146,7 @@ def assign_splits(listing: Listing, recipe: Recipe) -> tuple[np.ndarray, str]:
     """The split of every example, and the rule in words.
 
     It depends on names, labels and contents alone. What is drawn keeps examples of equal content,
-    and the parts of one video, on one side.
+    and the parts of one video, on one side; groups that are named are the user's own choice.
     """
     splits = listing.splits.astype("U10")  # as long as "validation"
     rules = [listing.split_rule] if listing.split_rule else []
@@ -174,7 +174,7 @@ def assign_splits(listing: Listing, recipe: Recipe) -> tuple[np.ndarray, str]:
             chosen = random_groups(merged(groups[pool], units[pool]), fraction, recipe.seed)
             held = ", ".join(sorted(set(groups[pool][chosen].tolist())))
             rules.append(f"{name}: groups {held or 'none'} of {recipe.group_pattern}")
-        splits[pool[spreading(chosen, units[pool])]] = name
+        splits[pool[chosen]] = name
     return splits, "; ".join(rules)
 
 
