@@ -154,6 +154,7 @@ def test_other_systems_paths(listed):
     [
         ("path,label\n", " lists nothing below its header, path,label"),
         ("# nothing\n\n", " lists nothing"),
+        (";;\n;", " lists nothing but separators"),
         ("path,label\na.jpg,x\nb.jpg,\0y\n", ", line 3: a NUL character, which no text has"),
         (
             "path,label\na.jpg,x\nb.jpg," + "y" * 200_000,

@@ -89,6 +89,8 @@ def read_table(path: str) -> Table:
         lines = [Line(number, _spaced(text)) for number, text in numbered]
     else:
         lines = _lines(path, texts, separator)
+    if not lines:
+        raise UserError(f"{printable(path)} lists nothing but separators")
     header = lines[0].cells if _is_header(lines) else ()
     lines = lines[1:] if header else lines
     if not lines:
