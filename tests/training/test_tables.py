@@ -44,6 +44,8 @@ AB = [("a.jpg", "x"), ("b.jpg", "y")]
         "foto,klasse\na.jpg,x\nb.jpg,y\n",
         ",filepaths,labels,scientific name\n0,a.jpg,x,felis\n1,b.jpg,y,canis\n",
         "image_id,class_id,class_name\na.jpg,0,x\nb.jpg,1,y\n",
+        "file,class,label,set,sequence\na.jpg,x,0,set1,1\nb.jpg,y,1,set2,2\n",
+        "width,height,path,label\n5,7,a.jpg,x\n5,7,b.jpg,y\n",
         "name,image\nx,a.jpg\ny,b.jpg\n",
         "x,a.jpg\ny,b.jpg\n",
         "a.jpg;x\nb.jpg;y\n",
@@ -154,6 +156,7 @@ def test_other_systems_paths(listed):
     [
         ("path,label\n", " lists nothing below its header, path,label"),
         ("# nothing\n\n", " lists nothing"),
+        ("x,y,path,label\na\n", ", line 2: no path in 'a'"),
         (";;\n;", " lists nothing but separators"),
         ("path,label\na.jpg,x\nb.jpg,\0y\n", ", line 3: a NUL character, which no text has"),
         (

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from a2keras.errors import UserError, printable
 from a2keras.training.data.scanning import MEDIA, suffix_of
+from a2keras.training.data.split_names import split_of
 
 # In the order in which they are taken where a list has several; an s at their end does not matter.
 NAMES = {
@@ -81,7 +82,7 @@ def columns_of(path: str, header: Sequence[str], lines: Sequence[Sequence[str]])
     Raises:
         UserError: no column of files, or none of classes.
     """
-    width = max(map(len, lines))
+    width = max(map(len, (header, *lines)))
     media = [
         sum(len(cells) > i and _is_media(cells[i]) for cells in lines) > len(lines) / 2
         for i in range(width)
@@ -98,7 +99,7 @@ def columns_of(path: str, header: Sequence[str], lines: Sequence[Sequence[str]])
     plain = [_plain(cell) for cell in header]
     if "youtube_id" in plain:
         return _kinetics(path, header, plain)
-    roles = _roles(header)
+    roles = _by_values(_roles(header), plain, lines)
     if any(media) and not media[roles.get("path", media.index(True))]:
         roles["path"] = media.index(True)  # such as `name` of the class and `image`
     known = {name.removesuffix("s") for names in NAMES.values() for name in names}
@@ -114,6 +115,26 @@ def columns_of(path: str, header: Sequence[str], lines: Sequence[Sequence[str]])
             roles[role] = left[0]
         elif role == "path" or width > 1:
             raise UserError(_unknown(path, role, header))
+    return roles
+
+
+def _by_values(
+    roles: dict[str, int], plain: list[str], lines: Sequence[Sequence[str]]
+) -> dict[str, int]:
+    """The roles where names leave a doubt: classes by name before those by number, and a `set` that
+    is none of train, validation and test is no split."""
+
+    def cells_of(column: int) -> list[str]:
+        return [cells[column] for cells in lines if len(cells) > column and cells[column]]
+
+    names = [name.removesuffix("s") for name in NAMES["label"]]
+    labels = [plain.index(name) for name in names if name in plain]
+    named = [i for i in labels if not all(map(str.isdecimal, cells_of(i)))]
+    if named:
+        roles = roles | {"label": named[0]}
+    split = roles.get("split")
+    if split is not None and plain[split] != "split" and not any(map(split_of, cells_of(split))):
+        roles = {role: i for role, i in roles.items() if role != "split"}
     return roles
 
 
