@@ -147,8 +147,8 @@ def write(document: dict[str, Any], held_out: HeldOut, suffix: str) -> None:
 def trained_on(held_out: HeldOut) -> str | None:
     """A warning where the run was trained on some of what it is to be scored on.
 
-    Files are the same where the last two parts of their path and their size are; records of a
-    prepared set where their names in the same set are.
+    Files are the same where what is in them is, see `Listing.contents`; records of TFDS where their
+    names in the same set are.
     """
     known = held_out.run.training_fingerprints()
     of_examples = fingerprints_of(held_out.examples, held_out.source.fingerprint)

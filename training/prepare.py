@@ -15,9 +15,9 @@ from etils import epath
 from a2keras.console import say
 from a2keras.documents import as_json
 from a2keras.errors import UserError, counted, reason_of
-from a2keras.models.preprocessing.places import absolute, as_path, is_remote
+from a2keras.models.preprocessing.places import absolute, as_path, check_text, is_remote
 from a2keras.training.config import Recipe
-from a2keras.training.data import KINDS, list_source
+from a2keras.training.data import KINDS, absolute_source, list_source
 from a2keras.training.data.files import FileListing, reached
 from a2keras.training.data.manifest import Manifest
 from a2keras.training.prepare_encoding import VIDEO_SHORT_SIDE, Format
@@ -64,6 +64,7 @@ def prepare(
         raise UserError("preparing data needs Apache Beam: pip install 'a2keras[prepare]'")
     from a2keras.training.prepare_builder import PreparedBuilder, pipeline_options, quiet_libraries
 
+    check_text("--output", output)
     quiet_libraries()
     options = pipeline_options(beam_options)
     shards, manifest = plan(source, task, root, fold)
@@ -102,10 +103,15 @@ def plan(source: str, task: str, root: str, fold: int) -> tuple[list[Shard], dic
         from a2keras.training.prepare_tfds import tfds_shards
 
         return tfds_shards(place, root, task, examples_per_shard)
-    place = ",".join(absolute(each) for each in place.split(","))
-    recipe = Recipe("prepare", data=f"{kind}:{place}", task=task, root=root, fold=fold)
+    root = absolute(root) if root else ""
+    recipe = Recipe("prepare", data=absolute_source(source), task=task, root=root, fold=fold)
     listing = list_source(recipe)
     assert isinstance(listing, FileListing)
+    for note in listing.notes:
+        say(note)
+    for label in range(len(listing.classes)):
+        if label not in listing.labels:
+            listing.refuse_empty(label)
     return file_shards(listing), {
         "source": recipe.data,
         "task": listing.task,
@@ -124,6 +130,7 @@ def file_shards(listing: FileListing) -> list[Shard]:
     """Deals the files of every split out to shards, in the order of the list."""
     per_shard = examples_per_shard(len(listing.names), listing.task)
     members: dict[str, list[int]] = {}
+    contents = listing.contents()
     for i, split in enumerate(listing.splits.tolist()):
         members.setdefault(split or "train", []).append(i)
     shards: list[Shard] = []
@@ -138,7 +145,8 @@ def file_shards(listing: FileListing) -> list[Shard]:
                 )
                 for i in mine[first : first + per_shard]
             )
-            shards.append(FileShard(split, number, len(files), files))
+            hashes = tuple(contents[i] for i in mine[first : first + per_shard])
+            shards.append(FileShard(split, number, len(files), files, hashes))
     return shards
 
 

@@ -14,9 +14,9 @@ from tensorflow_datasets.core.dataset_builder import FileReaderBuilder
 
 from a2keras.console import progress
 from a2keras.errors import UserError
-from a2keras.training.data.listing import SPLITS
 from a2keras.training.data.manifest import Entry, Manifest, write_examples
 from a2keras.training.data.source import Skipped
+from a2keras.training.data.split_names import SPLITS
 from a2keras.training.prepare_shards import (
     Shard,
     ShardWriter,

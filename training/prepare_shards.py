@@ -32,6 +32,7 @@ class Content:
         label: name of its class.
         image: the bytes of an image file, or None.
         video: the decoded video, or None.
+        content: what tells it from all others, see `FileListing.contents`; "" if only its name.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Content:
     label: str
     image: bytes | None = None
     video: Video | None = None
+    content: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,19 +73,22 @@ class Shard(ABC):
 
 @dataclass(frozen=True)
 class FileShard(Shard):
-    """Examples that are files: (name, split, label, file)."""
+    """Examples that are files: (name, split, label, file), and of each the content if known."""
 
     files: tuple[tuple[str, str, str, MediaFile], ...]
+    hashes: tuple[str, ...] = ()
 
     def contents(self, task: str, how: Format) -> Iterator[Content | Skipped]:
-        for name, split, label, file in self.files:
+        hashes = self.hashes or ("",) * len(self.files)
+        for (name, split, label, file), content in zip(self.files, hashes, strict=True):
             try:
                 if task == "image":
-                    yield Content(name, split, label, image=_bytes(file.path))
+                    image = _bytes(file.path)
+                    yield Content(name, split, label, image=image, content=content)
                 else:
                     side = how.short_side or None
                     video = decode_video(file.path, side, file.start, file.end)
-                    yield Content(name, split, label, video=video)
+                    yield Content(name, split, label, video=video, content=content)
             except DecodeError as error:
                 yield Skipped(name, str(error))
 
@@ -185,9 +190,8 @@ class ShardWriter:
                 record = features.serialize_example(example)
                 writer.write(record)
                 size += len(record)
-                entries.append(
-                    Entry(shard.split, content.split, content.label, frames, content.name)
-                )
+                about = (content.split, content.label, frames, content.name, content.content)
+                entries.append(Entry(shard.split, *about))
         finally:
             writer.close()
         return size

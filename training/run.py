@@ -9,7 +9,7 @@ from pathlib import Path
 from a2keras import files
 from a2keras.documents import parse_json, read_json, write_json
 from a2keras.errors import UserError, reason_of
-from a2keras.models.preprocessing.places import is_remote
+from a2keras.models.preprocessing.places import check_text, is_remote
 from a2keras.training.config import Recipe
 from a2keras.training.data.source import Skipped
 
@@ -58,6 +58,7 @@ def local(output: str | Path) -> Path:
             f"--output must be a directory of this machine or mounted on it. "
             f"Received: --output={output}"
         )
+    check_text("--output", str(output))
     return Path(output)
 
 

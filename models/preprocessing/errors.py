@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from a2keras.errors import OutOfResources, lacking, reason_of
+from a2keras.errors import OutOfResources, lacking, printable, reason_of
 from a2keras.models.preprocessing.places import Path_, is_remote, read_bytes
 
 MAX_PIXELS = 89_478_485  # of one frame; Pillow's own bound against decompression bombs
@@ -16,7 +16,8 @@ class DecodeError(Exception):
     """A file gives no frames. The text is one sentence that names the path."""
 
     def __init__(self, path: Path_, reason: object):
-        super().__init__(f"{os.fsdecode(path)}: {reason}")
+        # Safe to print: TensorFlow hands on no error whose text is not UTF-8.
+        super().__init__(printable(f"{os.fsdecode(path)}: {reason}"))
 
 
 def undecodable(path: Path_, reason: str, error: BaseException) -> Exception:

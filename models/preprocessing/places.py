@@ -29,6 +29,16 @@ def absolute(place: str) -> str:
     return os.path.realpath(os.path.expanduser(place))  # noqa: PTH111
 
 
+def check_text(what: str, path: str) -> None:
+    """`UserError` where a path is not UTF-8: no file of a run could keep it."""
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"{what} must be a path in UTF-8, which a run can keep. Received: {path}"
+        ) from error
+
+
 def as_path(place: Path_) -> Any:
     """The `etils.epath` of a place, which can be listed and read.
 

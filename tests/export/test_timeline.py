@@ -44,6 +44,15 @@ def test_one_clip_is_one_segment():
     assert segment == {"from": 0.0, "to": 0.7, "label": "up", "probability": 0.75}
 
 
+def test_names_are_drawn_as_they_are(tmp_path):
+    labels = ("$5", "_$a_", "caf\udce9 \x1b{")
+    odd = dataclasses.replace(made(labels=labels), file=f"x/$_$ {'n' * 230}.mp4")
+    odd.draw(tmp_path / "timeline.png")
+    with Image.open(tmp_path / "timeline.png") as picture:
+        assert picture.size == (990, 352)
+        assert np.asarray(picture).std() > 10
+
+
 def test_files(tmp_path):
     made().save(tmp_path / "new" / "folder")
     directory = tmp_path / "new" / "folder"

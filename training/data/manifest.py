@@ -25,6 +25,7 @@ class Entry(NamedTuple):
     label: str
     frames: int  # 1: an image
     name: str
+    content: str = ""  # of its file, see `FileListing.contents`; "" where only the name tells
 
 
 @dataclass(frozen=True)
@@ -93,17 +94,18 @@ def read_examples(directory: epath.Path, classes: tuple[str, ...]) -> list[Entry
     known, entries = set(classes), []
     try:
         rows = csv_rows(path.read_bytes().decode())
-        if next(rows, None) != list(Entry._fields):
+        header = next(rows, None)
+        if header not in (list(Entry._fields), list(Entry._fields[:-1])):  # before `content`
             raise ValueError(f"its first line must be {','.join(Entry._fields)}")
         for number, row in enumerate(rows, 2):
-            if len(row) != len(Entry._fields):
+            if len(row) != len(header):
                 raise ValueError(f"line {number} has {counted(len(row), 'cell')}")
-            stored, split, label, frames, name = row
+            stored, split, label, frames, name, *content = row
             if not (stored in SPLITS and split in (*SPLITS, "") and label in known):
                 raise ValueError(f"line {number} has an unknown split or class")
             if not re.fullmatch("[1-9][0-9]{0,9}", frames):
                 raise ValueError(f"line {number} must tell the number of frames")
-            entries.append(Entry(stored, split, label, int(frames), name))
+            entries.append(Entry(stored, split, label, int(frames), name, *content))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or reason_of(error)
         raise UserError(f"{path} is damaged: {reason}") from error

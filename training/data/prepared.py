@@ -38,6 +38,7 @@ def list_source(place: str, recipe: Recipe) -> RecordListing:
     records = _records([path for split in stored for path in shards(directory, split)])
     if len(records) != len(entries):
         raise UserError(f"{place} has {len(records)} records of {len(entries)} examples")
+    hashes = tuple(entry.content for entry in entries)
     number = {name: label for label, name in enumerate(manifest.classes)}
     return RecordListing(
         place=place,
@@ -47,7 +48,8 @@ def list_source(place: str, recipe: Recipe) -> RecordListing:
         labels=np.array([number[entry.label] for entry in entries], "int64"),
         splits=np.array([entry.split for entry in entries]),
         split_rule=manifest.split_rule,
-        fingerprint=manifest.fingerprint,
+        source_hash=manifest.fingerprint,
+        hashes=hashes if all(hashes) else (),
         skipped=manifest.skipped,
         records=records,
         places=np.arange(len(entries)),

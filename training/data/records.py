@@ -27,6 +27,8 @@ class RecordListing(Listing):
     """Examples that are records.
 
     Attributes:
+        source_hash: the fingerprint.
+        hashes: see `Listing.contents`.
         records: all records of the source, each a serialized `tf.train.Example`, as TFDS's data
             source: `records[i]`, and `records.__getitems__([i, …])` for several at once.
         places: int64 (N,), where in `records` every example lies.
@@ -34,10 +36,22 @@ class RecordListing(Listing):
         pixels: name of the feature that holds the image or the frames.
     """
 
+    source_hash: str
+    hashes: tuple[str, ...] = ()
     records: Any
     places: np.ndarray
     features: Any
     pixels: str
+
+    @property
+    def fingerprint(self) -> str:
+        return self.source_hash
+
+    def contents(self) -> tuple[str, ...]:
+        return self.hashes
+
+    def refuse_empty(self, label: int) -> None:
+        """A set says which classes it has, whether or not it has any examples of them."""
 
     def select(self, members: np.ndarray) -> Self:
         return dataclasses.replace(
@@ -46,6 +60,7 @@ class RecordListing(Listing):
             labels=self.labels[members],
             splits=self.splits[members],
             places=self.places[members],
+            hashes=tuple(self.hashes[i] for i in members) if self.hashes else (),
         )
 
     def examples(self, recipe: Recipe, in_memory: bool) -> "RecordExamples":
@@ -64,6 +79,7 @@ class RecordExamples(Examples):
         self.place = listing.place
         self.names = listing.names
         self.labels = listing.labels
+        self.contents = listing.contents()
         self.is_video = listing.task == "video"
         self.records = listing.records
         self.places = listing.places
@@ -75,6 +91,9 @@ class RecordExamples(Examples):
         specification = {key: listing.features[key].get_serialized_info() for key in keys}
         self.parse = ExampleParser(specification).parse_example
         self.decode = _decoder(self._sample(), listing.place)
+
+    def identities(self) -> list[str] | None:
+        return list(self.contents) or None
 
     def _read(self, indices: np.ndarray) -> np.ndarray:
         places = self.places[indices].tolist()

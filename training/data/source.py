@@ -137,7 +137,8 @@ def fingerprints_of(examples: Examples, of_source: str) -> list[str]:
     identities = examples.identities()
     if identities is None:
         identities = [f"{of_source}\t{name}" for name in examples.names]
-    return [hashlib.sha256(identity.encode()).hexdigest()[:12] for identity in identities]
+    encoded = [identity.encode(errors="surrogateescape") for identity in identities]
+    return [hashlib.sha256(identity).hexdigest()[:12] for identity in encoded]
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ class Source:
         splits: "train", "validation", "test", as far as there are any.
         skipped: files that could not be read.
         split_rule: how the splits came about, in words, for the report.
-        fingerprint: changes when a file is added, removed or changes its length.
+        fingerprint: changes when an example is added, removed or changed.
     """
 
     classes: tuple[str, ...]
@@ -172,11 +173,12 @@ class Source:
             split: [name for i, name in enumerate(self.classes) if i not in examples.labels]
             for split, examples in self.splits.items()
         }
-        return [
-            f"the {split} split has no example of {', '.join(names)}"
-            for split, names in absent.items()
-            if names
-        ]
+        nowhere = [name for name in self.classes if all(name in names for names in absent.values())]
+        sentences = [f"no split has an example of {', '.join(nowhere)}"] if nowhere else []
+        for split, names in absent.items():
+            if some := [name for name in names if name not in nowhere]:
+                sentences.append(f"the {split} split has no example of {', '.join(some)}")
+        return sentences
 
     def report(self) -> dict:
         """What was read, for `data.json`."""

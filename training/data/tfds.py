@@ -17,8 +17,8 @@ from a2keras.console import progress, say
 from a2keras.errors import UserError, reason_of
 from a2keras.files import replacing
 from a2keras.training.config import Recipe
-from a2keras.training.data.listing import SPLIT_NAMES
 from a2keras.training.data.records import RecordListing
+from a2keras.training.data.split_names import SPLIT_NAMES
 
 AT_ONCE = 256  # records whose labels are read together
 
@@ -32,7 +32,7 @@ class Layout:
         pixels: feature of the image or the frames.
         label: feature of the class.
         splits: of TFDS's splits that are used, what they are to us: "train", "validation", "test",
-            or "" where there is only one, which is then split by the recipe.
+            or "" where there is only the one to train on, which the recipe splits.
         counts: number of examples of these splits.
         fingerprint: hash of the set's name and version and of the splits with their counts.
     """
@@ -80,7 +80,7 @@ def list_source(place: str, recipe: Recipe) -> RecordListing:
         labels=read_labels(records, layout, f"tfds:{place}"),
         splits=np.repeat(list(layout.splits.values()), list(layout.counts.values())),
         split_rule=layout.split_rule,
-        fingerprint=layout.fingerprint,
+        source_hash=layout.fingerprint,
         records=records,
         places=np.arange(len(records)),
         features=features,
@@ -157,7 +157,7 @@ def layout_of(builder: Any, wanted: str) -> Layout:
         wanted: the task, or "auto".
 
     Raises:
-        UserError: no images or videos with one label, another task, or nothing to train on.
+        UserError: no images or videos with one label, another task, or no split that is known.
     """
     task, pixels, label = _content(builder, wanted)
     infos = {name: info for name, info in builder.info.splits.items() if info.num_examples}
@@ -166,10 +166,10 @@ def layout_of(builder: Any, wanted: str) -> Layout:
     for name in list(splits):
         if next(read_examples(builder, f"{name}[:1]", pixels, label))[1] < 0:
             del splits[name]
-    if "train" not in splits.values():
+    if not splits:
         names = ", ".join(infos) or "none"
         raise UserError(f"{builder.info.full_name} has no split to train on: it has {names}")
-    if len(splits) == 1:
+    if list(splits.values()) == ["train"]:
         splits = dict.fromkeys(splits, "")
     counts = {name: infos[name].num_examples for name in splits}
     described = [builder.info.full_name, *(f"{name}\t{count}" for name, count in counts.items())]
