@@ -35,6 +35,10 @@ def parse(
     if HELP & set(arguments):
         show(help_text(usage, description, values))
         sys.exit(0)
+    for argument in arguments:
+        if argument.startswith("-") and len(name := argument.partition("=")[0]) > 100:
+            # absl looks for flags of similar names, and so deep that it ends in a RecursionError.
+            raise UserError(f"Unknown command line flag '{name[:40]}…' (see --help)")
     try:
         positional = values(["a2keras", *arguments])[1:]
     except flags.Error as error:

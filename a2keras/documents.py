@@ -80,6 +80,8 @@ def parse_json(content: bytes | str, record: Any = dict) -> Any:
     from pydantic import TypeAdapter, ValidationError
     from pydantic_core import from_json
 
+    if isinstance(content, str):
+        content = content.encode(errors="surrogateescape")
     if len(content) > MAX_BYTES:
         raise ValueError(f"it has more than {MAX_BYTES // 1024**2} MiB")
     try:

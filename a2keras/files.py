@@ -15,6 +15,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from a2keras.whole_numbers import is_number
+
 PARTIAL = ".partial"  # in the names of what is being written, hidden ones
 
 
@@ -75,7 +77,7 @@ def _clear_up(path: Path) -> None:
     left = [each for each in path.parent.iterdir() if each.name.startswith(start)]
     for each in left:
         number, _, kind = each.name.removeprefix(start).partition(".")
-        if not number.isdigit() or f".{kind}" not in (PARTIAL, ".earlier"):
+        if not is_number(number) or f".{kind}" not in (PARTIAL, ".earlier"):
             continue
         if each.is_symlink() or not each.is_dir():
             continue

@@ -11,6 +11,7 @@ import numpy as np
 from a2keras import __version__
 from a2keras.console import progress
 from a2keras.errors import UserError
+from a2keras.export.loaders import locate
 from a2keras.export.process import Failure, Process
 
 CALLS_A_ROUND = 5
@@ -45,8 +46,7 @@ def benchmark(
         UserError: an artefact that does not load or run.
     """
     for path in paths:  # the rest is for the workers to say: this process loads no library
-        if not Path(path).exists():
-            raise UserError(f"{path} does not exist")
+        locate(Path(path))
     threads = threads or _cores()
     with contextlib.ExitStack() as stack:
         workers = [

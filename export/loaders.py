@@ -64,7 +64,11 @@ def check_shapes(path: Path, loaded: Loaded, preprocessing: Preprocessing) -> No
 
 def locate(path: Path) -> tuple[Path, str]:
     """The file or directory of the model itself, and its kind."""
-    if not path.exists():
+    try:
+        there = path.exists()
+    except OSError as error:  # a name that is too long, a folder that nobody may look into
+        raise UserError(f"{path} cannot be opened: {error.strerror}") from error
+    if not there:
         raise UserError(f"{path} does not exist")
     if path.is_file() and path.suffix in (".keras", ".tflite", ".onnx"):
         return path, path.suffix[1:]

@@ -12,6 +12,7 @@ from a2keras.console import print_json, quiet_native_stderr, say, show
 from a2keras.errors import UserError, reason_of
 from a2keras.files import replacing
 from a2keras.models.stages import stage_of
+from a2keras.whole_numbers import is_number
 
 
 def summary(arguments: list[str]) -> None:
@@ -47,7 +48,7 @@ def summary(arguments: list[str]) -> None:
 
 
 def _sizes(text: str) -> tuple[int, ...]:
-    if not all(part.isdigit() for part in text.split("x")):
+    if not all(is_number(part) for part in text.split("x")):
         raise UserError(f"--input must be sizes such as 8x224x224 or 224x224. Received: {text}")
     return tuple(map(int, text.split("x")))
 
@@ -238,7 +239,7 @@ def _settings(pairs: list[str], builder: Any) -> dict[str, Any]:
         if option == "positions":
             settings[option] = tuple(value.split(","))
         else:
-            settings[option] = {"none": None}.get(value, int(value) if value.isdigit() else value)
+            settings[option] = {"none": None}.get(value, int(value) if is_number(value) else value)
     return settings
 
 

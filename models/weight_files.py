@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from a2keras.errors import reason_of
+from a2keras.whole_numbers import is_number
 
 Chain = tuple[str, ...]  # names of layers, from the outermost to the one that holds the weight
 SUFFIXES = (".weights.h5", ".keras")
@@ -178,7 +179,7 @@ def _contents(h5: Any, path: Path) -> Contents:
 
 
 def _number(key: str) -> tuple[int, str]:
-    return (int(key), "") if key.isdigit() else (-1, key)
+    return (int(key), "") if is_number(key) else (-1, key)
 
 
 def _member(group: Any, key: str, path: Path) -> Any:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from a2keras.documents import RECORD, read_json, write_json
 from a2keras.errors import UserError
+from a2keras.whole_numbers import is_number
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class Recipe:
         self._check_crops()
         if self.warmup_epochs > self.epochs:
             _refuse("warmup_epochs", f"must be at most epochs={self.epochs}", self.warmup_epochs)
-        if not all(part.strip().isdigit() for part in self.step_epochs.split(",") if part.strip()):
+        if not all(is_number(part.strip()) for part in self.step_epochs.split(",") if part.strip()):
             _refuse("step_epochs", "must be whole numbers with commas between", self.step_epochs)
         if self.batch_size % self.accumulate:
             _refuse("accumulate", f"must divide batch_size={self.batch_size}", self.accumulate)

@@ -104,6 +104,7 @@ def test_flags_are_typed_and_positional_arguments_kept():
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
+        ("--" + 2000 * "x", r"Unknown command line flag '--x{38}…' \(see --help\)"),
         ("--cuont=5", r"Unknown command line flag 'cuont'. Did you mean: count"),
         ("--count=many", r"flag --count=many: .*\(see --help\)"),
         ("--kind=c", r"flag --kind=c: value should be one of <a\|b>"),

@@ -61,6 +61,11 @@ def test_what_is_no_such_record_is_told_in_one_sentence(tmp_path, text, reason):
     assert "\n" not in str(told.value) and len(str(told.value)) < 400
 
 
+def test_a_text_of_the_environment_may_be_no_text():
+    with pytest.raises(ValueError, match="it is no valid JSON"):
+        documents.parse_json('{"a": "\udcff"}')
+
+
 def test_a_document_has_a_limit_and_must_be_there(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="is not a JSON document: it does not exist"):
         documents.read_json(tmp_path / "x.json")

@@ -14,11 +14,11 @@ from a2keras.training.data.finding import with_slashes
 from a2keras.training.data.listing import class_name
 from a2keras.training.data.split_names import SPLIT_NAMES, split_of
 from a2keras.training.data.tables import Line, Table, read_lines, read_table
+from a2keras.whole_numbers import NUMBER
 
 CLASS_INDEX = "classInd.txt"
 MAX_SECONDS = 1e9  # 32 years: more than any video has, and no decoder's clock overflows
 MAX_PATH, MAX_LABEL = 4096, 1000  # characters
-NUMBER = re.compile("[0-9]{1,18}")  # `isdigit` takes ², too, which is none
 
 
 class Row(NamedTuple):

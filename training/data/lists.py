@@ -22,8 +22,9 @@ from a2keras.training.data.contents import FileList
 from a2keras.training.data.files import SUFFIXES, FileListing, MediaFile, task_of
 from a2keras.training.data.finding import Finder
 from a2keras.training.data.list_places import split_places
-from a2keras.training.data.list_rows import NUMBER, ListFile, Row, read_lists
+from a2keras.training.data.list_rows import ListFile, Row, read_lists
 from a2keras.training.data.scanning import MEDIA, suffix_of
+from a2keras.whole_numbers import NUMBER
 
 PARTS = {1: ("",), 2: ("train", "test"), 3: ("train", "validation", "test")}
 
