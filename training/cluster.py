@@ -128,7 +128,7 @@ def _from_slurm(environment: Mapping[str, str]) -> Cluster:
 
 def hosts(nodelist: str) -> list[str]:
     """Expands Slurm's list of nodes: `n[8-10,12],gpu1` → n8, n9, n10, n12, gpu1."""
-    names = []
+    names: list[str] = []
     for part in re.findall(r"(?:[^,\[]|\[[^\]]*\])+", nodelist):
         found = re.fullmatch(r"([^\[\]]*)(?:\[([0-9,-]+)\])?([^\[\]]*)", part)
         numbers = _numbers(found[2]) if found else None
@@ -156,7 +156,7 @@ def _numbers(ranges: str | None) -> list[str] | None:
 
 def tasks_per_node(text: str) -> list[int]:
     """Expands Slurm's counts: `2(x3),1` → 2, 2, 2, 1."""
-    counts = []
+    counts: list[int] = []
     for part in text.split(","):
         found = re.fullmatch(r"([0-9]{1,6})(?:\(x([0-9]{1,6})\))?", part)
         tasks = int(found[1]) * int(found[2] or 1) if found else 0
