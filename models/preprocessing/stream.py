@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from a2keras.models.preprocessing.errors import DecodeError, check_pixels
+from a2keras.models.preprocessing.parts import Missed
 from a2keras.models.preprocessing.places import Path_
 
 # Their packets carry the times at which they are decoded, not those at which they are shown, which
@@ -78,6 +79,9 @@ def frames_of(
         start: seconds; where it is more than 0, the frames are those behind the place at which the
             container has it, which is often a later one, from the first key frame on. All of them
             where a container is not `SEEKABLE`.
+
+    Raises:
+        Missed: that place may be in a later one of several recordings that were joined.
     """
     clock = "dts" if container.format.name in TIMED_BY_DECODING else "pts"
     beginning = _decoded(container, stream, gone)
@@ -87,7 +91,10 @@ def frames_of(
     origin = getattr(first, clock)
     if start > 0 and origin is not None and container.format.name in SEEKABLE:
         beginning.close()
-        container.seek(origin + int(start / stream.time_base), stream=stream)
+        place = origin + int(start / stream.time_base)
+        if container.format.name == "mpegts" and _is_passed(container, stream, place):
+            raise Missed
+        container.seek(place, stream=stream)
         behind = _decoded(container, stream, gone)
         frames: Iterator[Any] = itertools.dropwhile(lambda frame: not frame.key_frame, behind)
     else:
@@ -100,6 +107,26 @@ def frames_of(
         last = stamp
         known = stamp is not None and origin is not None
         yield Timed(float((stamp - origin) * stream.time_base) if known else float("nan"), frame)
+
+
+def _is_passed(container: Any, stream: Any, place: int) -> bool:
+    """Whether seeking a time goes behind the packet that has it first, counted from here.
+
+    FFmpeg looks for it by halves, and where the clock begins anew within the file it may find the
+    same time in another recording. Packets are only counted, not decoded.
+    """
+    last = None
+    for packet in container.demux(stream):
+        if packet.dts is None:
+            continue
+        if last is not None and packet.dts < last:
+            return True
+        last = packet.dts
+        if last >= place:
+            container.seek(place, stream=stream)
+            found = next(container.demux(stream), None)
+            return found is None or (found.pos or 0) > packet.pos
+    return True
 
 
 def _decoded(container: Any, stream: Any, gone: threading.Event) -> Generator[Any, None, None]:

@@ -191,7 +191,7 @@ def shown(
                 pixels = _upright(frame, size, scaler) if wanted(count, time) else None
                 count += 1
                 yield Shown(time, pixels, rate, stream.frames)
-    except DecodeError:
+    except (DecodeError, Missed):
         raise
     except Exception as error:  # on damaged bytes PyAV raises errors of a dozen types
         reason = "is not a video that can be read"
