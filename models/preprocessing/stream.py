@@ -1,8 +1,10 @@
 """The frames of a file's video stream in the order in which they are shown, by PyAV."""
 
+import contextlib
 import itertools
 import threading
-from collections.abc import Generator, Iterator
+from collections import Counter
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +26,8 @@ SEEKABLE = frozenset({"asf", "avi", "flv", "matroska,webm", "mpegts", "mxf", "nu
 # Tracks of one picture: covers and thumbnails, where a file has others.
 PICTURES = frozenset({"bmp", "gif", "jpeg2000", "mjpeg", "png", "webp"})
 
+FIRST_PACKETS = 200
+
 
 class Timed(NamedTuple):
     """A decoded frame.
@@ -37,8 +41,27 @@ class Timed(NamedTuple):
     frame: Any
 
 
-def video_stream(path: Path_, container: Any) -> Any:
+def first_packets(container: Any) -> Counter[int]:
+    """How many of the first packets each video stream has; the container has then to be reopened.
+
+    A stream of one packet beside others is a picture, whatever its codec.
+    """
+    import av
+
+    counts: Counter[int] = Counter()
+    with contextlib.suppress(av.FFmpegError):  # decoding meets it again
+        for packet in itertools.islice(container.demux(container.streams.video), FIRST_PACKETS):
+            counts[packet.stream.index] += packet.size > 0
+    return counts
+
+
+def video_stream(path: Path_, container: Any, counts: Mapping[int, int] | None = None) -> Any:
     """The video stream to decode: the first one that is no picture, of the default ones if any.
+
+    Args:
+        path: what an error names.
+        container: of the video.
+        counts: see `first_packets`; None where there is but one stream.
 
     Raises:
         DecodeError: there is none, or none that FFmpeg can decode, or its frames are too large.
@@ -59,7 +82,8 @@ def video_stream(path: Path_, container: Any) -> Any:
         raise DecodeError(path, "holds a video of a codec that FFmpeg cannot decode")
 
     def rank(stream: Any) -> tuple[bool, bool]:
-        picture = stream.frames == 1 or stream.codec_context.name in PICTURES
+        single = stream.frames == 1 or (counts is not None and counts.get(stream.index, 0) < 2)
+        picture = single or stream.codec_context.name in PICTURES
         return picture, not stream.disposition & Disposition.default
 
     stream = min(streams, key=rank)
