@@ -7,8 +7,8 @@ Of colours of more than 8 bits, white is what the file says, else what its kind 
   16 bits a colour, Pillow gives the upper 8, whatever the file says. JPEG 2000, PGM and PPM say it,
   too, and are scaled by Pillow.
 - Else 16 bits keep their upper 8, so that white is 65535; signed ones the 8 below the sign, which
-  is black. PNG always does: by its standard smaller numbers are scaled before they are stored, and
-  TensorFlow decodes them so.
+  is black, as signed 8 bits do. PNG always does: by its standard smaller numbers are scaled before
+  they are stored, and TensorFlow decodes them so.
 - 32-bit integers are taken for 16-bit ones, and it is said once that this is assumed.
 - Floats of which the file does not say the range are refused.
 
@@ -25,7 +25,7 @@ import numpy as np
 from a2keras.console import say
 from a2keras.models.preprocessing.places import Path_
 
-BITS, PHOTOMETRIC, SAMPLE_FORMAT = 258, 262, 339  # tags of TIFF
+BITS, PHOTOMETRIC, EXTRA_SAMPLES, SAMPLE_FORMAT = 258, 262, 338, 339  # tags of TIFF
 MINIMA, MAXIMA = (340, 280), (341, 281)  # of the type of the samples, and of 16 bits
 SIGNED, WHITE_IS_ZERO = 2, 0
 
@@ -44,11 +44,11 @@ def to_rgb(image: Any, path: Path_) -> np.ndarray:
     """
     sixteen = ";16" in str(getattr(image, "tile", ""))  # in Pillow's names for layouts of pixels
     if image.mode != "F" and not image.mode.startswith("I"):
-        pixels, told = _colours(image, sixteen), False
+        pixels, told = _colours(image, sixteen, path), False
     else:
         pixels, told = _grey(image)
     name = os.fsdecode(path)
-    if sixteen and not told and 0 < pixels.max() < 64:
+    if sixteen and not told and pixels.max() < 64:
         _say_once(
             f"{name}: is nearly black: it stores 16 bits a colour, of which the upper 8 are taken, "
             "and no value reaches a quarter of the range; scale such files before",
@@ -65,7 +65,7 @@ def _say_once(sentence: str, kind: str) -> None:
         say(f"{sentence} (this is said once)")
 
 
-def _colours(image: Any, sixteen: bool) -> np.ndarray:
+def _colours(image: Any, sixteen: bool, path: Path_) -> np.ndarray:
     from PIL import Image
 
     if image.mode == "LAB":
@@ -80,6 +80,15 @@ def _colours(image: Any, sixteen: bool) -> np.ndarray:
         return _cmyk_of_jpeg(image)
     if image.mode == "RGB" and sixteen:
         image.info.pop("transparency", None)  # a colour of 16 bits, which none of 8 equals
+    if image.format == "TIFF" and image.mode == "RGBA" and EXTRA_SAMPLES not in image.tag_v2:
+        _say_once(
+            f"{os.fsdecode(path)}: has four colours and does not say what the fourth is: it is "
+            "taken as transparency",
+            "extra samples",
+        )
+    if image.mode == "L" and _number(getattr(image, "tag_v2", {}), SAMPLE_FORMAT) == SIGNED:
+        grey = np.array(image).view(np.int8).clip(0).astype(np.uint8) << 1
+        return np.repeat(grey[..., None], 3, axis=-1)
     if "A" in image.mode or "transparency" in image.info:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
@@ -98,7 +107,7 @@ def _cmyk_of_jpeg(image: Any) -> np.ndarray:
 
 
 def _grey(image: Any) -> tuple[np.ndarray, bool]:
-    """Grey of 16 bits, 32 bits or floats as uint8 RGB; and whether the file has said its range."""
+    """Grey of 16 bits, 32 bits or floats as uint8 RGB; and whether its range is certain."""
     tags = getattr(image, "tag_v2", {})
     told = _range_in(tags, image.mode)
     if image.mode == "F" and told is None:
@@ -117,7 +126,8 @@ def _grey(image: Any) -> tuple[np.ndarray, bool]:
     grey = grey.clip(0, 255).astype(np.uint8)
     if _number(tags, PHOTOMETRIC) == WHITE_IS_ZERO:
         grey = 255 - grey
-    return np.repeat(grey[..., None], 3, axis=-1), told is not None
+    # All black is black by any range.
+    return np.repeat(grey[..., None], 3, axis=-1), told is not None or not values.any()
 
 
 def _range_in(tags: Any, mode: str) -> tuple[float, float] | None:

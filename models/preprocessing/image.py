@@ -15,11 +15,14 @@ from a2keras.models.preprocessing.errors import DecodeError, check_pixels, opene
 from a2keras.models.preprocessing.file_formats import IMAGE_FORMATS
 from a2keras.models.preprocessing.orientation import block_of, orientation_in, upright
 from a2keras.models.preprocessing.places import Path_, tensorflow_io
+from a2keras.models.preprocessing.png import lacks_rows
 
 # First bytes of the formats that tensorflow-io decodes.
 TIFF = (b"II*\0", b"MM\0*")
 WEBP = b"RIFF"
 POSTSCRIPT = (b"%!PS", b"\xc5\xd0\xd3\xc6")
+# Bytes of a PNG's colour profile: those of printers have more than the megabyte that Pillow allows.
+LARGEST_PROFILE = 16 * 1024**2
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
 
 
@@ -54,6 +57,10 @@ def read_image(path: Path_, data: bytes | None = None) -> np.ndarray:
                     check_pixels(path, *image.size)
                     image.info.pop("xmp", None)  # by which Pillow, too, would turn TIFF
                     pixels = to_rgb(image, path)
+                    # A row of one colour may be one that is missing.
+                    plain = (pixels[-2:] == pixels[-2:, :1]).all(axis=(1, 2)).any()
+                    if image.format == "PNG" and plain and lacks_rows(file):
+                        raise DecodeError(path, "is a damaged or cut-off image (rows are missing)")
                     return upright(pixels, _orientation(file, image))
         except DecodeError:
             raise
@@ -70,8 +77,9 @@ def read_image(path: Path_, data: bytes | None = None) -> np.ndarray:
 @functools.cache
 def formats() -> tuple[str, ...]:
     """What Pillow may open, by its own names: no other formats, whatever the content."""
-    from PIL import Image
+    from PIL import Image, PngImagePlugin
 
+    PngImagePlugin.MAX_TEXT_CHUNK = LARGEST_PROFILE
     with contextlib.suppress(ImportError):
         import pillow_heif
 

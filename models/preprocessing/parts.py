@@ -58,9 +58,11 @@ def _from_key_frame(
 ) -> Iterator[Shown]:
     """The frames of a part, where the first of all is not behind its start and times ascend.
 
+    `Missed` also where none is found before the end of the file.
+
     Some frames behind the part are looked at, too: a time that FFmpeg had to guess may be too late.
     """
-    last, behind = -math.inf, 0
+    last, behind, found = -math.inf, 0, False
     try:
         for each in frames:
             if not each.time > last or (last == -math.inf and each.time > start):
@@ -70,11 +72,14 @@ def _from_key_frame(
             if behind == LOOK_BEHIND:
                 return
             if each.pixels is not None:
+                found = True
                 yield each
     except DecodeError:
         if begin > 0:  # what a decoder meets in the middle of a stream says little about the file
             raise Missed from None
         raise
+    if not found:  # where recordings were joined, the containers' times may never reach the part
+        raise Missed
 
 
 def sure_way(read: Read, start: float, end: float) -> Iterator[Shown]:

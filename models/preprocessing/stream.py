@@ -1,13 +1,16 @@
 """The frames of a file's video stream in the order in which they are shown, by PyAV."""
 
+import contextlib
 import itertools
 import threading
-from collections.abc import Generator, Iterator
+from collections import Counter
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from a2keras.models.preprocessing.errors import DecodeError, check_pixels
+from a2keras.models.preprocessing.parts import Missed
 from a2keras.models.preprocessing.places import Path_
 
 # Their packets carry the times at which they are decoded, not those at which they are shown, which
@@ -23,6 +26,8 @@ SEEKABLE = frozenset({"asf", "avi", "flv", "matroska,webm", "mpegts", "mxf", "nu
 # Tracks of one picture: covers and thumbnails, where a file has others.
 PICTURES = frozenset({"bmp", "gif", "jpeg2000", "mjpeg", "png", "webp"})
 
+FIRST_PACKETS = 200
+
 
 class Timed(NamedTuple):
     """A decoded frame.
@@ -36,8 +41,27 @@ class Timed(NamedTuple):
     frame: Any
 
 
-def video_stream(path: Path_, container: Any) -> Any:
+def first_packets(container: Any) -> Counter[int]:
+    """How many of the first packets each video stream has; the container has then to be reopened.
+
+    A stream of one packet beside others is a picture, whatever its codec.
+    """
+    import av
+
+    counts: Counter[int] = Counter()
+    with contextlib.suppress(av.FFmpegError):  # decoding meets it again
+        for packet in itertools.islice(container.demux(container.streams.video), FIRST_PACKETS):
+            counts[packet.stream.index] += packet.size > 0
+    return counts
+
+
+def video_stream(path: Path_, container: Any, counts: Mapping[int, int] | None = None) -> Any:
     """The video stream to decode: the first one that is no picture, of the default ones if any.
+
+    Args:
+        path: what an error names.
+        container: of the video.
+        counts: see `first_packets`; None where there is but one stream.
 
     Raises:
         DecodeError: there is none, or none that FFmpeg can decode, or its frames are too large.
@@ -58,7 +82,8 @@ def video_stream(path: Path_, container: Any) -> Any:
         raise DecodeError(path, "holds a video of a codec that FFmpeg cannot decode")
 
     def rank(stream: Any) -> tuple[bool, bool]:
-        picture = stream.frames == 1 or stream.codec_context.name in PICTURES
+        single = stream.frames == 1 or (counts is not None and counts.get(stream.index, 0) < 2)
+        picture = single or stream.codec_context.name in PICTURES
         return picture, not stream.disposition & Disposition.default
 
     stream = min(streams, key=rank)
@@ -78,6 +103,9 @@ def frames_of(
         start: seconds; where it is more than 0, the frames are those behind the place at which the
             container has it, which is often a later one, from the first key frame on. All of them
             where a container is not `SEEKABLE`.
+
+    Raises:
+        Missed: that place may be in a later one of several recordings that were joined.
     """
     clock = "dts" if container.format.name in TIMED_BY_DECODING else "pts"
     beginning = _decoded(container, stream, gone)
@@ -87,7 +115,10 @@ def frames_of(
     origin = getattr(first, clock)
     if start > 0 and origin is not None and container.format.name in SEEKABLE:
         beginning.close()
-        container.seek(origin + int(start / stream.time_base), stream=stream)
+        place = origin + int(start / stream.time_base)
+        if container.format.name == "mpegts" and _is_passed(container, stream, place):
+            raise Missed
+        container.seek(place, stream=stream)
         behind = _decoded(container, stream, gone)
         frames: Iterator[Any] = itertools.dropwhile(lambda frame: not frame.key_frame, behind)
     else:
@@ -100,6 +131,26 @@ def frames_of(
         last = stamp
         known = stamp is not None and origin is not None
         yield Timed(float((stamp - origin) * stream.time_base) if known else float("nan"), frame)
+
+
+def _is_passed(container: Any, stream: Any, place: int) -> bool:
+    """Whether seeking a time goes behind the packet that has it first, counted from here.
+
+    FFmpeg looks for it by halves, and where the clock begins anew within the file it may find the
+    same time in another recording. Packets are only counted, not decoded.
+    """
+    last = None
+    for packet in container.demux(stream):
+        if packet.dts is None:
+            continue
+        if last is not None and packet.dts < last:
+            return True
+        last = packet.dts
+        if last >= place:
+            container.seek(place, stream=stream)
+            found = next(container.demux(stream), None)
+            return found is None or (found.pos or 0) > packet.pos
+    return True
 
 
 def _decoded(container: Any, stream: Any, gone: threading.Event) -> Generator[Any, None, None]:

@@ -19,7 +19,12 @@ from a2keras.models.preprocessing.errors import DecodeError, check_pixels, opene
 from a2keras.models.preprocessing.parts import Missed, Shown, quick_ways, sure_way
 from a2keras.models.preprocessing.places import Path_
 from a2keras.models.preprocessing.sampling import clock_of, steady_indices
-from a2keras.models.preprocessing.stream import display_matrix, frames_of, video_stream
+from a2keras.models.preprocessing.stream import (
+    display_matrix,
+    first_packets,
+    frames_of,
+    video_stream,
+)
 from a2keras.models.preprocessing.waiting import made_aside
 
 MAX_FRAMES = 20_000
@@ -181,8 +186,15 @@ def shown(
     if not isinstance(source, str):
         source.seek(0)
     try:
-        with open_container(path, source) as container:
-            stream = video_stream(path, container)
+        with contextlib.ExitStack() as stack:
+            container = stack.enter_context(open_container(path, source))
+            counts = None
+            if len(container.streams.video) > 1:
+                counts = first_packets(container)
+                if not isinstance(source, str):
+                    source.seek(0)
+                container = stack.enter_context(open_container(path, source))
+            stream = video_stream(path, container, counts)
             stream.thread_count = DECODER_THREADS
             rate = float(stream.average_rate or "nan")
             for time, frame in frames_of(container, stream, gone, begin):
@@ -191,7 +203,7 @@ def shown(
                 pixels = _upright(frame, size, scaler) if wanted(count, time) else None
                 count += 1
                 yield Shown(time, pixels, rate, stream.frames)
-    except DecodeError:
+    except (DecodeError, Missed):
         raise
     except Exception as error:  # on damaged bytes PyAV raises errors of a dozen types
         reason = "is not a video that can be read"

@@ -169,6 +169,88 @@ def test_few_bits_in_sixteen_are_told_once(capsys, file):
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize("colours", [1, 3])
+def test_eight_bits_in_sixteen_are_told(capsys, colours):
+    few = RAMP // 16  # at most 255: the upper 8 bits are 0
+    few = np.stack([few] * 3, -1) if colours == 3 else few
+    for file in (deep_png(few), tiff(few, photometric=2 if colours == 3 else 1)):
+        assert grey(file).max() == 0
+    assert capsys.readouterr().err == DARK
+
+
+def test_black_is_black(capsys):
+    for black in (np.zeros((7, 9), np.uint16), np.zeros((7, 9), np.uint32)):
+        assert grey(tiff(black)).max() == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_signed_eight_bits_are_scaled_as_sixteen():
+    values = np.arange(-63, 63, dtype=np.int8).reshape(7, 18)
+    np.testing.assert_array_equal(grey(tiff(values, kind=2)), values.astype(int).clip(0) * 2)
+
+
+def test_a_fourth_colour_of_unknown_meaning_is_told(capsys):
+    near_infrared = np.full((16, 16), 51, np.uint8)
+    four = np.dstack([LARGE, near_infrared])
+    for _ in range(2):
+        pixels = read_image("x", tiff(four, photometric=2))
+        np.testing.assert_allclose(pixels, 255 - (255 - LARGE.astype(float)) * 0.2, atol=1)
+    assert capsys.readouterr().err == (
+        "x: has four colours and does not say what the fourth is: it is taken as transparency "
+        "(this is said once)\n"
+    )
+    read_image("y", saved(Image.fromarray(four, "RGBA"), "TIFF"))
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("height", [1, 2, 7, 64])
+@pytest.mark.parametrize(
+    ("depth", "colour", "row"), [(8, 0, 9), (1, 0, 2), (16, 2, 54), (8, 6, 36)]
+)
+def test_a_png_with_too_few_rows_is_damaged(height, depth, colour, row):
+    whole = png(depth, colour, [bytes(row)] * height, 9)
+    assert read_image("x", whole).shape == (height, 9, 3)
+    short = png(depth, colour, [bytes(row)] * (height // 2), 9).replace(
+        struct.pack(">II", 9, height // 2), struct.pack(">II", 9, height), 1
+    )
+    at = short.index(b"IHDR")
+    check_sum = struct.pack(">I", zlib.crc32(short[at : at + 17]))
+    short = short[: at + 17] + check_sum + short[at + 21 :]
+    with pytest.raises(DecodeError, match=r"^x: is a damaged or cut-off image"):
+        read_image("x", short)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 3), (7, 9), (8, 8), (33, 5)])
+def test_interlaced_png(height, width):
+    """Pixels of one value, whose every pass is as long as it must be."""
+    passes = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2)]
+    rows = b""
+    for y, x, down, right in [*passes, (1, 0, 2, 1)]:
+        if columns := len(range(x, width, right)):
+            rows += (b"\0" + bytes([70] * columns)) * len(range(y, height, down))
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 1)
+    for cut, good in ((rows, True), (rows[: len(rows) // 2], False)):
+        file = b"\x89PNG\r\n\x1a\n"
+        for name, data in ((b"IHDR", header), (b"IDAT", zlib.compress(cut)), (b"IEND", b"")):
+            check_sum = struct.pack(">I", zlib.crc32(name + data))
+            file += struct.pack(">I", len(data)) + name + data + check_sum
+        if good:
+            assert (grey(file) == 70).all() and grey(file).shape == (height, width)
+        else:
+            with pytest.raises(DecodeError, match=r"^x: is a damaged or cut-off image"):
+                read_image("x", file)
+
+
+def test_large_colour_profiles_of_png():
+    def profile(size: int) -> tuple:
+        return b"iCCP", b"name\0\0" + zlib.compress(bytes(size))
+
+    rows = [bytes([200] * 9)] * 7
+    assert (grey(png(8, 0, rows, 9, profile(3_000_000))) == 200).all()
+    with pytest.raises(DecodeError, match="Decompressed data too large"):
+        read_image("x", png(8, 0, rows, 9, profile(17 * 1024**2)))
+
+
 def test_thirty_two_bits_are_told_once(capsys):
     for values in (RAMP.astype(np.int32), FULL.astype(np.uint32)):
         kind = 1 if values.dtype == np.uint32 else 2

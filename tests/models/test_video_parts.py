@@ -94,6 +94,28 @@ def test_parts_of_a_film_whose_clock_jumps(tmp_path):
         np.testing.assert_array_equal(part.frames, whole.frames[list(expected)])
 
 
+@pytest.mark.parametrize(("count", "length", "group"), [(3, 50, 12), (5, 20, 12), (2, 150, 50)])
+def test_parts_of_recordings_that_were_joined(tmp_path, count, length, group):
+    """Each begins its clock anew: the frames count by their rate."""
+    everything = pictures(count * length)
+    parts = []
+    for k in range(count):
+        frames = everything[k * length : (k + 1) * length]
+        path = film(tmp_path / f"{k}.ts", frames, "mpeg2video", {"g": str(group)})
+        parts.append(path.read_bytes())
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(b"".join(parts))
+    whole = decode_video(joined)
+    np.testing.assert_allclose(whole.times, np.arange(count * length) / 25, atol=1e-6)
+    long = count * length / 25
+    moments = [(0.2, 0.5), (length / 25 - 0.2, long), (0.6 * long, 0.6 * long + 0.5), (1, None)]
+    moments += np.sort(np.random.default_rng(1).uniform(0, long, (8, 2)).round(2)).tolist()
+    for start, end in moments:
+        inside = (start <= whole.times) & (whole.times < (end or math.inf))
+        part = decode_video(joined, start=start, end=end)
+        np.testing.assert_array_equal(part.frames, whole.frames[inside])
+
+
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".ts", ".flv"])
 def test_times_count_from_the_first_frame(tmp_path, suffix):
     times = [7_200_000 + 40 * i for i in range(20)]

@@ -75,6 +75,16 @@ def test_a_picture_before_the_film(tmp_path, suffix, codec, disposition):
     assert decode_video(path).frames.shape == FRAMES.shape
 
 
+@pytest.mark.parametrize("codec", ["mpeg4", "libx264"])
+@pytest.mark.parametrize("suffix", [".mkv", ".avi", ".nut", ".mp4", ".ts"])
+def test_a_stream_of_one_frame_before_the_film(tmp_path, suffix, codec):
+    """A picture by its length alone."""
+    path = tmp_path / f"film{suffix}"
+    with_cover(path, None, lambda container: add_film(container, FRAMES, "mpeg4"), codec)
+    assert decode_video(path).frames.shape == FRAMES.shape
+    assert decode_video(path, start=0.2).frames.shape[1:] == FRAMES.shape[1:]
+
+
 def test_the_default_film_of_several(tmp_path):
     path = tmp_path / "two.mkv"
     with av.open(str(path), "w") as container:

@@ -87,6 +87,33 @@ def test_parts_stay_where_a_list_puts_them(tmp_path):
     assert list(found.values()) == ["train", "test", "train", "test"]
 
 
+@pytest.mark.parametrize(
+    ("parts", "count", "names"),
+    [
+        (["a,,,train", "a,5,8,test"], 1, ("a.mp4", "a.mp4@5-8")),
+        (["a,5,8,test", "a,,,train"], 1, ("a.mp4", "a.mp4@5-8")),
+        (["a,0,10,train", "a,5,15,test", "a,9,11,validation"], 2, ("a.mp4@0-10", "a.mp4@5-15")),
+        (["a,0,30,train", "a,1,2,train", "a,20,,test"], 1, ("a.mp4@0-30", "a.mp4@20-end")),
+        (["a,0,0.00001,test", "b,0.000005,7,train"], 1, ("a.mp4@0-1e-05", "b.mp4@5e-06-7")),
+        (["a,0,5,train", "a,5,9,test", "a,2,4,train"], 0, ()),
+    ],
+)
+def test_frames_in_two_splits_are_told(tmp_path, parts, count, names):
+    for name in "abc":
+        (tmp_path / f"{name}.mp4").write_bytes(b"c" if name == "c" else b"the same")
+    rows = [",x,".join(part.split(",", 1)).replace(",", ".mp4,", 1) for part in parts]
+    text = "\n".join(["path,label,start,end,split", *rows, "c.mp4,y,,,train"])
+    (tmp_path / "l.csv").write_text(text)
+    listing = listing_of(f"csv:{tmp_path}/l.csv")
+    splits, _ = assign_splits(listing, Recipe("mine", validation_fraction=0))
+    examples = "1 example" if count == 1 else f"{count} examples"
+    expected = (
+        "WARNING: of a video of which another split has the same frames: "
+        f"{examples}, such as {' and '.join(names)}"
+    )
+    assert equal_files(listing, splits) == ([expected] if count else [])
+
+
 def test_what_equals_a_held_out_file_is_held_out(tmp_path):
     for name, text in {"a": b"1", "b": b"1", "c": b"2", "d": b"3", "e": b"4"}.items():
         (tmp_path / f"{name}.jpg").write_bytes(text)

@@ -183,7 +183,10 @@ def test_other_systems_paths(listed):
         ("file:///b.jpg x\na.jpg y\n", ", line 1: file:///b.jpg is a URL: "),
         ("gs://b/b.jpg;x\na.jpg;y\n", ", line 1: gs://b/b.jpg is a URL: "),
         ("a.jpg\nb.jpg\n", ", line 1: no class in 'a.jpg'"),
-        ("a.jpg,x,nan\n", ", line 1: start and end are seconds, from 0 to 1e+09. Received: start="),
+        (
+            "a.jpg,x,nan,9\n",
+            ", line 1: start and end are seconds, from 0 to 1e+09. Received: start=",
+        ),
         ("a.jpg,x,0,inf\n", ", line 1: start and end are seconds, from 0 to 1e+09. Received: end="),
         ("a.jpg,x,0,1e300\n", ", line 1: start and end are seconds, from 0 to 1e+09. Received: "),
         ("a.jpg,x,-1,5\n", ", line 1: start and end are seconds, from 0 to 1e+09. Received: start"),
@@ -194,7 +197,7 @@ def test_other_systems_paths(listed):
         ("path,label,start\n\na.jpg,x,1:30\n", ", line 3: start and end are seconds (could not"),
         ("a.jpg,x,1,2,3\n", " has 5 columns and no header: without one they are path, label, star"),
         ("foo,bar,baz\na.jpg,x,u\n", " has no column label: its columns are foo, bar, baz; wanted"),
-        ("width,height,kind\n1,2,3\n4,5,6\n", ", line 1: start and end are seconds (could not"),
+        ("width,height,kind\n1,2,3\n4,5,6\n", " has 3 columns and no header: without one they are"),
         (
             "path,label\na.jpg,x\n\n./a.jpg,y\nb.jpg,y\n",
             ", line 4: a.jpg is in class y here and in class x in {}, line 2",

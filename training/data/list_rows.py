@@ -37,11 +37,21 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class ListFile:
-    """One list: its rows, and the order of the classes where a file beside it tells that."""
+    """One list.
+
+    Attributes:
+        path: of the list.
+        rows: its examples.
+        order: of the classes, where a file beside it tells that.
+        has_header: whether its first line names the columns.
+        notes: what a user is to know about its columns.
+    """
 
     path: str
     rows: tuple[Row, ...]
     order: tuple[str, ...] = ()
+    has_header: bool = True
+    notes: tuple[str, ...] = ()
 
 
 def read_lists(paths: Sequence[str], root: str | None) -> list[ListFile]:
@@ -69,6 +79,8 @@ def read_lists(paths: Sequence[str], root: str | None) -> list[ListFile]:
             table.path,
             tuple(_named(row, names.get(table.path, {})) for row in rows),
             tuple(indices.get(table.path, {}).values()),
+            bool(table.header),
+            table.notes,
         )
         for table, rows in found
     ]

@@ -17,6 +17,7 @@ from a2keras.training.data.splits import (
     groups_of,
     merged,
     named_groups,
+    overlapping,
     random_groups,
     spreading,
     stratified,
@@ -221,6 +222,12 @@ def equal_files(listing: Listing, splits: np.ndarray) -> list[str]:
             sentences.append(
                 f"{words}: {counted(len(where), 'example')}, such as {' and '.join(names)}"
             )
+    if pairs := overlapping(listing.contents(), splits):
+        first, second = (listing.names[i] for i in pairs[0])
+        sentences.append(
+            "WARNING: of a video of which another split has the same frames: "
+            f"{counted(len(pairs), 'example')}, such as {first} and {second}"
+        )
     return sentences
 
 

@@ -102,9 +102,11 @@ def _located(lists: Sequence[ListFile], root: str | None) -> tuple[list[Example]
         for each, folder in zip(lists, folders, strict=True)
     ]
     nothing = not any(any(found) for found in direct)
-    examples, by_name = [], []
+    examples: list[Example] = []
+    by_name: list[tuple[str, str]] = []
     parts = PARTS[len(lists)]
     for each, part, folder, paths in zip(lists, parts, folders, direct, strict=True):
+        before = len(examples)
         for row, path in zip(each.rows, paths, strict=True):
             if path is None:
                 anywhere = nothing or suffix_of(row.path) not in MEDIA
@@ -112,14 +114,29 @@ def _located(lists: Sequence[ListFile], root: str | None) -> tuple[list[Example]
                 if path and path.rpartition("/")[0] != row.path.rpartition("/")[0]:
                     by_name.append((row.path, path))
             relative = path or row.path
-            file = MediaFile(_whole(folder, relative), row.start, row.end)
+            # From 0 is from the beginning: one part has one name.
+            file = MediaFile(_whole(folder, relative), row.start or None, row.end)
             examples.append(Example(row, row.split or part, relative, file, path is not None))
-    notes = []
+        if not each.has_header:
+            _check_first(examples[before:])
+    notes = [note for each in lists for note in each.notes]
     if by_name:
         found = counted(len(by_name), "file")
         such = f"such as {printable(by_name[0][1])} for {printable(by_name[0][0])}"
         notes.append(f"found below the folder of the list, by name alone: {found}, {such}")
     return examples, notes
+
+
+def _check_first(examples: Sequence[Example]) -> None:
+    """A first line that fits no file, while most others do, is a header of unknown words."""
+    first, there = examples[0], sum(each.is_there for each in examples)
+    if first.is_there or suffix_of(first.row.path) in MEDIA or 2 * there < len(examples):
+        return
+    raise UserError(
+        f"{first.row.place}: {printable(first.row.path)} is no file, as most others are: if the "
+        "line is a header, its columns are to be called path,label; if not, give the file its "
+        "suffix"
+    )
 
 
 def _whole(folder: str, path: str) -> str:
@@ -159,6 +176,12 @@ def _listing(
     notes += told
     task = task_of([printable(each.path) for each in media], paths[0], task)
     listed = [e for e in media if suffix_of(e.file.path) in SUFFIXES[task] or not e.is_there]
+    for each in listed:
+        if each.file.part and suffix_of(each.file.path) in SUFFIXES["image"]:
+            raise UserError(
+                f"{each.row.place}: start and end tell a part of a video, but "
+                f"{printable(each.path)} is an image: call the columns otherwise, or leave them out"
+            )
     if others := len(media) - len(listed):
         kinds = "videos" if task == "image" else "images"
         notes += (f"passed over {kinds} (task={task}): {others}",)

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -64,6 +65,35 @@ def stratified(
 def spreading(chosen: np.ndarray, units: np.ndarray) -> np.ndarray:
     """Marks what shares a unit with what is marked, too: bool (N,)."""
     return np.isin(units, units[chosen])
+
+
+def overlapping(contents: Sequence[str], splits: np.ndarray) -> list[tuple[int, int]]:
+    """Pairs of examples in different splits that show frames of one file, not all of them the same.
+
+    Args:
+        contents: of every example what is in its file and, of a part, `@START-END` in seconds.
+        splits: (N,).
+
+    Returns:
+        of every example that overlaps an earlier one, by start, this one and itself.
+    """
+    parts: dict[str, list[tuple[float, float, int]]] = defaultdict(list)
+    for i, content in enumerate(contents):
+        file, _, part = content.partition("@")
+        match = re.fullmatch(r"(.*?\d)-(end|\d.*)", part)
+        start, end = match.groups() if match else ("0", "end")
+        parts[file].append((float(start), np.inf if end == "end" else float(end), i))
+    pairs = []
+    for members in parts.values():
+        last: dict[str, tuple[float, int]] = {}  # of every split the part that ends last
+        for start, end, i in sorted(members) if len(members) > 1 else ():
+            for split, (until, other) in last.items():
+                if split != splits[i] and start < until and contents[i] != contents[other]:
+                    pairs.append((other, i))
+                    break
+            if end > last.get(splits[i], (-1.0, 0))[0]:
+                last[splits[i]] = end, i
+    return pairs
 
 
 def merged(groups: np.ndarray, units: np.ndarray) -> np.ndarray:

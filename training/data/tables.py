@@ -4,7 +4,7 @@ import codecs
 import csv
 import io
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from a2keras.errors import UserError, printable, reason_of
@@ -47,6 +47,7 @@ class Table:
         header: its cells; () where there is none.
         columns: of "path", "label", "start", "end", "split" and those of Kinetics the number.
         is_spaced: whether a space separates path and label, as in UCF-101's lists.
+        notes: what a user is to know about its columns.
     """
 
     path: str
@@ -54,6 +55,7 @@ class Table:
     header: tuple[str, ...]
     columns: dict[str, int]
     is_spaced: bool = False
+    notes: tuple[str, ...] = ()
 
     def cell(self, line: Line, column: str) -> str:
         """What a line has in a column; "" where it ends before, or there is none."""
@@ -92,13 +94,14 @@ def read_table(path: str) -> Table:
     if not lines:
         raise UserError(f"{printable(path)} lists nothing but separators")
     header = lines[0].cells if _is_header(lines) else ()
-    lines = lines[1:] if header else lines
+    if header:  # again where lists were put one after the other
+        lines = [line for line in lines if line.cells != header]
     if not lines:
         raise UserError(f"{printable(path)} lists nothing below its header, {','.join(header)}")
-    columns = columns_of(path, header, [line.cells for line in lines])
-    table = Table(path, tuple(lines), header, columns, separator is None)
+    table = Table(path, tuple(lines), header, {}, separator is None)
     _check_widths(table)
-    return table
+    columns, notes = columns_of(path, header, [line.cells for line in lines])
+    return replace(table, columns=columns, notes=notes)
 
 
 def read_lines(path: str) -> list[str]:
@@ -121,7 +124,8 @@ def read_lines(path: str) -> list[str]:
             f"{name} is not a list of files: it is not UTF-8 text (line {number}), nor UTF-16 with "
             "its mark"
         ) from error
-    lines = re.split("\r\n|\r|\n", text)
+    # A mark within the text is the beginning of a file that was put behind another.
+    lines = [line.removeprefix("\ufeff") for line in re.split("\r\n|\r|\n", text)]
     for number, line in enumerate(lines, 1):
         if "\0" in line:
             raise UserError(f"{name}, line {number}: a NUL character, which no text has")
