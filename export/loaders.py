@@ -122,8 +122,8 @@ def from_saved_model(path: Path) -> Loaded:
     import tensorflow as tf
 
     path = saved_model.version_of(path) or path
-    safety.check_saved_model(path)
-    loaded = tf.saved_model.load(str(path))
+    with safety.checked_saved_model(path) as checked:
+        loaded = tf.saved_model.load(str(checked))
     if "serving_default" not in loaded.signatures:
         raise ValueError("it has no serving_default signature")
     serve = loaded.signatures["serving_default"]
