@@ -14,6 +14,7 @@ from typing import Any
 
 from a2keras.errors import UserError, printable, reason_of
 from a2keras.models import weight_files
+from a2keras.models.preprocessing.spec import Preprocessing
 
 MAX_CONFIG_BYTES = 64 * 1024**2  # of the config.json in a .keras file; the zoo's have up to 1 MB
 MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
@@ -50,6 +51,37 @@ def load(path: str | Path) -> Any:
         raise UserError(
             f"{printable(path)} cannot be loaded as keras: {reason_of(error)}"
         ) from error
+
+
+def load_single(path: str | Path) -> Any:
+    """As `load`, a model of one input and one output, neither in a list.
+
+    Raises:
+        UserError: as `load`, or it has others.
+    """
+    model = load(path)
+    try:
+        if len(model.inputs) != 1 or len(model.outputs) != 1:
+            raise ValueError("it must have one input and one output")
+        import keras
+
+        # An input that was saved as a list of one would have to be given as one.
+        return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+    except Exception as error:  # of layers and models that have no symbolic ends
+        raise UserError(
+            f"{printable(path)} cannot be loaded as keras: {reason_of(error)}"
+        ) from error
+
+
+def load_classifier(path: str | Path, preprocessing: Preprocessing) -> Any:
+    """As `load_single`, a model that takes what `preprocessing` makes, and has its classes.
+
+    Raises:
+        UserError: as `load_single`, or the two do not fit each other.
+    """
+    model = load_single(path)
+    preprocessing.check_shapes(path, model.input_shape[1:], model.output_shape[1:])
+    return model
 
 
 def check(path: Path) -> None:
@@ -108,6 +140,8 @@ def needs_this_program(path: Path) -> bool:
 
 def _config(path: Path) -> Any:
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for without end
+            raise ValueError("it is not a regular file")
         with zipfile.ZipFile(path) as archive:
             for name in archive.namelist():
                 parts = PurePosixPath(name.replace("\\", "/")).parts

@@ -107,7 +107,7 @@ def score(held_out: HeldOut, data: str | None, protocol: Protocol) -> dict[str, 
     warning = trained_on(held_out)
     if warning:
         say(warning)
-    model = keras_files.load(run.model_path)
+    model = keras_files.load_classifier(run.model_path, preprocessing)
     if protocol.precise_bn:
         from a2keras.training.batch_statistics import with_precise_statistics
 

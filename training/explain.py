@@ -80,7 +80,7 @@ def explain(path: str | Path, files: list[str], output: str | Path, samples: int
         examples, skipped = _from_files(files, preprocessing)
     else:
         examples, skipped = _held_out(run, preprocessing, samples), []
-    model = keras_files.load(run.model_path)
+    model = keras_files.load_classifier(run.model_path, preprocessing)
     explained: list[dict] = []
     document = {"run": str(run.path), "explained": explained, "skipped": skipped}
     with writing("the pictures", output):

@@ -1,6 +1,7 @@
 """A run that comes from anywhere: its links are not written through, its files may be damaged."""
 
 import json
+import os
 import random
 import shutil
 from pathlib import Path
@@ -174,3 +175,65 @@ def test_a_run_of_odd_documents_is_told_by_the_command(run, run_command):
             run_command(command, run)
         assert str(told.value).startswith(f"{run / name} is not a ")
         assert "\n" not in str(told.value)
+
+
+def network(inputs=(16, 16, 3), classes=2, outputs=1, maps=False):
+    """A network that may not fit a run."""
+    import keras
+
+    taken = keras.Input(inputs)
+    x = taken if maps else keras.layers.Flatten()(taken)
+    given = [keras.layers.Dense(classes, activation="softmax")(x) for _ in range(outputs)]
+    return keras.Model(taken, given[0] if outputs == 1 else given)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"inputs": (8, 8, 3)}, "takes pixels of shape (8, 8, 3), but preprocessing.json makes"),
+        ({"classes": 3}, "gives outputs of shape (3,), but preprocessing.json names 2 classes"),
+        ({"maps": True}, "gives outputs of shape (16, 16, 2), but preprocessing.json names 2"),
+        ({"outputs": 2}, "cannot be loaded as keras: it must have one input and one output"),
+        ({"size": 24}, "takes pixels of shape (16, 16, 3), but preprocessing.json makes (24, 24"),
+        ({"labels": ["blue"]}, "gives outputs of shape (2,), but preprocessing.json names 1 cl"),
+        (
+            {"labels": ["blue", "red", "x"]},
+            "gives outputs of shape (2,), but preprocessing.json names 3 c",
+        ),
+    ],
+)
+def test_a_network_that_does_not_fit_its_preprocessing(
+    run, images, tmp_path, run_command, change, reason
+):
+    if change.keys() & {"size", "frames", "labels"}:
+        path = run / "preprocessing.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    else:
+        network(**change).save(run / "model.keras")
+    commands = [["explain", run, images / "blue/00.png", f"--output={tmp_path / 'maps'}"]]
+    if "labels" not in change or len(change["labels"]) > 1:  # of data with classes that it knows
+        commands.append(["evaluate", run])
+    for arguments in commands:
+        with pytest.raises(UserError) as told:
+            run_command(*arguments)
+        assert str(told.value).startswith(f"{run / 'model.keras'} {reason}")
+        assert "\n" not in str(told.value)
+    assert not (run / "evaluation.json").exists()
+
+
+def test_precise_statistics_of_another_network(run, run_command):
+    network().save(run / "model.keras")
+    with pytest.raises(UserError) as told:
+        run_command("evaluate", run, "--precise_bn=1")
+    assert str(told.value) == (
+        f"{run / 'model.keras'} is not the network a2_resnet11 that its recipe.json names"
+    )
+
+
+@pytest.mark.parametrize("name", ["preprocessing.json", "data.json", "model.keras"])
+def test_a_pipe_is_not_waited_for(run, run_command, name):
+    (run / name).unlink()
+    os.mkfifo(run / name)
+    with pytest.raises(UserError, match="it is not a regular file") as told:
+        run_command("evaluate", run)
+    assert str(told.value).startswith(str(run / name))
