@@ -4,6 +4,7 @@ Nothing that a file brings along is run. A network is a graph of known layers; a
 also name code to import or hold some, and its HDF5 part may lead to other files.
 """
 
+import contextlib
 import json
 import re
 import sys
@@ -82,6 +83,17 @@ def load_classifier(path: str | Path, preprocessing: Preprocessing) -> Any:
     model = load_single(path)
     preprocessing.check_shapes(path, model.input_shape[1:], model.output_shape[1:])
     return model
+
+
+@contextlib.contextmanager
+def computing() -> Iterator[None]:
+    """Tells as a `UserError` that a file's network cannot be computed, for whatever reason."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # of any layer, and of the backend
+        raise UserError(f"the network cannot be computed: {reason_of(error)}") from error
 
 
 def check(path: Path) -> None:

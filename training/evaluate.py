@@ -204,4 +204,5 @@ def _run(model: keras.Model, views: list[np.ndarray], batch: int) -> np.ndarray:
     """Probabilities of the views. All batches have one size: another would be compiled anew."""
     missing = [views[-1]] * (batch - len(views))
     pixels = np.stack([*views, *missing]).astype("float32")
-    return model.predict_on_batch(pixels)[: len(views)]
+    with keras_files.computing():
+        return model.predict_on_batch(pixels)[: len(views)]

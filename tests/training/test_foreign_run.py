@@ -237,3 +237,49 @@ def test_a_pipe_is_not_waited_for(run, run_command, name):
     with pytest.raises(UserError, match="it is not a regular file") as told:
         run_command("evaluate", run)
     assert str(told.value).startswith(str(run / name))
+
+
+def test_a_network_whose_names_tensorflow_refuses(run, images, tmp_path, run_command):
+    import keras
+
+    from a2keras import DoubleAttention
+
+    pixels = keras.Input((16, 16, 3))
+    x = DoubleAttention(3, 2, name="\x1b]0;TITLE\x07 $frac{")(pixels)
+    x = keras.layers.Dense(2, activation="softmax")(keras.layers.GlobalAveragePooling2D()(x))
+    keras.Model(pixels, x).save(run / "model.keras")
+    explain = ["explain", run, images / "blue/00.png", f"--output={tmp_path / 'maps'}"]
+    for arguments in (["evaluate", run], explain):
+        with pytest.raises(UserError, match=r"^the network cannot be computed: ") as told:
+            run_command(*arguments)
+        assert str(told.value).isprintable()
+
+
+@pytest.mark.parametrize("key", ["data", "root"])
+def test_a_nul_in_a_path_of_a_recipe(run, run_command, key):
+    recipe = json.loads((run / "recipe.json").read_text())
+    changed = {"data": "folder:a\0b"} if key == "data" else {"root": "a\0b"}
+    (run / "recipe.json").write_text(json.dumps({**recipe, **changed}))
+    with pytest.raises(UserError, match=r"must be a path without NUL characters\. Received: "):
+        run_command("evaluate", run)
+
+
+def test_a_class_with_a_line_of_its_own(run, run_command):
+    path = run / "preprocessing.json"
+    labels = {"labels": ["blue", "red\nexplained by somebody else"]}
+    path.write_text(json.dumps({**json.loads(path.read_text()), **labels}))
+    image = next(run.parent.glob("images/red/*.png"))
+    shown = run_command("explain", run, image, f"--output={run.parent / 'maps'}")
+    assert len(shown.splitlines()) == 1
+
+
+def test_a_pattern_without_end(monkeypatch):
+    from a2keras.training.data import splits
+
+    monkeypatch.setattr(splits, "SEARCH_SECONDS", 1)
+    assert splits.groups_of(["a1/x", "b2/y"], r"(\d)/").tolist() == ["1", "2"]
+    with pytest.raises(UserError) as told:
+        splits.groups_of(["a" * 60 + "!.png"], "((?:a+)+)$")
+    assert str(told.value) == (
+        "group_pattern takes more than 1 s to search the names of 1 file: ((?:a+)+)$"
+    )
