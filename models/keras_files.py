@@ -17,7 +17,7 @@ from a2keras.errors import UserError, printable, reason_of
 from a2keras.models import weight_files
 from a2keras.models.preprocessing.spec import Preprocessing
 
-MAX_CONFIG_BYTES = 64 * 1024**2  # of the config.json in a .keras file; the zoo's have up to 1 MB
+MAX_CONFIG_BYTES = 64 * 1024**2  # of each JSON document in a .keras file; the zoo's have up to 1 MB
 MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
 
 # Keras refuses most of these itself; here they have one sentence, whatever its version.
@@ -160,9 +160,9 @@ def _config(path: Path) -> Any:
                 # Of layers that have files of their own: Keras unpacks them.
                 if name not in MEMBERS and (parts[:1] != ("assets",) or ".." in parts):
                     raise ValueError(f"it holds {printable(name)} beside the model")
-            size = archive.getinfo("config.json").file_size
-            if size > MAX_CONFIG_BYTES:
-                raise ValueError(f"its config.json has {size} bytes, more than {MAX_CONFIG_BYTES}")
+                size = archive.getinfo(name).file_size
+                if name in MEMBERS[:2] and size > MAX_CONFIG_BYTES:
+                    raise ValueError(f"its {name} has {size} bytes, more than {MAX_CONFIG_BYTES}")
             config = json.loads(archive.read("config.json"))  # by what Keras reads it with, too
         if isinstance(config, dict):
             config.pop("compile_config", None)  # of training; it is not loaded
