@@ -93,7 +93,7 @@ class Preprocessing:
         return square if self.frames is None else (self.frames, *square)
 
     def check_shapes(
-        self, path: Path_, taken: tuple[int | None, ...], given: tuple[int | None, ...]
+        self, path: str | Path, taken: tuple[int | None, ...], given: tuple[int | None, ...]
     ) -> None:
         """Whether a model takes what this makes, and gives what the labels name.
 
