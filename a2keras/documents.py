@@ -59,6 +59,8 @@ def read_json(path: Any, record: Any = dict, what: str = "a JSON document") -> A
         UserError: `{path} is not {what}: {reason}`, in one sentence.
     """
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for without end
+            raise ValueError("it is not a regular file")
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
         return parse_json(content, record)

@@ -119,7 +119,7 @@ TENSORFLOW_GROUPS: dict[str, str] = {
 TENSORFLOW = frozenset(name for names in TENSORFLOW_GROUPS.values() for name in names.split())
 
 # TensorFlow 2 writes two functions into every SavedModel that save and restore its variables, for
-# other loaders: it never calls them itself. Only there may these be.
+# other loaders: it never calls them itself. Only there may these be, and they are not loaded.
 TENSORFLOW_SAVER = frozenset({"MergeV2Checkpoints", "RestoreV2", "SaveV2", "ShardedFilename"})
 
 # ONNX's own operators are known by its package. Of onnxruntime's, those that its quantisation and

@@ -10,7 +10,6 @@ from a2keras.errors import UserError, reason_of
 from a2keras.export import litert, safety, saved_model
 from a2keras.export.manifest import MANIFEST, read_manifest
 from a2keras.models import keras_files
-from a2keras.models.preprocessing.spec import FILE_NAME, Preprocessing
 
 Compute = Callable[[np.ndarray], np.ndarray]
 
@@ -47,21 +46,6 @@ def load_model(path: Path, kind: str | None = None, threads: int | None = None) 
         raise UserError(f"{path} cannot be loaded as {kind}: {reason_of(error)}") from error
 
 
-def check_shapes(path: Path, loaded: Loaded, preprocessing: Preprocessing) -> None:
-    """Whether a model takes what the preprocessing makes, and gives what its labels name."""
-    wanted, made = loaded.input_shape, preprocessing.input_shape
-    if len(wanted) != len(made) or any(
-        size not in (None, other) for size, other in zip(wanted, made, strict=True)
-    ):
-        raise UserError(f"{path} takes pixels of shape {wanted}, but {FILE_NAME} makes {made}")
-    labels = len(preprocessing.labels)
-    if loaded.output_shape not in ((labels,), (None,)):
-        raise UserError(
-            f"{path} gives outputs of shape {loaded.output_shape}, but {FILE_NAME} names "
-            f"{labels} classes"
-        )
-
-
 def locate(path: Path) -> tuple[Path, str]:
     """The file or directory of the model itself, and its kind."""
     try:
@@ -88,24 +72,6 @@ def locate(path: Path) -> tuple[Path, str]:
     )
 
 
-def load_keras(path: Path) -> Any:
-    """The Keras model of a `.keras` file, without its optimizer, see `keras_files`.
-
-    Raises:
-        UserError: it cannot be loaded, or has not one input and one output.
-    """
-    model = keras_files.load(path)
-    try:
-        if len(model.inputs) != 1 or len(model.outputs) != 1:
-            raise ValueError("it must have one input and one output")
-        import keras
-
-        # An input that was saved as a list of one would have to be given as one.
-        return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
-    except Exception as error:  # of layers and models that have no symbolic ends
-        raise UserError(f"{path} cannot be loaded as keras: {reason_of(error)}") from error
-
-
 def from_keras(model: Any) -> Loaded:
     """A Keras model of one input and one output, from NumPy to NumPy."""
     from keras import ops
@@ -122,8 +88,8 @@ def from_saved_model(path: Path) -> Loaded:
     import tensorflow as tf
 
     path = saved_model.version_of(path) or path
-    safety.check_saved_model(path)
-    loaded = tf.saved_model.load(str(path))
+    with safety.checked_saved_model(path) as checked:
+        loaded = tf.saved_model.load(str(checked))
     if "serving_default" not in loaded.signatures:
         raise ValueError("it has no serving_default signature")
     serve = loaded.signatures["serving_default"]
@@ -212,7 +178,7 @@ def _in_batches(compute: Compute, size: int) -> Compute:
 
 
 _LOADERS: dict[str, Callable[[Path, int | None], Loaded]] = {
-    "keras": lambda path, threads: from_keras(load_keras(path)),
+    "keras": lambda path, threads: from_keras(keras_files.load_single(path)),
     "onnx": from_onnx,
     "saved_model": lambda path, threads: from_saved_model(path),
     "tflite": from_tflite,

@@ -12,9 +12,7 @@ from a2keras.export.apart import load_apart
 from a2keras.export.loaders import (
     Compute,
     Loaded,
-    check_shapes,
     from_keras,
-    load_keras,
     load_model,
     locate,
 )
@@ -29,10 +27,8 @@ from a2keras.models.preprocessing.windows import Plan, Window, Windows, even_cli
 __all__ = [
     "Artefact",
     "Loaded",
-    "check_shapes",
     "from_keras",
     "load",
-    "load_keras",
     "load_model",
     "locate",
 ]
@@ -167,7 +163,7 @@ def load(path: str | Path, threads: int | None = None, apart: bool = True) -> Ar
     try:
         inside = path.is_dir() and (path / FILE_NAME).is_file()
         preprocessing = Preprocessing.load(path if inside else path.absolute().parent)
-        check_shapes(path, model, preprocessing)
+        preprocessing.check_shapes(path, model.input_shape, model.output_shape)
     except BaseException:
         model.close()
         raise

@@ -8,7 +8,7 @@ from absl import flags
 
 from a2keras.command_line import parse
 from a2keras.console import print_json, progress, say, show
-from a2keras.errors import UserError
+from a2keras.errors import UserError, printable
 
 if TYPE_CHECKING:  # they import what `--help` does without
     from a2keras.export.predict import Artefact
@@ -127,8 +127,11 @@ def _classify(
 
 
 def _as_text(prediction: dict[str, Any]) -> str:
-    lines = [f"  {entry['probability']:>7.2%}  {entry['label']}" for entry in prediction["top"]]
-    return "\n".join([prediction["file"], *lines])
+    lines = [
+        f"  {entry['probability']:>7.2%}  {printable(entry['label'])}"
+        for entry in prediction["top"]
+    ]
+    return "\n".join([printable(prediction["file"]), *lines])
 
 
 def _timeline(artefact: "Artefact", file: str, values: flags.FlagValues) -> None:
@@ -152,12 +155,12 @@ def _timeline_text(found: "Timeline") -> str:
     clips = f"{count} clip{'s' if count > 1 else ''} of {found.seconds:.2f} s"
     if found.seconds == 0:
         clips = f"{count} frame{'s' if count > 1 else ''}"
-    lines = [f"{found.file}: {clips}, every {found.every:g} s"]
+    lines = [f"{printable(found.file)}: {clips}, every {found.every:g} s"]
     if found.clock == "frame rate":
         lines.append("  its frames have no usable time stamps: times are by the frame rate")
     lines += [
         f"  {each['from']:>9.2f} – {each['to']:>9.2f} s  {each['probability']:>7.2%}  "
-        f"{each['label']}"
+        f"{printable(each['label'])}"
         for each in found.segments()
     ]
     return "\n".join(lines)

@@ -14,6 +14,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from a2keras import files
 from a2keras.errors import UserError, printable
 from a2keras.export.worker import Message, receive, send
 from a2keras.measuring import memory_of_machine
@@ -54,14 +55,18 @@ class Process:
         """
         self._lock = threading.Lock()
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `_end`)
+        # It cannot tidy up after a crash. (`_end` does.)
+        scratch = tempfile.mkdtemp(prefix="a2keras-")
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "a2keras.export.worker", module, name, _memory_limit()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env={**os.environ, **_settings(), **(environment or {})},
+            env={**os.environ, **_settings(), "TMPDIR": scratch, **(environment or {})},
         )
-        self._finalizer = weakref.finalize(self, _end, os.getpid(), self._process, self._errors)
+        self._finalizer = weakref.finalize(
+            self, _end, os.getpid(), self._process, self._errors, scratch
+        )
         _widen(self._process.stdin)
         _widen(self._process.stdout)
         self._seconds, self._late = seconds, threading.Event()
@@ -164,7 +169,7 @@ def _end_late(process: subprocess.Popen, late: threading.Event) -> None:
     process.kill()
 
 
-def _end(owner: int, process: subprocess.Popen, errors: IO[bytes]) -> None:
+def _end(owner: int, process: subprocess.Popen, errors: IO[bytes], scratch: str) -> None:
     if os.getpid() != owner:  # a fork of the program, which ends earlier
         return
     process.kill()
@@ -172,6 +177,8 @@ def _end(owner: int, process: subprocess.Popen, errors: IO[bytes]) -> None:
     for stream in (process.stdin, process.stdout, errors):
         with contextlib.suppress(OSError):  # what was not written yet has no reader
             stream.close()  # type: ignore[union-attr]
+    with contextlib.suppress(OSError):
+        files.remove(Path(scratch))
 
 
 def _settings() -> dict[str, str]:

@@ -1,20 +1,45 @@
 """What the graphs of a model's file may hold: is looked at before a library runs any of it."""
 
+import contextlib
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from a2keras import files
 from a2keras.errors import printable
 from a2keras.export.allowed_operations import ONNXRUNTIME, TENSORFLOW, TENSORFLOW_SAVER
 
 ONNX_DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
+# What TensorFlow needs to know of a function. Others tell its optimizers what to put in its place.
+FUNCTION_ATTRIBUTES = {"_construction_context", "_input_shapes"}
 
 
-def check_saved_model(path: Path) -> None:
+@contextlib.contextmanager
+def checked_saved_model(path: Path) -> Iterator[Path]:
+    """What is loaded instead of a SavedModel: what `check_saved_model` leaves of it.
+
+    Raises:
+        ValueError: see there.
+    """
+    document = check_saved_model(path)
+    with tempfile.TemporaryDirectory(prefix="a2keras-") as scratch:
+        copy = Path(scratch)
+        files.write_bytes(copy / "saved_model.pb", document.SerializeToString())
+        for name in ("variables", "assets"):
+            (copy / name).symlink_to((path / name).absolute())
+        yield copy
+
+
+def check_saved_model(path: Path) -> Any:
     """Refuses a SavedModel with other operations than those of `allowed_operations`.
 
     All its functions are looked at, those that nothing calls among them: loading infers the shapes
     of each, and computes constants on the way.
+
+    Returns:
+        Its document, without the functions that save and restore its variables, and without what
+        would choose and set up TensorFlow's optimizers, which may exchange functions.
 
     Raises:
         ValueError: it is damaged, was not written by TensorFlow 2, or has such an operation.
@@ -36,12 +61,40 @@ def check_saved_model(path: Path) -> None:
     for asset in graph.asset_file_def:
         if not _is_inside(asset.filename):
             raise ValueError(f"it names the file {printable(asset.filename)} outside of its own")
-    _check_operations(graph)
-
-
-def _check_operations(graph: Any) -> None:
-    functions = {each.signature.name: each for each in graph.graph_def.library.function}
     savers = _saver_functions(graph)
+    _check_operations(graph, savers)
+    _remove_functions(graph, savers)
+    _remove_settings(graph)
+    return document
+
+
+def _remove_functions(graph: Any, names: set[str]) -> None:
+    """Removes functions, and the nodes that call them."""
+    library, nodes = graph.graph_def.library, graph.graph_def.node
+    kept = [each for each in library.function if each.signature.name not in names]
+    others = [each for each in nodes if names.isdisjoint(_called_by(each))]
+    for field, left in ((library.function, kept), (nodes, others)):
+        copies = [type(each).FromString(each.SerializeToString()) for each in left]
+        del field[:]
+        field.extend(copies)
+    graph.ClearField("saver_def")
+
+
+def _remove_settings(graph: Any) -> None:
+    from tensorflow.core.protobuf import config_pb2
+
+    settings = config_pb2.ConfigProto(allow_soft_placement=True).SerializeToString()
+    for function in graph.graph_def.library.function:
+        for name in set(function.attr) - FUNCTION_ATTRIBUTES:
+            del function.attr[name]
+    for nodes in (graph.graph_def.node, *(f.node_def for f in graph.graph_def.library.function)):
+        for node in nodes:
+            if "config_proto" in node.attr:
+                node.attr["config_proto"].s = settings
+
+
+def _check_operations(graph: Any, savers: set[str]) -> None:
+    functions = {each.signature.name: each for each in graph.graph_def.library.function}
     bodies = [("", graph.graph_def.node), *((k, v.node_def) for k, v in functions.items())]
     for name, nodes in bodies:
         for node in nodes:

@@ -4,6 +4,7 @@ Nothing that a file brings along is run. A network is a graph of known layers; a
 also name code to import or hold some, and its HDF5 part may lead to other files.
 """
 
+import contextlib
 import json
 import re
 import sys
@@ -14,8 +15,9 @@ from typing import Any
 
 from a2keras.errors import UserError, printable, reason_of
 from a2keras.models import weight_files
+from a2keras.models.preprocessing.spec import Preprocessing
 
-MAX_CONFIG_BYTES = 64 * 1024**2  # of the config.json in a .keras file; the zoo's have up to 1 MB
+MAX_CONFIG_BYTES = 64 * 1024**2  # of each JSON document in a .keras file; the zoo's have up to 1 MB
 MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
 
 # Keras refuses most of these itself; here they have one sentence, whatever its version.
@@ -50,6 +52,48 @@ def load(path: str | Path) -> Any:
         raise UserError(
             f"{printable(path)} cannot be loaded as keras: {reason_of(error)}"
         ) from error
+
+
+def load_single(path: str | Path) -> Any:
+    """As `load`, a model of one input and one output, neither in a list.
+
+    Raises:
+        UserError: as `load`, or it has others.
+    """
+    model = load(path)
+    try:
+        if len(model.inputs) != 1 or len(model.outputs) != 1:
+            raise ValueError("it must have one input and one output")
+        import keras
+
+        # An input that was saved as a list of one would have to be given as one.
+        return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+    except Exception as error:  # of layers and models that have no symbolic ends
+        raise UserError(
+            f"{printable(path)} cannot be loaded as keras: {reason_of(error)}"
+        ) from error
+
+
+def load_classifier(path: str | Path, preprocessing: Preprocessing) -> Any:
+    """As `load_single`, a model that takes what `preprocessing` makes, and has its classes.
+
+    Raises:
+        UserError: as `load_single`, or the two do not fit each other.
+    """
+    model = load_single(path)
+    preprocessing.check_shapes(path, model.input_shape[1:], model.output_shape[1:])
+    return model
+
+
+@contextlib.contextmanager
+def computing() -> Iterator[None]:
+    """Tells as a `UserError` that a file's network cannot be computed, for whatever reason."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # of any layer, and of the backend
+        raise UserError(f"the network cannot be computed: {reason_of(error)}") from error
 
 
 def check(path: Path) -> None:
@@ -108,15 +152,17 @@ def needs_this_program(path: Path) -> bool:
 
 def _config(path: Path) -> Any:
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for without end
+            raise ValueError("it is not a regular file")
         with zipfile.ZipFile(path) as archive:
             for name in archive.namelist():
                 parts = PurePosixPath(name.replace("\\", "/")).parts
                 # Of layers that have files of their own: Keras unpacks them.
                 if name not in MEMBERS and (parts[:1] != ("assets",) or ".." in parts):
                     raise ValueError(f"it holds {printable(name)} beside the model")
-            size = archive.getinfo("config.json").file_size
-            if size > MAX_CONFIG_BYTES:
-                raise ValueError(f"its config.json has {size} bytes, more than {MAX_CONFIG_BYTES}")
+                size = archive.getinfo(name).file_size
+                if name in MEMBERS[:2] and size > MAX_CONFIG_BYTES:
+                    raise ValueError(f"its {name} has {size} bytes, more than {MAX_CONFIG_BYTES}")
             config = json.loads(archive.read("config.json"))  # by what Keras reads it with, too
         if isinstance(config, dict):
             config.pop("compile_config", None)  # of training; it is not loaded

@@ -6,6 +6,7 @@ need stand for functions of this file; every other name ends the reading before 
 
 import io
 import pickle
+import pickletools
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -20,8 +21,20 @@ def loads(data: bytes) -> Any:
     Raises:
         pickle.UnpicklingError: it names something else. A broken pickle can raise anything.
     """
+    _check_memo(data)
     # Python 2 wrote VMZ's: its strings are bytes.
     return _plain(_Unpickler(io.BytesIO(data), encoding="latin1").load())
+
+
+def _check_memo(data: bytes) -> None:
+    """Refuses numbers of remembered objects that no file of its size has: a table is made of them.
+
+    Raises:
+        pickle.UnpicklingError: that.
+    """
+    for operation, number, _ in pickletools.genops(data):
+        if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and number > len(data):
+            raise pickle.UnpicklingError(f"it remembers {number} objects in {len(data)} bytes")
 
 
 class _Type:

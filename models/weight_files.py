@@ -23,7 +23,7 @@ Chain = tuple[str, ...]  # names of layers, from the outermost to the one that h
 SUFFIXES = (".weights.h5", ".keras")
 _MEMBER = "model.weights.h5"
 # Both formats compress, hostile files without limit: weights are not compressed this far.
-_LARGE, _EXPANSION = 2**32, 1000
+_LARGE, _EXPANSION = 2**28, 1000
 
 
 class Contents(NamedTuple):
@@ -114,24 +114,30 @@ def check_path(path: str | Path) -> Path:
 
 
 def _check_members(h5: Any, path: Path) -> None:
-    """Refuses links, arrays that are stored outside, and groups that a second way leads to."""
+    """Refuses links, arrays that are stored outside or too large, and what two ways lead to."""
     import h5py
 
     pending, seen = [h5], {h5py.h5o.get_info(h5.id).addr}
+    declared = stored = 0
     while pending:
         group = pending.pop()
         for key in group:
             member = _member(group, key, path)
-            if not isinstance(member, h5py.Group):
-                _check_array(member, f"{group.name.rstrip('/')}/{key}", path)
-                continue
+            is_group = isinstance(member, h5py.Group)
             if (address := h5py.h5o.get_info(member.id).addr) in seen:
-                raise ValueError(f"{path} holds the group {member.name} a second time")
+                kind = "group" if is_group else "array"
+                raise ValueError(f"{path} holds the {kind} {member.name} a second time")
             seen.add(address)
-            pending.append(member)
+            if is_group:
+                pending.append(member)
+                continue
+            declared += _check_array(member, f"{group.name.rstrip('/')}/{key}", path)
+            stored += member.id.get_storage_size()
+            _check_size(declared, stored, path, "all places together")
 
 
-def _check_array(data: Any, place: str, path: Path) -> None:
+def _check_array(data: Any, place: str, path: Path) -> int:
+    """Refuses what is no array of numbers in the file itself; its size in bytes."""
     import h5py
 
     if not isinstance(data, h5py.Dataset) or data.external or data.is_virtual:
@@ -140,6 +146,7 @@ def _check_array(data: Any, place: str, path: Path) -> None:
         raise ValueError(f"{path} holds no numbers at {place}")
     size = math.prod(data.shape or ()) * data.dtype.itemsize
     _check_size(size, data.id.get_storage_size(), path, place)
+    return size
 
 
 def _contents(h5: Any, path: Path) -> Contents:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 
+from a2keras.errors import UserError
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.computation import Computation
 from a2keras.training.data.source import readable
@@ -54,7 +55,8 @@ def with_precise_statistics(
         count: of batches.
 
     Raises:
-        UserError: the data are not there any more, or are not those of the run.
+        UserError: the data are not there any more, or are not those of the run, or the model is
+            another network than the recipe's.
     """
     from a2keras.training.data import open_source
     from a2keras.training.data.pipeline import steps_per_epoch
@@ -67,7 +69,12 @@ def with_precise_statistics(
     steps = steps_per_epoch(recipe, len(examples))
     computation = computation_for("none")
     computation.build(recipe, preprocessing, steps)
-    computation.model.set_weights(model.get_weights())
+    try:
+        computation.model.set_weights(model.get_weights())
+    except ValueError as error:
+        raise UserError(
+            f"{run.model_path} is not the network {recipe.model} that its recipe.json names"
+        ) from error
     count = min(count, recipe.epochs * steps)
     with readable(recipe.data):
         batches = computation.training_iterator(examples, recipe.epochs * steps - count)

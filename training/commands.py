@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from a2keras.command_line import parse
 from a2keras.console import print_json, say, show
-from a2keras.errors import UserError
+from a2keras.errors import UserError, printable
 
 if TYPE_CHECKING:
     from absl import flags
@@ -143,7 +143,7 @@ def explain(arguments: list[str]) -> None:
         return
     for example in document["explained"]:
         picture, prediction = example["picture"], example["prediction"]
-        show(f"{values.output}/{picture}: {prediction} ({example['probability']:.1%})")
+        show(f"{values.output}/{picture}: {printable(prediction)} ({example['probability']:.1%})")
     for skipped in document["skipped"]:
         say(f"left out: {skipped['reason']}")
 

@@ -107,7 +107,7 @@ def score(held_out: HeldOut, data: str | None, protocol: Protocol) -> dict[str, 
     warning = trained_on(held_out)
     if warning:
         say(warning)
-    model = keras_files.load(run.model_path)
+    model = keras_files.load_classifier(run.model_path, preprocessing)
     if protocol.precise_bn:
         from a2keras.training.batch_statistics import with_precise_statistics
 
@@ -204,4 +204,5 @@ def _run(model: keras.Model, views: list[np.ndarray], batch: int) -> np.ndarray:
     """Probabilities of the views. All batches have one size: another would be compiled anew."""
     missing = [views[-1]] * (batch - len(views))
     pixels = np.stack([*views, *missing]).astype("float32")
-    return model.predict_on_batch(pixels)[: len(views)]
+    with keras_files.computing():
+        return model.predict_on_batch(pixels)[: len(views)]

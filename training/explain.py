@@ -80,7 +80,7 @@ def explain(path: str | Path, files: list[str], output: str | Path, samples: int
         examples, skipped = _from_files(files, preprocessing)
     else:
         examples, skipped = _held_out(run, preprocessing, samples), []
-    model = keras_files.load(run.model_path)
+    model = keras_files.load_classifier(run.model_path, preprocessing)
     explained: list[dict] = []
     document = {"run": str(run.path), "explained": explained, "skipped": skipped}
     with writing("the pictures", output):
@@ -159,8 +159,9 @@ def _file_name(name: str) -> str:
 def _explain_one(
     model: keras.Model, example: Example, preprocessing: Preprocessing, picture: Path
 ) -> dict:
-    blocks = blocks_of(model, example.pixels)
-    probabilities = model.predict_on_batch(example.pixels[None].astype("float32"))[0]
+    with keras_files.computing():
+        blocks = blocks_of(model, example.pixels)
+        probabilities = model.predict_on_batch(example.pixels[None].astype("float32"))[0]
     best = int(probabilities.argmax())
     prediction = f"{drawable(preprocessing.labels[best])} ({probabilities[best]:.1%})"
     truth = f", in truth {drawable(example.label)}" if example.label is not None else ""

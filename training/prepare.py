@@ -12,6 +12,7 @@ from typing import Any
 
 from etils import epath
 
+from a2keras import files
 from a2keras.console import say
 from a2keras.documents import as_json
 from a2keras.errors import UserError, counted, reason_of
@@ -208,6 +209,8 @@ def _alone(work: epath.Path, directory: epath.Path) -> contextlib.AbstractContex
     """Keeps other processes from preparing the same, where files can be locked: not in a cloud."""
     if is_remote(work):
         return contextlib.nullcontext()
+    with _written(work):  # another's link would have what it leads to emptied
+        files.make_directory(Path(work))
     return alone(Path(work), "a data set", directory, "prepared")
 
 

@@ -164,7 +164,7 @@ class Run:
     def history(self) -> list[dict]:
         """The lines of metrics.jsonl, one per epoch that has ended."""
         path = self.path / "metrics.jsonl"
-        if not path.exists():
+        if not path.is_file():
             return []
         try:
             return [parse_json(line) for line in path.read_bytes().splitlines()]

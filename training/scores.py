@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from typing_extensions import TypedDict
 
-from a2keras.errors import UserError, counted
+from a2keras.errors import UserError, counted, printable
 from a2keras.training.config import Recipe
 
 # In the order in which they are told.
@@ -126,7 +126,7 @@ def table(document: dict) -> str:
         *((key, document[key]) for key in ACCURACIES if key in document),
         ("balanced accuracy", document["balanced_accuracy"]),
         ("always the most frequent class", document["majority_rate"]),
-        *((f"  {name}", value) for name, value in document["per_class"].items()),
+        *((f"  {printable(name)}", value) for name, value in document["per_class"].items()),
     ]
     width = max(len(name) for name, _ in rows)
     lines = [

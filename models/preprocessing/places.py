@@ -30,7 +30,9 @@ def absolute(place: str) -> str:
 
 
 def check_text(what: str, path: str) -> None:
-    """`UserError` where a path is not UTF-8: no file of a run could keep it."""
+    """`UserError` where a path is not UTF-8, which no file of a run could keep, or has a NUL."""
+    if "\0" in path:
+        raise UserError(f"{what} must be a path without NUL characters. Received: {path}")
     try:
         path.encode()
     except UnicodeEncodeError as error:

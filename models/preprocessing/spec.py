@@ -92,6 +92,29 @@ class Preprocessing:
         square = (self.size, self.size, 3)
         return square if self.frames is None else (self.frames, *square)
 
+    def check_shapes(
+        self, path: str | Path, taken: tuple[int | None, ...], given: tuple[int | None, ...]
+    ) -> None:
+        """Whether a model takes what this makes, and gives what the labels name.
+
+        Args:
+            path: of the model, for the sentence.
+            taken: shape of its input without the batch, given: of its output; open sizes are None.
+
+        Raises:
+            UserError: it does not.
+        """
+        made = self.input_shape
+        if len(taken) != len(made) or any(
+            size not in (None, other) for size, other in zip(taken, made, strict=True)
+        ):
+            raise UserError(f"{path} takes pixels of shape {taken}, but {FILE_NAME} makes {made}")
+        labels = len(self.labels)
+        if given not in ((labels,), (None,)):
+            raise UserError(
+                f"{path} gives outputs of shape {given}, but {FILE_NAME} names {labels} classes"
+            )
+
     def read(self, path: Path_) -> np.ndarray:
         """Decodes a file to uint8 (H, W, 3), or (total frames, H, W, 3) for a video network.
 

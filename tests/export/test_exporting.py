@@ -14,7 +14,8 @@ from a2keras.export.exporting import export
 from a2keras.export.formats import FORMATS, Format
 from a2keras.export.manifest import sha256
 from a2keras.export.parity import natural_pixels
-from a2keras.export.predict import load, load_keras
+from a2keras.export.predict import load
+from a2keras.models.keras_files import load_single
 from a2keras.models.preprocessing import Preprocessing, normalisation
 
 
@@ -93,7 +94,7 @@ def test_the_manifest(image_run, image_export):
 
 def test_the_saved_model_takes_any_batch(image_run, image_export):
     serve = tf.saved_model.load(str(image_export / "saved_model/1")).signatures["serving_default"]
-    model = load_keras(image_run / "model.keras")
+    model = load_single(image_run / "model.keras")
     for batch in (1, 7):
         pixels = natural_pixels((17, 17, 3), batch).astype(np.float32)
         served = serve(pixels=tf.constant(pixels))["probabilities"]

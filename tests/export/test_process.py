@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -162,6 +163,20 @@ def test_an_interruption_ends_the_process(served):
     with pytest.raises(KeyboardInterrupt):
         process.call("wait")
     assert not is_alive(pid)
+
+
+def test_its_temporary_files_go_with_it_though_it_crashes(served, tmp_path, monkeypatch):
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    process = served(
+        "def leave(self):\n    import tempfile\n    tempfile.mkdtemp()\n    os.abort()\n"
+        "def where(self):\n    import tempfile\n    return tempfile.mkdtemp()"
+    )
+    process.about()
+    assert process.call("where").startswith(str(tmp_path / "temporary"))
+    with pytest.raises(Failure, match="SIGABRT"):
+        process.call("leave")
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def test_a_program_that_is_killed_takes_its_processes_along(served, tmp_path):

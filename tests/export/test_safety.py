@@ -1,6 +1,7 @@
 """Graphs that would read, write or reach elsewhere: all are refused before any of them runs."""
 
 import re
+import tempfile
 from pathlib import Path
 
 import keras
@@ -295,31 +296,37 @@ def test_saving_and_restoring_outside_of_their_functions(rewritten):
         assert message_of(path) == refused(path, operation)
 
 
-def test_tensorflow_itself_never_calls_the_functions_that_save_and_restore(rewritten, tmp_path):
-    """What the exception for them rests on: a file name of their own would do nothing."""
-    target = tmp_path / "written"
+def add_save(function, target: Path) -> None:
+    """Lets a function of a SavedModel write a checkpoint."""
+    for each, value in (
+        ("file", tf.constant(str(target))),
+        ("names", tf.constant(["x"])),
+        ("slices", tf.constant([""])),
+        ("numbers", tf.constant([1.0])),
+    ):
+        node = function.node_def.add(name=f"our_{each}", op="Const")
+        node.attr["dtype"].type = value.dtype.as_datatype_enum
+        node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value.numpy()))
+    node = function.node_def.add(name="our_save", op="SaveV2")
+    node.input.extend(f"our_{each}:output:0" for each in ("file", "names", "slices"))
+    node.input.append("our_numbers:output:0")
+    node.attr["dtypes"].list.type.append(tf.float32.as_datatype_enum)
+    function.control_ret["our_save"] = "our_save"
+    function.signature.control_output.append("our_save")
+
+
+def test_the_functions_that_save_and_restore_are_not_loaded(rewritten, tmp_path):
+    """They may hold anything of their kind, such as a file name of their own."""
 
     def save_elsewhere(graph, _):
         for name, function in functions_of(graph).items():
-            if "traced_" not in name:
-                continue
-            for each, value in (
-                ("file", tf.constant(str(target))),
-                ("names", tf.constant(["x"])),
-                ("slices", tf.constant([""])),
-                ("numbers", tf.constant([1.0])),
-            ):
-                node = function.node_def.add(name=f"our_{each}", op="Const")
-                node.attr["dtype"].type = value.dtype.as_datatype_enum
-                node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value.numpy()))
-            node = function.node_def.add(name="our_save", op="SaveV2")
-            node.input.extend(f"our_{each}:output:0" for each in ("file", "names", "slices"))
-            node.input.append("our_numbers:output:0")
-            node.attr["dtypes"].list.type.append(tf.float32.as_datatype_enum)
-            function.control_ret["our_save"] = "our_save"
-            function.signature.control_output.append("our_save")
+            if "traced_" in name:
+                add_save(function, tmp_path / "written")
 
     path = rewritten(save_elsewhere)
+    (graph,) = safety.check_saved_model(path).meta_graphs
+    assert not [name for name in functions_of(graph) if "traced_" in name]
+    assert not graph.HasField("saver_def")
     loaded = load_model(path)
     assert loaded.compute(np.zeros((1, 17, 17, 3))).shape == (1, 3)
     assert not list(tmp_path.glob("written*"))
@@ -327,6 +334,81 @@ def test_tensorflow_itself_never_calls_the_functions_that_save_and_restore(rewri
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         tf.compat.v1.saved_model.load(session, ["serve"], str(path))
     assert list(tmp_path.glob("written*"))
+
+
+def called_by(node) -> str:
+    return node.attr["f"].func.name if "f" in node.attr else ""
+
+
+def test_a_function_that_an_optimizer_would_put_in_the_place_of_another(tmp_path):
+    """Of two functions that say that they do the same, it takes the one for the device."""
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 3))], autograph=False)
+    def inner(x):
+        return tf.nn.softmax(x)
+
+    path = saved(tmp_path / "model", lambda pixels: inner(tf.reduce_sum(pixels, (1, 2))))
+    document = saved_model_pb2.SavedModel()
+    document.ParseFromString((path / "saved_model.pb").read_bytes())
+    (graph,) = document.meta_graphs
+    (name, called), *_ = ((k, v) for k, v in functions_of(graph).items() if "_inner_" in k)
+    for function in graph.graph_def.library.function:
+        for node in function.node_def:
+            if name in called_by(node):
+                node.device = "/job:localhost/replica:0/task:0/device:CPU:0"
+    other = graph.graph_def.library.function.add()
+    other.CopyFrom(called)
+    other.signature.name, other.signature.is_stateful = "other", True
+    add_save(other, tmp_path / "written")
+    for node in other.node_def:
+        if node.op == "Identity":
+            node.input.append("^our_save")
+    for function, device in ((called, b"GPU"), (other, b"CPU")):
+        function.attr["api_implements"].s = b"inner"
+        function.attr["api_preferred_device"].s = device
+    # As if it were one of those for other loaders.
+    call = graph.graph_def.node.add(name="calls", op="StatefulPartitionedCall")
+    call.attr["f"].func.name = "other"
+    graph.saver_def.save_tensor_name = "calls:0"
+    for function in list(graph.graph_def.library.function):
+        if "_traced_" in function.signature.name:
+            graph.graph_def.library.function.remove(function)
+    for node in list(graph.graph_def.node):
+        if "_traced_" in called_by(node):
+            graph.graph_def.node.remove(node)
+    (path / "saved_model.pb").write_bytes(document.SerializeToString())
+    given = load_model(path).compute(np.zeros((2, 17, 17, 3), np.float32))
+    np.testing.assert_allclose(given, np.full((2, 3), 1 / 3), atol=1e-6)
+    assert not list(tmp_path.glob("written*"))
+    serve = tf.saved_model.load(str(path)).signatures["serving_default"]
+    serve(pixels=tf.zeros((1, 17, 17, 3)))
+    assert list(tmp_path.glob("written*"))  # so it would have written
+
+
+def test_settings_of_optimizers_are_not_loaded(rewritten):
+    from tensorflow.core.protobuf import config_pb2
+
+    def change(graph, _):
+        settings = config_pb2.ConfigProto()
+        settings.graph_options.rewrite_options.optimizers.append("of the file")
+        for function in graph.graph_def.library.function:
+            function.attr["api_implements"].s = b"of the file"
+            for node in function.node_def:
+                if "config_proto" in node.attr:
+                    node.attr["config_proto"].s = settings.SerializeToString()
+
+    path = rewritten(change)
+    assert (path / "saved_model.pb").read_bytes().count(b"of the file") > 3
+    assert b"of the file" not in safety.check_saved_model(path).SerializeToString()
+    given = load_model(path).compute(np.zeros((2, 17, 17, 3), np.float32))
+    np.testing.assert_allclose(given, np.full((2, 3), 5 * 12 / 3), rtol=1e-6)
+
+
+def test_what_is_loaded_does_not_stay(many_functions, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    loaded = load_model(many_functions)
+    assert list(tmp_path.iterdir()) == []
+    assert loaded.compute(np.zeros((1, 17, 17, 3), np.float32)).shape == (1, 3)
 
 
 def test_functions_that_it_does_not_hold(rewritten):

@@ -10,8 +10,9 @@ from a2keras.export import serving, serving_network, serving_parity
 from a2keras.export.classifier import Classifier
 from a2keras.export.manifest import read_manifest
 from a2keras.export.parity import natural_pixels
-from a2keras.export.predict import load, load_keras
+from a2keras.export.predict import load
 from a2keras.export.saved_model import version_of
+from a2keras.models.keras_files import load_single
 from a2keras.models.preprocessing import Preprocessing, normalisation
 
 SIGNATURES = ["serving_default", "serving_uint8", "serving_bytes", "features"]
@@ -54,7 +55,7 @@ def test_the_manifest_tells_signatures_and_parity(image_export, video_export):
 
 def test_encoded_frames_of_clips(video_run, video_export):
     served = tf.saved_model.load(str(video_export / "saved_model/1"))
-    model, preprocessing = load_keras(video_run / "model.keras"), load(video_run).preprocessing
+    model, preprocessing = load_single(video_run / "model.keras"), load(video_run).preprocessing
     frames = natural_pixels((11, 29, 31, 3), 2, seed=17)
     clips = [video[preprocessing.indices(11)] for video in frames]
     encoded = tf.constant([[tf.io.encode_png(frame).numpy() for frame in clip] for clip in clips])
@@ -67,7 +68,7 @@ def test_encoded_frames_of_clips(video_run, video_export):
 
 
 def test_other_sizes(image_run, served):
-    model = load_keras(image_run / "model.keras")
+    model = load_single(image_run / "model.keras")
     other = serving_network.copy_at(model, (23, 31, 3))
     pixels = natural_pixels((23, 31, 3), 2, seed=5)
     expected = serving_network.with_features(other)(pixels.astype(np.float32), training=False)

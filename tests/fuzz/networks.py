@@ -68,10 +68,10 @@ def predict(path: Path) -> None:
 
 def load_keras(path: Path) -> None:
     """As `evaluate`, `explain` and `export` do, in this process."""
-    from a2keras.export.loaders import check_shapes, load_model
+    from a2keras.models.keras_files import load_classifier
     from a2keras.models.preprocessing import Preprocessing
 
-    check_shapes(path, load_model(path, "keras"), Preprocessing.load(path.parent))
+    load_classifier(path, Preprocessing.load(path.parent))
 
 
 def check_saved_model(path: Path) -> None:

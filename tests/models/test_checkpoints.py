@@ -128,6 +128,12 @@ def test_a_cut_off_pickle_is_refused(length, tmp_path):
         checkpoints.read(path)
 
 
+@pytest.mark.parametrize("data", [b"\x80\x02Nr\xff\xff\xff\x0f.", b"Np99999999\n."])
+def test_a_pickle_that_remembers_more_than_it_holds(data, tmp_path):
+    with pytest.raises(ValueError, match=rf"it remembers \d+ objects in {len(data)} bytes"):
+        checkpoints.read(written(tmp_path, "a.pkl", data))
+
+
 # Other files
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import sys
 import zipfile
 from pathlib import Path
@@ -276,6 +277,28 @@ def test_weights_that_would_fill_the_memory(with_weights):
     assert message_of(path) == (
         f"{path} declares {2**42} bytes at /{KERNEL} and holds 0: it would fill the memory"
     )
+
+
+def test_weights_that_would_fill_the_memory_together(with_weights):
+    def inflate(h5):
+        for number in range(4):
+            chunks = {"chunks": (2**20,), "compression": "gzip"}
+            h5.create_dataset(f"layers/empty_{number}", (2**25,), "float32", **chunks)
+
+    path = with_weights(inflate)
+    assert re.fullmatch(
+        rf"{path} declares \d+ bytes at all places together and holds \d+: "
+        "it would fill the memory",
+        message_of(path),
+    )
+
+
+def test_an_array_at_two_places(with_weights):
+    def link(h5):
+        h5["layers/again"] = h5[KERNEL]
+
+    path = with_weights(link)
+    assert re.fullmatch(rf"{path} holds the array /layers/\S+ a second time", message_of(path))
 
 
 def test_groups_of_weights_that_lead_in_circles(with_weights):

@@ -1,6 +1,7 @@
 """A run that comes from anywhere: its links are not written through, its files may be damaged."""
 
 import json
+import os
 import random
 import shutil
 from pathlib import Path
@@ -174,3 +175,111 @@ def test_a_run_of_odd_documents_is_told_by_the_command(run, run_command):
             run_command(command, run)
         assert str(told.value).startswith(f"{run / name} is not a ")
         assert "\n" not in str(told.value)
+
+
+def network(inputs=(16, 16, 3), classes=2, outputs=1, maps=False):
+    """A network that may not fit a run."""
+    import keras
+
+    taken = keras.Input(inputs)
+    x = taken if maps else keras.layers.Flatten()(taken)
+    given = [keras.layers.Dense(classes, activation="softmax")(x) for _ in range(outputs)]
+    return keras.Model(taken, given[0] if outputs == 1 else given)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"inputs": (8, 8, 3)}, "takes pixels of shape (8, 8, 3), but preprocessing.json makes"),
+        ({"classes": 3}, "gives outputs of shape (3,), but preprocessing.json names 2 classes"),
+        ({"maps": True}, "gives outputs of shape (16, 16, 2), but preprocessing.json names 2"),
+        ({"outputs": 2}, "cannot be loaded as keras: it must have one input and one output"),
+        ({"size": 24}, "takes pixels of shape (16, 16, 3), but preprocessing.json makes (24, 24"),
+        ({"labels": ["blue"]}, "gives outputs of shape (2,), but preprocessing.json names 1 cl"),
+        (
+            {"labels": ["blue", "red", "x"]},
+            "gives outputs of shape (2,), but preprocessing.json names 3 c",
+        ),
+    ],
+)
+def test_a_network_that_does_not_fit_its_preprocessing(
+    run, images, tmp_path, run_command, change, reason
+):
+    if change.keys() & {"size", "frames", "labels"}:
+        path = run / "preprocessing.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    else:
+        network(**change).save(run / "model.keras")
+    commands = [["explain", run, images / "blue/00.png", f"--output={tmp_path / 'maps'}"]]
+    if "labels" not in change or len(change["labels"]) > 1:  # of data with classes that it knows
+        commands.append(["evaluate", run])
+    for arguments in commands:
+        with pytest.raises(UserError) as told:
+            run_command(*arguments)
+        assert str(told.value).startswith(f"{run / 'model.keras'} {reason}")
+        assert "\n" not in str(told.value)
+    assert not (run / "evaluation.json").exists()
+
+
+def test_precise_statistics_of_another_network(run, run_command):
+    network().save(run / "model.keras")
+    with pytest.raises(UserError) as told:
+        run_command("evaluate", run, "--precise_bn=1")
+    assert str(told.value) == (
+        f"{run / 'model.keras'} is not the network a2_resnet11 that its recipe.json names"
+    )
+
+
+@pytest.mark.parametrize("name", ["preprocessing.json", "data.json", "model.keras"])
+def test_a_pipe_is_not_waited_for(run, run_command, name):
+    (run / name).unlink()
+    os.mkfifo(run / name)
+    with pytest.raises(UserError, match="it is not a regular file") as told:
+        run_command("evaluate", run)
+    assert str(told.value).startswith(str(run / name))
+
+
+def test_a_network_whose_names_tensorflow_refuses(run, images, tmp_path, run_command):
+    import keras
+
+    from a2keras import DoubleAttention
+
+    pixels = keras.Input((16, 16, 3))
+    x = DoubleAttention(3, 2, name="\x1b]0;TITLE\x07 $frac{")(pixels)
+    x = keras.layers.Dense(2, activation="softmax")(keras.layers.GlobalAveragePooling2D()(x))
+    keras.Model(pixels, x).save(run / "model.keras")
+    explain = ["explain", run, images / "blue/00.png", f"--output={tmp_path / 'maps'}"]
+    for arguments in (["evaluate", run], explain):
+        with pytest.raises(UserError, match=r"^the network cannot be computed: ") as told:
+            run_command(*arguments)
+        assert str(told.value).isprintable()
+
+
+@pytest.mark.parametrize("key", ["data", "root"])
+def test_a_nul_in_a_path_of_a_recipe(run, run_command, key):
+    recipe = json.loads((run / "recipe.json").read_text())
+    changed = {"data": "folder:a\0b"} if key == "data" else {"root": "a\0b"}
+    (run / "recipe.json").write_text(json.dumps({**recipe, **changed}))
+    with pytest.raises(UserError, match=r"must be a path without NUL characters\. Received: "):
+        run_command("evaluate", run)
+
+
+def test_a_class_with_a_line_of_its_own(run, run_command):
+    path = run / "preprocessing.json"
+    labels = {"labels": ["blue", "red\nexplained by somebody else"]}
+    path.write_text(json.dumps({**json.loads(path.read_text()), **labels}))
+    image = next(run.parent.glob("images/red/*.png"))
+    shown = run_command("explain", run, image, f"--output={run.parent / 'maps'}")
+    assert len(shown.splitlines()) == 1
+
+
+def test_a_pattern_without_end(monkeypatch):
+    from a2keras.training.data import splits
+
+    monkeypatch.setattr(splits, "SEARCH_SECONDS", 1)
+    assert splits.groups_of(["a1/x", "b2/y"], r"(\d)/").tolist() == ["1", "2"]
+    with pytest.raises(UserError) as told:
+        splits.groups_of(["a" * 60 + "!.png"], "((?:a+)+)$")
+    assert str(told.value) == (
+        "group_pattern takes more than 1 s to search the names of 1 file: ((?:a+)+)$"
+    )

@@ -203,6 +203,19 @@ def test_what_another_preparation_has_left_goes_but_not_what_it_links_to(images,
     assert (tmp_path / "mine/film").exists() and not work.exists()
 
 
+def test_nothing_behind_a_link_is_emptied(images, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/film").touch()
+    (tmp_path / "set.incomplete").symlink_to(tmp_path / "mine")
+    with pytest.raises(UserError) as told:
+        prepare(f"folder:{images}", str(tmp_path / "set"))
+    assert str(told.value) == (
+        f"{tmp_path / 'set.incomplete'} cannot be written: it is a symbolic link, which is not "
+        "followed"
+    )
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["film"]
+
+
 @pytest.mark.parametrize("name", ["file", "file/below", "loop", "x" * 300])
 def test_an_output_that_cannot_be_written(images, tmp_path, name):
     (tmp_path / "file").touch()

@@ -1,5 +1,6 @@
 """Sets of TensorFlow Datasets as a source: any order, our splits, clear refusals."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -179,3 +180,47 @@ def test_a_set_without_random_access_is_told_with_the_way_out(tmp_path):
         "examples cannot be read in any order: `a2keras prepare tfds:tiny_pictures --output=DIR` "
         "writes them anew, and prepared:DIR reads that"
     )
+
+
+FEATURE = "tensorflow_datasets.core.features.features_dict.FeaturesDict"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("features.json", {"pythonClassName": "evil_module.X"}, "asks for evil_module.X: only"),
+        ("features.json", {"type": "evil_module.X", "content": {}}, "asks for evil_module.X: only"),
+        (
+            "features.json",
+            {
+                "pythonClassName": FEATURE,
+                "jsonFeature": {"json": '{"a": {"type": "evil_module.X", "content": "{}"}}'},
+            },
+            "asks for evil_module.X: only",
+        ),
+        ("features.json", "[" * 100_000, "is not a description of a set of TFDS: "),
+        ("dataset_info.json", "{", "is not a description of a set of TFDS: "),
+        ("dataset_info.json", "[" * 100_000, "is not a description of a set of TFDS: "),
+    ],
+)
+def test_a_set_of_somebody_else_imports_nothing(tmp_path, monkeypatch, name, text, reason):
+    path = tmp_path / "sets/evilset/1.0.0"
+    path.mkdir(parents=True)
+    split = {"name": "train", "numBytes": "10", "shardLengths": ["1"],
+             "filepathTemplate": "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"}  # fmt: skip
+    info = {"name": "evilset", "version": "1.0.0", "fileFormat": "array_record", "splits": [split]}
+    (path / "dataset_info.json").write_text(json.dumps(info))
+    (path / "features.json").write_text(json.dumps({"pythonClassName": FEATURE}))
+    (path / name).write_text(text if isinstance(text, str) else json.dumps(text))
+    (tmp_path / "evil_module.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError) as told:
+        recipe_of("tfds:evilset", tmp_path / "sets")
+    assert str(told.value).startswith(f"{path / name} {reason}")
+    assert "evil_module" not in sys.modules
+
+
+@pytest.mark.parametrize("place", ["huggingface:x", "../x", "tiny_pictures/a=b", "x;y"])
+def test_names_of_sets(tmp_path, place):
+    with pytest.raises(UserError, match=r"^tfds: takes NAME\[/CONFIG\]\[:VERSION\]\. Received"):
+        recipe_of(f"tfds:{place}", tmp_path)

@@ -38,6 +38,7 @@ def absolute_source(data: str) -> str:
     Raises:
         UserError: an unknown kind of source, or a path that no file of text can keep.
     """
+    check_text("--data", data)
     kind, _, place = data.partition(":")
     if kind not in KINDS or not place:
         raise UserError(f"--data must be one of {SOURCES}. Received: --data={data}")
@@ -59,6 +60,7 @@ def resolve(recipe: Recipe, to_train: bool = True) -> Recipe:
     if recipe.data == "digits":
         task = "image" if recipe.task == "auto" else recipe.task
         return dataclasses.replace(recipe, task=task, model=_model(recipe, task))
+    check_text("root", recipe.root)
     root = absolute(recipe.root) if recipe.root else ""
     check_text("root", root)
     recipe = dataclasses.replace(recipe, data=absolute_source(recipe.data), root=root)

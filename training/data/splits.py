@@ -1,12 +1,23 @@
 """Which examples are held out: a fraction of every class, or whole groups; equals stay together."""
 
+import json
 import re
+import subprocess
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import numpy as np
 
-from a2keras.errors import UserError
+from a2keras.errors import UserError, counted
+
+SEARCH_SECONDS = 60  # a million names take a few
+SEARCH = """
+import json, re, sys
+pattern, names = json.load(sys.stdin)
+found = (re.search(pattern, name) for name in names)
+json.dump([match and match[1] for match in found], sys.stdout)
+"""
 
 
 def stratified(
@@ -125,11 +136,34 @@ def groups_of(names: list[str], pattern: str) -> np.ndarray:
         raise UserError(
             f"group_pattern must have one (group), not {expression.groups}. Received: {pattern}"
         )
-    matches = [expression.search(name) for name in names]
-    for name, match in zip(names, matches, strict=True):
-        if match is None or match[1] is None:
+    groups = _searched(pattern, names)
+    for name, group in zip(names, groups, strict=True):
+        if group is None:
             raise UserError(f"group_pattern {pattern} does not match {name}")
-    return np.array([match[1] for match in matches if match])
+    return np.array(groups)
+
+
+def _searched(pattern: str, names: list[str]) -> list[str | None]:
+    """What the group of a pattern matches in each name, by a process that can be ended.
+
+    Some patterns take longer than anybody lives, and Python's `re` has no limit.
+    """
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", "-c", SEARCH],
+            input=json.dumps([pattern, names]),
+            capture_output=True,
+            text=True,
+            timeout=SEARCH_SECONDS,
+            check=True,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise UserError(
+            f"group_pattern takes more than {SEARCH_SECONDS} s to search the names of "
+            f"{counted(len(names), 'file')}: {pattern}"
+        ) from error
+    found: list[str | None] = json.loads(done.stdout)
+    return found
 
 
 def random_groups(groups: np.ndarray, fraction: float, seed: int) -> np.ndarray:

@@ -17,6 +17,7 @@ from a2keras.console import progress, say
 from a2keras.errors import UserError, reason_of
 from a2keras.files import replacing
 from a2keras.training.config import Recipe
+from a2keras.training.data import tfds_descriptions
 from a2keras.training.data.records import RecordListing
 from a2keras.training.data.split_names import SPLIT_NAMES
 
@@ -92,6 +93,7 @@ def builder_of(place: str, root: str) -> Any:
     """TFDS's builder of a set by its name."""
     import tensorflow_datasets as tfds
 
+    tfds_descriptions.check(place, root)
     try:
         return tfds.builder(place, data_dir=root or None, try_gcs=False)
     except tfds.core.DatasetNotFoundError:
@@ -99,7 +101,7 @@ def builder_of(place: str, root: str) -> Any:
         near = difflib.get_close_matches(name, tfds.list_builders(), n=1, cutoff=0.0)
         hint = f": did you mean {near[0]!r}?" if near else ""
         raise UserError(f"TensorFlow Datasets has no {place!r}{hint}") from None
-    except (ValueError, AssertionError) as error:  # no such configuration or version
+    except Exception as error:  # no such configuration or version; damaged descriptions
         raise UserError(f"tfds:{place} cannot be used: {reason_of(error)}") from error
 
 
