@@ -16,6 +16,7 @@ from a2keras.positions import (
     check_positive,
     flatten_positions,
     masked_softmax,
+    only_kept,
     unflatten_positions,
 )
 
@@ -103,7 +104,8 @@ class DoubleAttention(PositionAttention):
         inputs: (B, *spatial, C) or (B, C, *spatial); one or more spatial axes, of any known or
             unknown size.
         mask: (B, *spatial), also as a nested list; positions where it is False are not gathered
-            from, nor do they enter the statistics of the batch normalisations.
+            from, nor do they enter the statistics of the batch normalisations. They may hold NaN or
+            infinity, which stays there: with `residual` it is in their own outputs.
         return_attention_scores: also return the gather maps and the distribution maps.
 
     Returns:
@@ -171,9 +173,10 @@ class DoubleAttention(PositionAttention):
             "output": self.output_projection.kernel,  # (m, c)
         }
         if self.use_bias:
-            matrices["features"] = self.phi(features, training=training, mask=mask)  # (B, L, m)
+            values = self.phi(features, training=training, mask=mask)  # (B, L, m)
         else:
-            matrices["features"] = self.phi.activate(features, training, mask)  # (B, L, c)
+            values = self.phi.activate(features, training, mask)  # (B, L, c)
+        matrices["features"] = only_kept(values, mask)
         sizes = self.chain(features.shape[-1], features.shape[1])
         z = multiply(plan(self.association, sizes), matrices)
         if self.pre_activation:

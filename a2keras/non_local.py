@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from a2keras.position_attention import PositionAttention
-from a2keras.positions import at_least_float32, check_positive, masked_softmax
+from a2keras.positions import at_least_float32, check_positive, masked_softmax, only_kept
 
 
 @keras.saving.register_keras_serializable("a2keras")
@@ -25,7 +25,8 @@ class NonLocal(PositionAttention):
 
     Call arguments:
         inputs: (B, *spatial, C) or (B, C, *spatial).
-        mask: (B, *spatial); positions where it is False are attended to by none.
+        mask: (B, *spatial); positions where it is False are attended to by none. They may
+            hold NaN or infinity, which stays there: with `residual` it is in their own outputs.
         return_attention_scores: also return the attention map.
 
     Returns:
@@ -63,7 +64,7 @@ class NonLocal(PositionAttention):
         if keras.backend.standardize_dtype(features.dtype) == "float16":
             # Their products go beyond 65504; bfloat16 reaches as far as float32.
             queries, keys = ops.cast(queries, "float32"), ops.cast(keys, "float32")
-        values = self.g(features, training=training, mask=mask)  # (B, L, m)
+        values = only_kept(self.g(features, training=training, mask=mask), mask)  # (B, L, m)
         logits = ops.matmul(queries, ops.transpose(keys, (0, 2, 1)))  # (B, L, L)
         keep = None if mask is None else ops.expand_dims(mask, 1)  # (B, 1, L)
         weights = masked_softmax(at_least_float32(logits), keep, axis=-1)

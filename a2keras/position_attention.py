@@ -18,6 +18,7 @@ from a2keras.positions import (
     flatten_positions,
     mask_array,
     unflatten_positions,
+    without_garbage,
 )
 from a2keras.pre_activation import BATCH_NORMALIZATION, Projection, clone_initializer
 
@@ -168,7 +169,7 @@ class PositionAttention(keras.layers.Layer):
         x = inputs if last else ops.moveaxis(inputs, 1, -1)  # (B, *spatial, C)
         mask = None if mask is None else flatten_mask(mask, x)  # (B, L)
         flat = flatten_positions(x)  # (B, L, C)
-        outputs, maps = self.attend(flat, mask, training)
+        outputs, maps = self.attend(without_garbage(flat, mask), mask, training)
         # Not `ops.add`, which takes an empty batch of one position for a bias on TensorFlow.
         outputs = flat + outputs if self.residual else outputs
         # Keras's products of float64 are float32 on PyTorch.

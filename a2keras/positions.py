@@ -78,6 +78,22 @@ def masked_softmax(logits: Any, keep: Any, axis: int) -> Any:
     return ops.where(keep, weights, 0.0)
 
 
+def without_garbage(features: Any, mask: Any) -> Any:
+    """(B, L, C) with zeros for what is no number at masked positions.
+
+    A weight of zero does not keep it out: 0 · NaN is NaN, in the gradients too.
+    """
+    if mask is None:
+        return features
+    sound = ops.logical_or(ops.expand_dims(mask, -1), ops.abs(features) < float("inf"))
+    return ops.where(sound, features, 0)
+
+
+def only_kept(features: Any, mask: Any) -> Any:
+    """(B, L, C) with zeros at masked positions, whose values may overflow in a product."""
+    return features if mask is None else ops.where(ops.expand_dims(mask, -1), features, 0)
+
+
 def check_dense(layer: str, inputs: Any) -> None:
     """Raises a `ValueError` for ragged and sparse tensors, which are no arrays of numbers."""
     names = " ".join(kind.__name__ for kind in type(inputs).__mro__).lower()

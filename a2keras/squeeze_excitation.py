@@ -17,6 +17,8 @@ from a2keras.positions import (
     flatten_mask,
     flatten_positions,
     mask_array,
+    unflatten_positions,
+    without_garbage,
 )
 from a2keras.pre_activation import Projection, clone_initializer
 
@@ -104,7 +106,11 @@ class SqueezeExcitation(keras.layers.Layer):
         inputs = ops.cast(inputs, self.compute_dtype)  # integers; Keras casts floats itself
         x = inputs if last else ops.moveaxis(inputs, 1, -1)  # (B, *spatial, C)
         mask = None if mask is None else flatten_mask(mask, x)  # (B, L)
-        average = ops.cast(self._average(flatten_positions(x), mask), self.compute_dtype)  # (B, C)
+        flat = without_garbage(flatten_positions(x), mask)  # (B, L, C)
+        if mask is not None:
+            x = unflatten_positions(flat, x)
+            inputs = x if last else ops.moveaxis(x, -1, 1)
+        average = ops.cast(self._average(flat, mask), self.compute_dtype)  # (B, C)
         gates = ops.sigmoid(self.excite(ops.relu(self.squeeze(average))))  # (B, C)
         record(self, (gates,))
         axes = tuple(range(1, len(x.shape) - 1))

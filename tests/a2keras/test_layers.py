@@ -6,6 +6,7 @@ import json
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
 from a2keras import DoubleAttention, NonLocal, SqueezeExcitation
 
@@ -384,6 +385,52 @@ def test_whole_numbers_of_numpy_become_ints(kind):
     layer = kind(np.int64(4))
     assert type(next(v for v in layer.get_config().values() if v == 4 and v is not True)) is int
     json.dumps(layer.get_config())
+
+
+def loss_and_gradients(layer, x, mask):
+    """The mean square of the outputs that count, and its gradients with respect to the weights."""
+    keep = ops.convert_to_tensor(mask[..., None])
+
+    def loss():
+        outputs = layer(ops.convert_to_tensor(x), mask=ops.convert_to_tensor(mask), training=True)
+        return ops.mean(ops.square(ops.where(keep, outputs, 0)))
+
+    weights = layer.trainable_weights
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            value = loss()
+        return value, tape.gradient(value, [w.value for w in weights])
+    if keras.backend.backend() == "torch":
+        layer.zero_grad()
+        value = loss()
+        value.backward()
+        return value, [w.value.grad for w in weights]
+    import jax
+
+    def pure(values):
+        with keras.StatelessScope(list(zip(weights, values, strict=True))):
+            return loss()
+
+    return jax.value_and_grad(pure)([w.value for w in weights])
+
+
+@pytest.mark.parametrize("form", [{}, {"pre_activation": True}, {"use_bias": True}], ids=str)
+@pytest.mark.parametrize("kind", [DoubleAttention, NonLocal, SqueezeExcitation])
+def test_garbage_at_masked_positions_stays_there(kind, form, oracle):
+    layer = kind(4, **({} if kind is SqueezeExcitation else form))
+    layer.build(SHAPE)
+    oracle.randomise(layer)
+    x, mask = normal(), normal(SHAPE[:3], seed=2) > -0.5
+    clean = np.where(mask[..., None], x, 0).astype("float32")
+    want, want_gradients = loss_and_gradients(layer, clean, mask)
+    for garbage in (np.nan, np.inf, -np.inf):
+        dirty = np.where(mask[..., None], x, garbage).astype("float32")
+        got, gradients = loss_and_gradients(layer, dirty, mask)
+        assert np.allclose(oracle.to_numpy(got), oracle.to_numpy(want), rtol=1e-5)
+        for a, b in zip(gradients, want_gradients, strict=True):
+            assert np.allclose(oracle.to_numpy(a), oracle.to_numpy(b), rtol=1e-4, atol=1e-6)
 
 
 @LAYERS
