@@ -12,6 +12,7 @@ from a2keras.positions import (
     channels_and_positions,
     check_data_format,
     check_dense,
+    check_flag,
     check_fraction,
     check_mask_shape,
     flatten_mask,
@@ -71,14 +72,14 @@ class PositionAttention(keras.layers.Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
+        self.pre_activation = check_flag("pre_activation", pre_activation)
+        self.residual = check_flag("residual", residual)
+        self.use_bias = check_flag("use_bias", use_bias)
         if pre_activation and use_bias:
             raise ValueError(
                 "`use_bias` must be False with pre_activation=True: the paper's convolutions after "
                 f"BN–ReLU have no biases. Received: use_bias={use_bias}"
             )
-        self.pre_activation = pre_activation
-        self.residual = residual
-        self.use_bias = use_bias
         self.data_format = check_data_format(data_format)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.output_initializer = keras.initializers.get(output_initializer)
@@ -90,8 +91,8 @@ class PositionAttention(keras.layers.Layer):
         self._normalization = {
             "momentum": check_fraction("bn_momentum", bn_momentum),
             "epsilon": check_fraction("bn_epsilon", bn_epsilon),
-            "trainable": bool(bn_trainable),
-            "synchronized": check_synchronized(synchronized),
+            "trainable": check_flag("bn_trainable", bn_trainable),
+            "synchronized": check_synchronized(check_flag("synchronized", synchronized)),
         }
         self.supports_masking = True
 

@@ -27,13 +27,22 @@ def flatten_mask(mask: Any, x: Any) -> Any:
 
 
 def mask_array(mask: Any) -> Any:
-    """A mask as something with a shape: tensors and arrays as they are, nested lists as arrays."""
+    """A mask as something with a shape: tensors and arrays as they are, nested lists as arrays.
+
+    Raises:
+        ValueError: none, not a dense one, or one of texts, objects or complex numbers.
+    """
+    check_dense("`mask`", mask)
     try:
-        return mask if hasattr(mask, "shape") else np.asarray(mask).astype("bool")
+        array = mask if hasattr(mask, "shape") else np.asarray(mask)
+        kind = str(array.dtype).removeprefix("<dtype: '").removeprefix("torch.")
+        if not kind.startswith(("bool", "int", "uint", "float", "bfloat")):
+            raise TypeError(kind)
+        return array if array is mask else array.astype("bool")
     except (ValueError, TypeError) as error:  # rows of several lengths, symbolic tensors
         raise ValueError(
-            "`mask` must be a tensor, an array or a list of the shape (B, *spatial). "
-            f"Received: mask={mask!r}"
+            "`mask` must be a tensor, an array or a list of the shape (B, *spatial), of booleans "
+            f"or numbers. Received: mask={mask!r}"
         ) from error
 
 
@@ -119,6 +128,13 @@ def check_positive(name: str, value: Any, optional: bool = False) -> Any:
         allowed = "None or a whole number" if optional else "a whole number"
         raise ValueError(f"`{name}` must be {allowed} of at least 1. Received: {name}={value!r}")
     return int(value)
+
+
+def check_flag(name: str, value: Any) -> bool:
+    """Returns a boolean, also NumPy's; raises a `ValueError` that names the argument."""
+    if not isinstance(value, bool | np.bool_):  # the text "False" would count as True
+        raise ValueError(f"`{name}` must be True or False. Received: {name}={value!r}")
+    return bool(value)
 
 
 def check_fraction(name: str, value: Any) -> float:

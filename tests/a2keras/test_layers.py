@@ -348,8 +348,8 @@ def mask(*shape):
         (lambda: DoubleAttention()(X, mask=[[True] * 5] * 2),
          r"`mask` must have the shape .* Received: mask.shape=\(2, 5\)"),
         (lambda: NonLocal()(X[:, 0], mask=[[True], [True, False]]),
-         r"`mask` must be a tensor, an array or a list of the shape \(B, \*spatial\). "
-         r"Received: mask=\[\["),
+         r"`mask` must be a tensor, an array or a list of the shape \(B, \*spatial\), of "
+         r"booleans or numbers. Received: mask=\[\["),
         (lambda: DoubleAttention()(keras.Input((5, 7, 2)), mask=keras.Input((7, 5), dtype="bool")),
          r"`mask` must .* \(None, 5, 7\). Received: mask.shape=\(None, 7, 5\)"),
     ],
@@ -431,6 +431,53 @@ def test_garbage_at_masked_positions_stays_there(kind, form, oracle):
         assert np.allclose(oracle.to_numpy(got), oracle.to_numpy(want), rtol=1e-5)
         for a, b in zip(gradients, want_gradients, strict=True):
             assert np.allclose(oracle.to_numpy(a), oracle.to_numpy(b), rtol=1e-4, atol=1e-6)
+
+
+FLAGS = ("residual", "pre_activation", "use_bias", "bn_trainable", "synchronized")
+
+
+@pytest.mark.parametrize("kind", [DoubleAttention, NonLocal])
+@pytest.mark.parametrize("name", FLAGS)
+@pytest.mark.parametrize("value", ["False", "no", 3, 0, None])
+def test_flags_are_booleans(kind, name, value):
+    with pytest.raises(ValueError) as caught:
+        kind(4, **{name: value})
+    assert str(caught.value) == f"`{name}` must be True or False. Received: {name}={value!r}"
+    assert kind(4, **{name: np.bool_(False)}).get_config()[name] is False
+
+
+@LAYERS
+@pytest.mark.parametrize(
+    "odd",
+    [
+        np.full(SHAPE[:3], "a"),
+        np.full(SHAPE[:3], "a").tolist(),
+        np.full(SHAPE[:3], None).tolist(),
+        np.ones(SHAPE[:3], complex),
+        [[["a", 1, None]]],
+    ],
+    ids=["texts", "list", "objects", "complex", "mixed"],
+)
+def test_masks_that_are_no_numbers(kind, odd):
+    for x in (normal(), keras.Input(SHAPE[1:])):
+        with pytest.raises(ValueError, match=r"`mask` must be .* of booleans or numbers. Received"):
+            kind()(x, mask=odd)
+
+
+@pytest.mark.skipif(not TENSORFLOW, reason="TensorFlow's own tensors")
+@LAYERS
+def test_masks_that_are_not_dense(kind):
+    import tensorflow as tf
+
+    dense = tf.ones(SHAPE[:3], tf.int32)
+    for name, odd in (
+        ("sparse", tf.sparse.from_dense(dense)),
+        ("ragged", tf.RaggedTensor.from_tensor(dense)),
+    ):
+        with pytest.raises(ValueError, match=f"`mask` needs a dense tensor.*a {name} tensor of"):
+            kind()(normal(), mask=odd)
+    with pytest.raises(ValueError, match="of booleans or numbers"):
+        kind()(normal(), mask=tf.fill(SHAPE[:3], "a"))
 
 
 @LAYERS
