@@ -8,6 +8,7 @@ from keras import ops
 from a2keras.attention_maps import is_recording, record
 from a2keras.normalization import batch_normalizations, check_synchronized
 from a2keras.positions import (
+    MaskedLayer,
     channel_axis,
     channels_and_positions,
     check_data_format,
@@ -39,7 +40,7 @@ def _of_the_normalizations(name: str) -> property:
     return property(get, set_all)
 
 
-class PositionAttention(keras.layers.Layer):
+class PositionAttention(MaskedLayer):
     """Base of the blocks that relate all positions of (B, *spatial, C) or (B, C, *spatial).
 
     A subclass says which projections it has and of how many channels, and implements `attend` with

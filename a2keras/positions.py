@@ -8,6 +8,15 @@ import numpy as np
 from keras import ops
 
 
+class MaskedLayer(keras.layers.Layer):
+    """A layer whose `call` has an argument `mask`, checked before Keras makes a tensor of it."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("mask") is not None:
+            mask_array(kwargs["mask"])
+        return super().__call__(*args, **kwargs)
+
+
 def flatten_positions(x: Any) -> Any:
     """(B, *spatial, C) → (B, L, C)."""
     return ops.reshape(x, _merged(x, first=1, last=len(x.shape) - 1))

@@ -7,6 +7,7 @@ from keras import ops
 
 from a2keras.attention_maps import record
 from a2keras.positions import (
+    MaskedLayer,
     at_least_float32,
     channel_axis,
     channels_and_positions,
@@ -24,7 +25,7 @@ from a2keras.pre_activation import Projection, clone_initializer
 
 
 @keras.saving.register_keras_serializable("a2keras")
-class SqueezeExcitation(keras.layers.Layer):
+class SqueezeExcitation(MaskedLayer):
     """Scales every channel by a gate computed from the average over all positions.
 
     Global average pooling → dense C // ratio with ReLU → dense C with sigmoid → scale.

@@ -452,7 +452,7 @@ def test_flags_are_booleans(kind, name, value):
     [
         np.full(SHAPE[:3], "a"),
         np.full(SHAPE[:3], "a").tolist(),
-        np.full(SHAPE[:3], None).tolist(),
+        np.full(SHAPE[:3], None),
         np.ones(SHAPE[:3], complex),
         [[["a", 1, None]]],
     ],
