@@ -33,7 +33,7 @@ def _check_memo(data: bytes) -> None:
         pickle.UnpicklingError: that.
     """
     for operation, number, _ in pickletools.genops(data):
-        if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and number > len(data):
+        if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(number or 0) > len(data):
             raise pickle.UnpicklingError(f"it remembers {number} objects in {len(data)} bytes")
 
 

@@ -56,6 +56,13 @@ SINGLE = {
     ): "the user's",
     ("a2keras.training.run", "self.path.mkdir(parents=True, exist_ok=True)"): "the user's --output",
     ("a2keras.training.data.tfds", "cache.mkdir(parents=True, exist_ok=True)"): "the user's cache",
+    (
+        "a2keras.training.data.contents",
+        "path.parent.mkdir(parents=True, exist_ok=True)",
+    ): "the user's cache",
+    ("a2keras.export.worker", "Path('/proc/self/oom_score_adj').write_text('1000')"): (
+        "a setting of the process, no file"
+    ),
     ("a2keras.export.web_runtime", "kept.mkdir(parents=True, exist_ok=True)"): "the user's cache",
     ("a2keras.export.web", "shutil.copytree(PAGE, path)"): "into a new export",
     ("a2keras.export.web", "(path / 'runtime').mkdir()"): "into a new export",
@@ -225,12 +232,13 @@ def test_what_is_printed_goes_through_the_console():
 
 # Where documents are read that are none of files.
 OTHER_JSON = {
+    "a2keras.export.worker": "of the process that has started it, through a pipe",
+    "a2keras.models.keras_files": "of a .keras file, with a limit of its own",
     "a2keras.documents": "the reader itself",
     "a2keras.training.step_cost": "of another process of ours, through a pipe",
     "a2keras.export.benchmark": "of another process of ours, through a pipe",
     "a2keras.export.benchmark_worker": "of another process of ours, through a pipe",
     "a2keras.training.computation": "of another worker of ours, through the collective",
-    "a2keras.export.safety": "of a .keras file, with a limit of its own",
 }
 
 

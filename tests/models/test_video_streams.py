@@ -61,7 +61,7 @@ def test_an_mp3_with_a_cover_is_no_video(tmp_path):
     tag = b"APIC" + len(body).to_bytes(4, "big") + b"\0\0" + body
     size = bytes((len(tag) >> shift) & 127 for shift in (21, 14, 7, 0))
     path.write_bytes(b"ID3\x03\0\0" + size + tag + data[data.index(b"\xff\xfb") :])
-    assert message_of(path) == f"{path}: has no video stream, only cover art"
+    assert message_of(path) == f"{path}: is not a video of a format that is read"
 
 
 @pytest.mark.parametrize("disposition", [Disposition.attached_pic, Disposition.still_image, None])

@@ -37,10 +37,10 @@ def no_more_files(monkeypatch):
     opened = Image.open
     count = itertools.count()
 
-    def fail(source):
+    def fail(source, **options):
         if next(count) >= 2:
             raise TOO_MANY
-        return opened(source)
+        return opened(source, **options)
 
     return lambda: monkeypatch.setattr(Image, "open", fail)
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from a2keras.arrays import read_npz
 from a2keras.console import progress
-from a2keras.errors import UserError, printable
+from a2keras.errors import UserError, lacking, printable
 from a2keras.files import replacing
 from a2keras.models.preprocessing.places import is_remote, size_of
-from a2keras.training.data.scanning import LACKING
 
 # A file has not changed while its device, inode, size and times of change are the same. The last of
 # them no program can set.
@@ -112,7 +112,7 @@ def _sha256(path: str) -> str:
         with Path(path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        if error.errno in LACKING:
+        if lacking(error):
             raise UserError(f"{printable(path)} cannot be read: {error.strerror}") from error
         return "missing"
 
@@ -126,8 +126,8 @@ def _kept_in(found: dict[str, str], keys: dict[Key, list[str]]) -> Path:
 
 def _load(path: Path) -> dict[Key, str]:
     try:
-        with np.load(path) as arrays:
-            keys, digests = arrays["keys"], arrays["digests"]
+        arrays = read_npz(path)
+        keys, digests = arrays["keys"], arrays["digests"]
         return {
             tuple(key): digest.tobytes().hex()
             for key, digest in zip(keys.tolist(), digests, strict=True)

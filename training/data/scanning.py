@@ -1,6 +1,5 @@
 """What lies below a folder: its media files, and what is passed over, counted."""
 
-import errno
 import functools
 import os
 from bisect import bisect_left
@@ -9,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
-from a2keras.errors import counted
+from a2keras.errors import OutOfResources, counted, lacking
 from a2keras.models.preprocessing.decode import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from a2keras.models.preprocessing.places import as_path, is_remote
 
@@ -19,8 +18,6 @@ LITTER = frozenset(
     {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin"}
     | {"lost+found", "system volume information", "icon\r"}
 )
-# Of the machine, not of a file: what cannot be read for want of these must not be left out.
-LACKING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
 @dataclass
@@ -146,7 +143,9 @@ class _Walk:
                 with os.scandir(path) as entries:
                     waiting += self._add(folder, sorted(entries, key=lambda entry: entry.name))
             except OSError as error:
-                if not folder or error.errno in LACKING:
+                if lack := lacking(error):
+                    raise OutOfResources(lack, f"{path} was listed", error) from error
+                if not folder:
                     raise
                 self.tree.notes.append(f"the folder {folder} cannot be listed: {error.strerror}")
 
