@@ -232,6 +232,7 @@ def test_what_is_printed_goes_through_the_console():
 
 # Where documents are read that are none of files.
 OTHER_JSON = {
+    "a2keras.training.data.splits": "of another process of ours, through a pipe",
     "a2keras.export.worker": "of the process that has started it, through a pipe",
     "a2keras.models.keras_files": "of a .keras file, with a limit of its own",
     "a2keras.documents": "the reader itself",

@@ -110,12 +110,12 @@ def test_what_computes_in_what(files):
         assert found == report(path.read_bytes())
         assert not [operation for operation in found["operations"] if "FLEX" in operation], name
     kernels = 3 * 3 * 64 + 3 * 64 * 16 + 16 * 64  # conv; theta, rho and phi; output
-    small = 64 + 1 + 3 + 2  # a bias, the normalisation's scale and offsets, two limits
+    small = 64 + 1 + 3  # a bias, the normalisation's scale and offsets
     assert files["float32"][0]["constants"]["float32"] == 4 * (kernels + small)
     assert files["float16"][0]["constants"]["float16"] == 2 * (kernels + small)
     assert files["dynamic_int8"][0]["constants"]["int8"] == kernels
     assert files["int8"][0]["constants"]["int8"] == kernels + 1 + 3
-    assert files["int8"][0]["constants"]["float32"] == 4 * 2
+    assert "float32" not in files["int8"][0]["constants"]
 
 
 def test_what_stays_float_is_said_aloud():
