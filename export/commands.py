@@ -1,5 +1,6 @@
 """`a2keras export`."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,8 @@ def _files(samples: list[str]) -> list[Path]:
 
     files: list[Path] = []
     for sample in map(Path, samples):
-        if not sample.is_dir():
+        # Path.is_dir raises an error where a name is too long; reading the file tells that.
+        if not os.path.isdir(sample):  # noqa: PTH112
             files.append(sample)
             continue
         media = IMAGE_SUFFIXES | VIDEO_SUFFIXES
