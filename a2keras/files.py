@@ -167,6 +167,11 @@ def write_bytes(path: str | Path, content: bytes) -> None:
         partial.write_bytes(content)
 
 
+def cache_directory() -> Path:
+    """Where the user's cache keeps what a2keras can make or fetch again; it need not exist."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "a2keras"
+
+
 def sha256(path: Path) -> str:
     """The hash of a file's content, in hexadecimal digits."""
     with path.open("rb") as file:

@@ -16,7 +16,7 @@ import numpy as np
 from a2keras.arrays import read_npz
 from a2keras.console import progress
 from a2keras.errors import UserError, lacking, printable
-from a2keras.files import replacing
+from a2keras.files import cache_directory, replacing, sha256
 from a2keras.models.preprocessing.places import is_remote, size_of
 
 # A file has not changed while its device, inode, size and times of change are the same. The last of
@@ -109,8 +109,7 @@ def _read(paths: Sequence[str]) -> list[str]:
 
 def _sha256(path: str) -> str:
     try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256(Path(path))
     except OSError as error:
         if lacking(error):
             raise UserError(f"{printable(path)} cannot be read: {error.strerror}") from error
@@ -120,7 +119,7 @@ def _sha256(path: str) -> str:
 def _kept_in(found: dict[str, str], keys: dict[Key, list[str]]) -> Path:
     """In the user's cache, by the folder that all these files lie in."""
     folder = os.path.commonpath([Path(same[0]).absolute() for same in keys.values()])
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "a2keras"
+    cache = cache_directory()
     return cache / f"contents_{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}.npz"
 
 

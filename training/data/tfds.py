@@ -3,10 +3,8 @@
 import contextlib
 import difflib
 import hashlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +13,7 @@ import tensorflow as tf
 from a2keras.arrays import read_npy
 from a2keras.console import progress, say
 from a2keras.errors import UserError, reason_of
-from a2keras.files import replacing
+from a2keras.files import cache_directory, replacing
 from a2keras.training.config import Recipe
 from a2keras.training.data import tfds_descriptions
 from a2keras.training.data.records import RecordListing
@@ -206,7 +204,7 @@ def _plain(encoded: Any) -> Any:
 
 def read_labels(records: Any, layout: Layout, place: str) -> np.ndarray:
     """The class of every record: int64 (N,). Read once, and kept in the user's cache."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "a2keras"
+    cache = cache_directory()
     kept = cache / f"labels_{layout.fingerprint}_{layout.label}.npy"
     with contextlib.suppress(OSError, ValueError):  # it is damaged, or not there
         labels = read_npy(kept, 8 * len(records))
