@@ -6,6 +6,8 @@ A layout's rules turn a module's name into the name of our layer; `translation.p
 import dataclasses
 from collections.abc import Iterable, Mapping
 
+from a2keras.models.preprocessing.pixels import Pixels
+
 # Ends of keys → what our variable may be called: a convolution's or a normalisation's.
 _PYTORCH = {
     ".weight": ("kernel", "gamma"),
@@ -49,7 +51,7 @@ class Layout:
         order: of the axes, "pytorch" (out, in, *window) or "keras" (*window, in, out).
         constants: {name of a variable: its value} of what such checkpoints leave out.
         options: arguments of our builders with which the network computes the same.
-        pixels: the input that the published weights were trained on.
+        pixels: the normalisation that the published weights were trained with, where it is known.
     """
 
     name: str
@@ -64,12 +66,11 @@ class Layout:
     order: str = "pytorch"
     constants: Mapping[str, float] = dataclasses.field(default_factory=dict)
     options: Mapping[str, str] = dataclasses.field(default_factory=lambda: {"padding": "symmetric"})
-    pixels: str = ""
+    pixels: Pixels | None = None
 
 
-_CHEN_PIXELS = "RGB of 0 to 255, (x - (124, 117, 104)) * 0.0167"
-_VISION_PIXELS = "RGB of 0 to 1, (x - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)"
-_VIDEO_PIXELS = "RGB of 0 to 1, (x - (0.43216, 0.394666, 0.37645)) / (0.22803, 0.22145, 0.216989)"
+_VISION_PIXELS = Pixels.of_unit((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_VIDEO_PIXELS = Pixels.of_unit((0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989))
 
 _CHEN_STEM_AND_TOP = (
     (r"conv1\.(?P<kind>conv|bn)", "conv1_{kind}"),
@@ -105,7 +106,7 @@ LAYOUTS = (
             *_CHEN_STEM_AND_TOP,
         ),
         words={"part": {"m1": "1", "m2": "2", "m3": "3", "w1": "0"}},
-        pixels=_CHEN_PIXELS,
+        pixels=Pixels(),
     ),
     Layout(
         name="mfnet",
@@ -120,7 +121,7 @@ LAYOUTS = (
             ),
             *_CHEN_STEM_AND_TOP,
         ),
-        pixels=_CHEN_PIXELS,
+        pixels=Pixels(),
     ),
     Layout(
         name="torchvision_resnet",
@@ -199,7 +200,7 @@ LAYOUTS = (
         },
         starts=(1, 3, 5, 8, 11, 15),
         options={"padding": "same"},
-        pixels="RGB of 0 to 255, (x - 127) / 128",
+        pixels=Pixels((127.0,) * 3, (1 / 128,) * 3),
     ),
     Layout(
         name="i3d",
@@ -223,7 +224,7 @@ LAYOUTS = (
         order="keras",
         constants={"gamma": 1.0},
         options={"padding": "same"},
-        pixels="RGB of 0 to 255, x / 127.5 - 1",
+        pixels=Pixels((127.5,) * 3, (1 / 127.5,) * 3),
     ),
 )  # fmt: skip
 

@@ -543,8 +543,8 @@ def test_the_command_writes_weights_and_says_how_to_use_them(checkpoint, pytorch
     assert told.out.splitlines() == [
         f"a2keras.models.build('resnet50', classes=7, padding='symmetric', stride_on='3x3', "
         f"weights={str(output)!r})",
-        "input of the published weights: RGB of 0 to 1, (x - (0.485, 0.456, 0.406)) / "
-        "(0.229, 0.224, 0.225)",
+        "input of the published weights: RGB of 0 to 255, (x - (123.675, 116.28, 103.53)) * "
+        "(0.0171248, 0.017507, 0.0174292)",
     ]
     assert "resnet50: 267 of 267 variables loaded from" in told.err
     assert "skipped 53 (a count of batches, for which Keras has no use): bn1.num_b" in told.err
