@@ -9,6 +9,7 @@ import numpy as np
 from a2keras.errors import UserError
 from a2keras.export import litert, safety, saved_model
 from a2keras.export.manifest import MANIFEST, read_manifest
+from a2keras.models import fetching, published, start
 from a2keras.models.preprocessing.spec import FILE_NAME, Preprocessing
 
 Compute = Callable[[np.ndarray], np.ndarray]
@@ -63,7 +64,10 @@ def check_shapes(path: Path, loaded: Loaded, preprocessing: Preprocessing) -> No
 def locate(path: Path) -> tuple[Path, str]:
     """The file or directory of the model itself, and its kind."""
     if not path.exists():
-        raise UserError(f"{path} does not exist")
+        if record := published.find(str(path)):
+            return fetching.weights_of(record), "keras"
+        titles = ", ".join(each.title for each in published.PUBLISHED)
+        raise UserError(f"{path} does not exist, and published weights are {titles}")
     if path.is_file() and path.suffix in (".keras", ".tflite", ".onnx"):
         return path, path.suffix[1:]
     if (path / MANIFEST).is_file():
@@ -83,11 +87,13 @@ def locate(path: Path) -> tuple[Path, str]:
 
 
 def load_keras(path: Path) -> Any:
-    """The Keras model of a `.keras` file, without its optimizer.
+    """The Keras model of a `.keras` file, without its optimizer, or of published weights.
 
     Raises:
         UserError: no whole `.keras` file, code in it, or not one input and one output.
     """
+    if record := fetching.record_of(path):
+        return start.classifier(record)
     safety.check_keras(path)
     import keras
 

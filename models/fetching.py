@@ -24,7 +24,7 @@ from a2keras.errors import UserError, printable, reason_of
 from a2keras.files import cache_directory, sha256
 from a2keras.models import layouts
 from a2keras.models.preprocessing.spec import FILE_NAME, Preprocessing
-from a2keras.models.published import LABELS, Package, Published
+from a2keras.models.published import LABELS, PUBLISHED, Package, Published
 
 WEIGHTS = "model.weights.h5"
 TIME_LIMIT = 1800.0  # seconds, for 50 MB over a slow line
@@ -54,6 +54,11 @@ def kept(record: Published) -> Path:
 
 def is_kept(record: Published) -> bool:
     return all((kept(record) / name).is_file() for name in (WEIGHTS, FILE_NAME))
+
+
+def record_of(path: Path) -> Published | None:
+    """Whose weights a file is, by where it lies."""
+    return next((each for each in PUBLISHED if kept(each) / WEIGHTS == path), None)
 
 
 def weights_of(record: Published) -> Path:

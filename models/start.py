@@ -85,3 +85,22 @@ def opened(network: str, named: Any) -> Start:
     return Start(
         named, found, translation.classes_of(layouts.layout_of(found.arrays), found.arrays)
     )
+
+
+def classifier(record: published.Published) -> keras.Model:
+    """Published weights as runs save theirs: raw pixels 0..255 in and probabilities out.
+
+    Raises:
+        UserError: they cannot be fetched.
+    """
+    from a2keras import models
+    from a2keras.models import fetching
+
+    preprocessing = fetching.preprocessing_of(record)
+    pixels = keras.Input(preprocessing.input_shape, dtype="float32", name="pixels")
+    return models.build(
+        record.network,
+        weights=record.name,
+        input_tensor=preprocessing.pixels.layer()(pixels),
+        **layouts.named(record.layout).options,
+    )
