@@ -18,8 +18,9 @@ from a2keras.models import (
     shufflenet_v2,
 )
 from a2keras.models.features import features
+from a2keras.models.published import preprocess_input
 
-__all__ = ["build", "features", "is_video", "list_models"]
+__all__ = ["build", "features", "is_video", "list_models", "preprocess_input"]
 
 _BUILDERS = {
     **resnet.BUILDERS,

@@ -48,5 +48,8 @@ class Pixels(NamedTuple):
         return (ops.cast(x, "float32") - mean) * scale
 
     def __str__(self) -> str:
-        mean, scale = (", ".join(f"{each:.6g}" for each in values) for values in self)
-        return f"RGB of 0 to 255, (x - ({mean})) * ({scale})"
+        def told(values: tuple[float, ...]) -> str:
+            text = ", ".join(f"{each:.6g}" for each in values)
+            return text.split(",")[0] if len(set(values)) == 1 else f"({text})"
+
+        return f"RGB of 0 to 255, (x - {told(self.mean)}) * {told(self.scale)}"
