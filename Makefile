@@ -3,13 +3,14 @@ PYTHON ?= python3
 PYTEST = -q -n 2 --dist=worksteal
 DEMO ?= demo
 
-.PHONY: help demo test lint types test-tensorflow test-jax test-torch test-oldest bench format clean
+.PHONY: help demo test lint types test-tensorflow test-jax test-torch test-oldest test-weights bench format clean
 
 help:
 	@echo "make demo         train, evaluate, explain and export on scanned digits; a page of pictures in $(DEMO)/"
 	@echo "make test         format, lint, types, all tests on TensorFlow, the layers' tests on JAX"
 	@echo "make test-torch   the layers' and the weights' tests on PyTorch"
 	@echo "make test-oldest  the layers' and training's tests on the oldest supported TensorFlow"
+	@echo "make test-weights the tests of published weights, which are fetched (65 MB, once)"
 	@echo "make bench        how fast the layer is, and prepared data arrive"
 	@echo "make format       format the code"
 	@echo "make clean        remove the environments and caches that these commands made"
@@ -55,6 +56,10 @@ test-tensorflow: .venv/ready
 
 test-jax: .venv/ready
 	KERAS_BACKEND=jax .venv/bin/pytest $(PYTEST) tests/a2keras
+
+test-weights: .venv/ready
+	A2KERAS_FETCH=1 KERAS_BACKEND=tensorflow .venv/bin/pytest -q -n 0 tests/models/test_published.py \
+		tests/models/test_fetching.py tests/export/test_published.py
 
 test-torch: .venv-torch/ready
 	KERAS_BACKEND=torch .venv-torch/bin/pytest $(PYTEST) tests/a2keras \
