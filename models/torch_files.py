@@ -52,11 +52,12 @@ class _Storage:
         self.numbers: np.ndarray | None = None
 
     @property
-    def bytes(self) -> int:
+    def length(self) -> int:
+        """In bytes."""
         return self.count * (2 if self.kind == "bfloat16" else np.dtype(self.kind).itemsize)
 
     def fill(self, data: bytes) -> None:
-        if len(data) != self.bytes:
+        if len(data) != self.length:
             raise ValueError(f"{len(data)} bytes for {self.count} numbers")
         if self.kind == "bfloat16":  # the upper half of a float32
             wide = np.frombuffer(data, "<u2").astype("<u4") << 16
@@ -138,7 +139,7 @@ def _from_row(file: io.BytesIO) -> Any:
         storage = unpickler.storages[str(key)]
         if int.from_bytes(file.read(8), "little") != storage.count:
             raise ValueError("a storage of another length")
-        storage.fill(file.read(storage.bytes))
+        storage.fill(file.read(storage.length))
     return saved
 
 

