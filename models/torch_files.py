@@ -39,7 +39,7 @@ def load(path: Path) -> Any:
     with path.open("rb") as file:
         if file.read(len(_ZIP)) == _ZIP:
             with zipfile.ZipFile(file) as archive:
-                return _arrays(_from_archive(archive))
+                return _arrays(_from_archive(archive, path.stat().st_size))
         file.seek(0)
         return _arrays(_from_row(io.BytesIO(file.read())))
 
@@ -111,12 +111,14 @@ class _Unpickler(restricted_pickle.Unpickler):
         return self.storages.setdefault(str(key), _Storage(kind, int(count)))
 
 
-def _from_archive(archive: zipfile.ZipFile) -> Any:
+def _from_archive(archive: zipfile.ZipFile, size: int) -> Any:
     name = next((each for each in archive.namelist() if each.endswith("/data.pkl")), None)
     if name is None:
         raise ValueError("an archive without data.pkl")
     unpickler = _Unpickler(io.BytesIO(_member(archive, name)))
     saved = unpickler.load()
+    if sum(each.length for each in unpickler.storages.values()) > size:
+        raise ValueError("storages that are larger than the file")  # members may overlap
     for key, storage in unpickler.storages.items():
         storage.fill(_member(archive, f"{name.removesuffix('.pkl')}/{key}"))
     return saved

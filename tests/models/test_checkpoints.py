@@ -213,6 +213,11 @@ def test_a_file_of_pytorch_needs_no_pytorch(tmp_path):
         archive.writestr("x/data/0", numbers)
     with pytest.raises(ValueError, match="a part of one: a tensor that reaches beyond its storage"):
         checkpoints.read(tmp_path / "a.pth")
+    with zipfile.ZipFile(tmp_path / "a.pth", "w") as archive:
+        archive.writestr("x/data.pkl", head + storage[:-2] + b"J\0\0\0\x10tQ" + view + b"Rs.")
+        archive.writestr("x/data/0", numbers)
+    with pytest.raises(ValueError, match="a part of one: storages that are larger than the file"):
+        checkpoints.read(tmp_path / "a.pth")
     with zipfile.ZipFile(tmp_path / "a.pth", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("x/data.pkl", head + storage + b"tQ" + view + b"Rs.")
     with pytest.raises(ValueError, match=r"x/data.pkl is compressed, as PyTorch never does"):

@@ -235,6 +235,7 @@ def test_two_processes_at_once_end_with_one_whole_file(cache, tmp_path):
     names.write_text("".join(f"class {i}\n" for i in range(1000)))
     record = dataclasses.replace(published.PUBLISHED[1], source=source, labels=str(names))
     (tmp_path / "record.pickle").write_bytes(pickle.dumps(record))
+    (cache / ".partial-killed").mkdir()
     command = [sys.executable, "-c", FETCH, str(tmp_path / "record.pickle")]
     both = [
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -245,6 +246,7 @@ def test_two_processes_at_once_end_with_one_whole_file(cache, tmp_path):
     kept = fetching.kept(record)
     assert [out.strip() for out, _ in told] == [str(kept / "model.weights.h5")] * 2
     assert sum("fetching tiny-weights 1.2" in err for _, err in told) == 1
+    # What a killed process had left is gone, too.
     assert sorted(each.name for each in cache.iterdir()) == [".lock", kept.name]
     model = models.EfficientNetLite0(weights=str(kept / "model.weights.h5"))
     found = {n: keras.ops.convert_to_numpy(v.value) for n, v in variables_of(model).items()}
