@@ -67,7 +67,8 @@ def locate(path: Path) -> tuple[Path, str]:
         if record := published.find(str(path)):
             return fetching.weights_of(record), "keras"
         titles = ", ".join(each.title for each in published.PUBLISHED)
-        raise UserError(f"{path} does not exist, and published weights are {titles}")
+        hint = f", and published weights are {titles}" if ":" in path.name else ""
+        raise UserError(f"{path} does not exist{hint}")
     if path.is_file() and path.suffix in (".keras", ".tflite", ".onnx"):
         return path, path.suffix[1:]
     if (path / MANIFEST).is_file():
