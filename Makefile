@@ -2,8 +2,10 @@
 PYTHON ?= python3
 PYTEST = -q -n 2 --dist=worksteal
 DEMO ?= demo
+INPUTS ?= 1000
 
-.PHONY: help demo test lint types test-tensorflow test-jax test-torch test-oldest test-weights bench format clean
+.PHONY: help demo test lint types test-tensorflow test-jax test-torch test-oldest test-weights fuzz \
+	bench format lock clean
 
 help:
 	@echo "make demo         train, evaluate, explain and export on scanned digits; a page of pictures in $(DEMO)/"
@@ -11,8 +13,10 @@ help:
 	@echo "make test-torch   the layers' and the weights' tests on PyTorch"
 	@echo "make test-oldest  the layers' and training's tests on the oldest supported TensorFlow"
 	@echo "make test-weights the tests of published weights, which are fetched (65 MB, once)"
+	@echo "make fuzz         damaged and hostile files for every reader, INPUTS=$(INPUTS) each"
 	@echo "make bench        how fast the layer is, and prepared data arrive"
 	@echo "make format       format the code"
+	@echo "make lock         the hashes in requirements/, after a version has been changed"
 	@echo "make clean        remove the environments and caches that these commands made"
 
 demo: .venv/ready
@@ -27,7 +31,7 @@ define environment
 	@echo "setting up $(@D) from $(1) (a few minutes, once)"
 	@rm -rf $(@D)
 	@$(PYTHON) -m venv $(@D)
-	@$(@D)/bin/python -m pip install -q --disable-pip-version-check -r $(1)
+	@$(@D)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r $(1)
 	@$(@D)/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 endef
@@ -69,6 +73,10 @@ test-oldest: .venv-oldest/ready
 	KERAS_BACKEND=tensorflow .venv-oldest/bin/pytest $(PYTEST) -m "not slow" tests/a2keras tests/training \
 		--ignore-glob='*/test_counting*' --ignore-glob='*/test_insertion*'
 
+fuzz: .venv/ready .venv-torch/ready
+	.venv/bin/python tests/fuzz/run.py --inputs=$(INPUTS) \
+		--python=.venv/bin/python --python=.venv-torch/bin/python $(FUZZ)
+
 bench: .venv/ready
 	.venv/bin/python benchmarks/layer.py
 	.venv/bin/python benchmarks/pipeline.py
@@ -76,6 +84,14 @@ bench: .venv/ready
 format: .venv/ready
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
+
+# Not in .venv, which is set up from what this writes.
+lock: .cache/lock/bin/uv
+	.cache/lock/bin/python requirements/lock.py
+
+.cache/lock/bin/uv:
+	@$(PYTHON) -m venv .cache/lock
+	@.cache/lock/bin/python -m pip install -q --disable-pip-version-check uv==0.13.9
 
 clean:
 	rm -rf .venv .venv-torch .venv-oldest .cache build *.egg-info

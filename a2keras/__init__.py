@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from a2keras.double_attention import DoubleAttention, double_attention
     from a2keras.insertion import insert_blocks
     from a2keras.non_local import NonLocal
+    from a2keras.normalization import freeze_batch_normalization
     from a2keras.squeeze_excitation import SqueezeExcitation
 
 __version__ = "0.1.0"
@@ -25,6 +26,7 @@ __all__ = [
     "attention_maps",
     "count",
     "double_attention",
+    "freeze_batch_normalization",
     "insert_blocks",
 ]
 
@@ -35,6 +37,7 @@ _HOME = {
     "attention_maps": "a2keras.attention_maps",
     "count": "a2keras.counting",
     "double_attention": "a2keras.double_attention",
+    "freeze_batch_normalization": "a2keras.normalization",
     "insert_blocks": "a2keras.insertion",
 }
 

@@ -1,6 +1,7 @@
 """The `a2keras` command: a table of subcommands, each loaded only when it is called."""
 
 import difflib
+import errno
 import os
 import sys
 from importlib import import_module
@@ -8,8 +9,9 @@ from typing import NamedTuple
 
 import a2keras
 from a2keras.command_line import HELP
-from a2keras.console import is_command, quiet_native_stderr, say
-from a2keras.errors import UserError
+from a2keras.console import is_command, prepare_streams, quiet_native_stderr, say, show
+from a2keras.errors import OutOfResources, UserError, lacking, printable
+from a2keras.termination import Terminated, end_by_exceptions
 
 
 class Command(NamedTuple):
@@ -25,7 +27,9 @@ COMMANDS = {
     "evaluate": Command("a2keras.training.commands", "score a run on data that it has not seen"),
     "ablate": Command("a2keras.training.ablation_command", "Tables 2 and 3 on any videos"),
     "explain": Command("a2keras.training.commands", "draw what a network attends to"),
-    "predict": Command("a2keras.export.predict_command", "classify files, or a video over time"),
+    "predict": Command(
+        "a2keras.export.predict_command", "classify files, or a video over time", False
+    ),
     "export": Command("a2keras.export.commands", "write artefacts that equal their model"),
     "benchmark": Command("a2keras.export.benchmark_command", "time and memory of artefacts", False),
     "summary": Command("a2keras.models.commands", "the stages of a network and what they cost"),
@@ -58,8 +62,19 @@ def run(arguments: list[str]) -> None:
     getattr(module, name)(rest)
 
 
+# What the machine refuses, whatever the program does. Other errors of files are the program's.
+_REFUSED = {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG,
+    errno.EIO, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG,
+    errno.ELOOP, errno.ENODEV, errno.ENXIO, errno.ESTALE,
+}  # fmt: skip
+
+
 def main() -> int:
     """The command: its exit code."""
+    prepare_streams()
+    if is_command():
+        end_by_exceptions()
     try:
         code = _call()
     except SystemExit as end:  # of a command that has an exit code of its own
@@ -78,24 +93,42 @@ def _call() -> int:
     # Set before TensorFlow is loaded: its information lines go, its warnings and errors stay.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     arguments = sys.argv[1:]
-    if not arguments or arguments[0] in {"help", *HELP}:
-        print(usage())
-        return 0 if arguments else 2
-    if arguments[0] == "--version":
-        print(a2keras.__version__)
-        return 0
+    called = " ".join(["a2keras", *arguments[:1]])
     try:
-        run(arguments)
-        sys.stdout.flush()
-    except BrokenPipeError:  # whoever reads, such as `head`, has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the end
-        return 0
+        return _answer(arguments)
     except UserError as mistake:
-        say(f"a2keras {arguments[0]}: {mistake}")
+        say(printable(f"{called}: {mistake}"))
         return 2
     except KeyboardInterrupt:
         say("a2keras: interrupted")
         return 130
+    except Terminated as end:
+        say(f"a2keras: {end}")
+        return 128 + end.number
+    except Exception as error:
+        if (sentence := _machines_fault(error)) is None:
+            raise
+        say(printable(f"{called}: {sentence}"))
+        return 2
+
+
+def _machines_fault(error: Exception) -> str | None:
+    """What the machine lacks or refuses, in a sentence; None where that is not what failed."""
+    if lack := lacking(error):
+        return str(OutOfResources(lack, "it was at work", error))
+    if isinstance(error, OSError) and error.errno in _REFUSED:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return None
+
+
+def _answer(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in {"help", *HELP}:
+        show(usage())
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        show(a2keras.__version__)
+        return 0
+    run(arguments)
     return 0
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from a2keras.positions import check_data_format
+from a2keras.positions import channel_axis, check_data_format, check_dense, check_positive
 
 
 class _Groups:
@@ -64,21 +64,22 @@ class ChannelShuffle(keras.layers.Layer):
 
     def __init__(self, groups: int = 2, *, data_format: str | None = None, **kwargs: Any):
         super().__init__(**kwargs)
-        if groups < 1:
-            raise ValueError(f"`groups` must be at least 1. Received: groups={groups}")
-        self.groups = groups
+        self.groups = check_positive("groups", groups)
         self.data_format = check_data_format(data_format)
 
     def build(self, input_shape: tuple) -> None:
-        channels = input_shape[-1 if self.data_format == "channels_last" else 1]
+        axis = channel_axis(self.data_format)
+        channels = input_shape[axis]
         if channels is None or channels % self.groups:
             raise ValueError(
                 "ChannelShuffle needs channels that are known and divisible by `groups`. "
                 f"Received: groups={self.groups}, input_shape={tuple(input_shape)}"
             )
         self.group_channels = channels // self.groups
+        self.input_spec = keras.InputSpec(min_ndim=2, axes={axis: channels})
 
     def call(self, inputs: Any) -> Any:
+        check_dense(type(self).__name__, inputs)
         shape = ops.shape(inputs)
         behind = () if self.data_format == "channels_last" else shape[2:]
         x = ops.reshape(inputs, (-1, self.groups, self.group_channels, *behind))

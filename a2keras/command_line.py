@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from absl import flags
 
-from a2keras.errors import UserError
+from a2keras.console import show
+from a2keras.errors import UserError, reason_of
 
 HELP = {"--help", "-h", "--helpfull", "--helpshort"}
 
@@ -32,14 +33,18 @@ def parse(
     values = flags.FlagValues()
     define(values)
     if HELP & set(arguments):
-        print(help_text(usage, description, values), flush=True)
+        show(help_text(usage, description, values))
         sys.exit(0)
+    for argument in arguments:
+        if argument.startswith("-") and len(name := argument.partition("=")[0]) > 100:
+            # absl looks for flags of similar names, and so deep that it ends in a RecursionError.
+            raise UserError(f"Unknown command line flag '{name[:40]}…' (see --help)")
     try:
         positional = values(["a2keras", *arguments])[1:]
     except flags.Error as error:
         if missing := re.match(r"flag --(\w+)=None: Flag --\1 must have a value", str(error)):
             raise UserError(f"--{missing[1]} is missing (see --help)") from error
-        raise UserError(f"{error} (see --help)") from error
+        raise UserError(f"{reason_of(error, 1000)} (see --help)") from error
     return values, positional
 
 

@@ -10,32 +10,64 @@ from pathlib import Path
 from typing import Any
 
 from a2keras.documents import as_json
-from a2keras.errors import printable_lines
+from a2keras.errors import UserError, printable_lines, reason_of
 
 
 def is_command() -> bool:
-    """Whether this process is the `a2keras` command (also as `python -m a2keras`)."""
-    return Path(sys.argv[0]).stem == "a2keras" or sys.orig_argv[1:3] == ["-m", "a2keras"]
+    """Whether this process is the `a2keras` command (also as `python -m a2keras`) or its worker."""
+    if Path(sys.argv[0]).stem == "a2keras" or sys.orig_argv[1:3] == ["-m", "a2keras"]:
+        return True
+    return sys.orig_argv[1:4] == ["-P", "-m", "a2keras.export.worker"]
 
 
 def say(text: str = "") -> None:
     """Prints lines for a person. Standard output is left to results (`--format=json`)."""
-    print(printable_lines(text), file=sys.stderr, flush=True)
+    _print(printable_lines(text), sys.stderr)
 
 
 def show(text: str = "") -> None:
     """Prints lines of a command's result on standard output."""
-    print(printable_lines(text), flush=True)
+    _print(printable_lines(text), sys.stdout)
 
 
 def print_json(document: Any) -> None:
     """Prints the one JSON document of a command on standard output."""
-    encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
-    print(as_json(document, ascii_only=encoding != "utf8"), flush=True)
+    encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower().replace("-", "")
+    _print(as_json(document, ascii_only=encoding != "utf8"), sys.stdout)
 
 
-def print_whatever_is_encoded() -> None:
-    """Lets the standard streams print every text, in whatever encoding the locale has chosen."""
+def _print(text: str, stream: Any) -> None:
+    """Prints to a standard stream, if it is open.
+
+    A reader that has had enough, such as `head`, is no error: what is printed from then on goes
+    nowhere, and the command goes on, so that its files and its exit code are what they would be.
+    """
+    if stream is None:
+        return
+    try:
+        print(text, file=stream, flush=True)
+    except OSError as error:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())  # also for what Python flushes at its end
+        os.close(nowhere)
+        if stream is sys.stdout and not isinstance(error, BrokenPipeError):
+            reason = error.strerror or reason_of(error)
+            raise UserError(f"standard output cannot be written: {reason}") from error
+
+
+def prepare_streams() -> None:
+    """Lets a command print every text, in whatever encoding the locale has chosen.
+
+    Where a standard stream is closed it leads nowhere: the next file that is opened would get its
+    number, and what a native library prints.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # not so where a test has put its own
             stream.reconfigure(errors="backslashreplace")
@@ -73,7 +105,8 @@ def quiet_native_stderr() -> Iterator[None]:
             yield
         except BaseException:
             held_back.seek(0)
-            os.write(stderr, held_back.read())
+            with contextlib.suppress(OSError):
+                os.write(stderr, held_back.read())
             raise
         finally:
             os.dup2(stderr, 2)

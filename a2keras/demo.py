@@ -7,7 +7,6 @@ the other rooms only by their commands and by the files that these leave.
 
 import contextlib
 import io
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from absl import flags
 from a2keras.command_line import parse
 from a2keras.console import say, show
 from a2keras.demo_page import page
+from a2keras.documents import parse_json, read_json
 from a2keras.errors import UserError
 from a2keras.files import write_text
 
@@ -41,7 +41,7 @@ def demo(arguments: list[str]) -> None:
     write_text(output / "index.html", page(stories, time.monotonic() - start))
     show(_table(stories))
     show(f"\nin {time.monotonic() - start:.0f} s; the page with all pictures is")
-    show(str(output.resolve() / "index.html"))
+    show(str(output.absolute() / "index.html"))
 
 
 def _flags(values: flags.FlagValues) -> None:
@@ -60,7 +60,7 @@ def _journey(task: str, output: Path, settings: list[str]) -> dict[str, Any]:
     _command(commands, "train", f"--recipe=digits_{task}", f"--output={run}", *changes)
     _command(commands, "evaluate", str(run))
     _command(commands, "explain", str(run), "--samples=4", f"--output={pictures}")
-    explained = json.loads((pictures / "explain.json").read_text())["explained"]
+    explained = read_json(pictures / "explain.json")["explained"]
     inputs = [str(pictures / each["input"]) for each in explained]
     samples = [f"--samples={each}" for each in inputs]
     _command(commands, "export", str(run), f"--output={export}", *samples)
@@ -70,12 +70,12 @@ def _journey(task: str, output: Path, settings: list[str]) -> dict[str, Any]:
         "task": task,
         "directory": task,
         "commands": commands,
-        "recipe": json.loads((run / "recipe.json").read_text()),
-        "results": json.loads((run / "results.json").read_text()),
-        "evaluation": json.loads((run / "evaluation.json").read_text()),
+        "recipe": read_json(run / "recipe.json"),
+        "results": read_json(run / "results.json"),
+        "evaluation": read_json(run / "evaluation.json"),
         "explained": explained,
-        "manifest": json.loads((export / "manifest.json").read_text()),
-        "predictions": json.loads(answer)["predictions"],
+        "manifest": read_json(export / "manifest.json"),
+        "predictions": parse_json(answer)["predictions"],
         "seconds": time.monotonic() - start,
     }
 

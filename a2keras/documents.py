@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
@@ -79,32 +80,38 @@ def parse_json(content: bytes | str, record: Any = dict) -> Any:
     from pydantic import TypeAdapter, ValidationError
     from pydantic_core import from_json
 
+    if isinstance(content, str):
+        content = content.encode(errors="surrogateescape")
     if len(content) > MAX_BYTES:
         raise ValueError(f"it has more than {MAX_BYTES // 1024**2} MiB")
     try:
-        if not _is_finite(from_json(content, allow_inf_nan=False)):
-            raise ValueError("a number is too large")
+        from_json(content, allow_inf_nan=False)  # whose depth is limited
+        json.loads(content, parse_float=_finite, object_pairs_hook=_without_doubles)
         return TypeAdapter(record).validate_json(content, strict=True)
     except ValidationError as error:
         raise ValueError(_sentence(error)) from None
+    except UserError as error:  # of a record's own checks
+        raise ValueError(reason_of(error)) from None
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     except ValueError as error:  # of from_json, whose sentence has no capital
         raise ValueError(f"it is no valid JSON ({reason_of(error)})") from None
 
 
-def _is_finite(document: Any) -> bool:
-    """Whether no number in a document overflows to infinity, such as 1e999."""
-    pending = [document]
-    while pending:
-        entry = pending.pop()
-        if isinstance(entry, dict):
-            pending += entry.values()
-        elif isinstance(entry, list):
-            pending += entry
-        elif isinstance(entry, float) and not math.isfinite(entry):
-            return False
-    return True
+def _finite(text: str) -> float:
+    """A number; one that overflows, such as 1e999, is refused."""
+    if math.isinf(number := float(text)):
+        raise ValueError("a number is too large")
+    return number
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; readers differ in which of two equal keys counts."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        key, _ = Counter(key for key, _ in pairs).most_common(1)[0]
+        raise ValueError(f"it has the key {printable(key)!r} twice")
+    return found
 
 
 def _sentence(error: Any) -> str:

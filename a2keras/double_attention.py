@@ -15,6 +15,7 @@ from a2keras.positions import (
     at_least_float32,
     check_positive,
     flatten_positions,
+    masked_softmax,
     unflatten_positions,
 )
 
@@ -31,17 +32,8 @@ def gather_softmax(logits: Any, mask: Any = None) -> Any:
         (B, L, n) in the dtype of the logits; each column sums to 1 over L.
     """
     x = at_least_float32(logits)
-    if mask is not None:
-        mask = ops.expand_dims(mask, -1)
-        x = ops.where(mask, x, -3e38)
-    # `initial` lets an empty batch through, which has no largest logit.
-    peak = ops.max(x, axis=1, keepdims=True, initial=-3e38)
-    weights = ops.exp(x - ops.stop_gradient(peak))
-    if mask is not None:
-        weights = ops.where(mask, weights, 0.0)
-    # The largest weight is 1, so a total below 1 means that nothing was left to gather from.
-    total = ops.maximum(ops.sum(weights, axis=1, keepdims=True), 1.0)
-    return ops.cast(weights / total, logits.dtype)
+    keep = None if mask is None else ops.expand_dims(mask, -1)
+    return ops.cast(masked_softmax(x, keep, axis=1), logits.dtype)
 
 
 def distribution_softmax(logits: Any) -> Any:
@@ -102,12 +94,16 @@ class DoubleAttention(PositionAttention):
             `kernel_initializer`.
         bias_initializer, kernel_regularizer, bias_regularizer, kernel_constraint, bias_constraint:
             as for Keras's own layers, for all four projections.
+        bn_momentum, bn_epsilon: of the batch normalisations of `pre_activation`.
+        bn_trainable: False freezes them, as `a2keras.freeze_batch_normalization` does.
+        synchronized: their statistics are those of all replicas' batches (TensorFlow), masked
+            positions left out, as for `keras.layers.BatchNormalization`.
 
     Call arguments:
         inputs: (B, *spatial, C) or (B, C, *spatial); one or more spatial axes, of any known or
             unknown size.
-        mask: (B, *spatial); positions where it is False are not gathered from, nor do they enter
-            the statistics of the batch normalisations.
+        mask: (B, *spatial), also as a nested list; positions where it is False are not gathered
+            from, nor do they enter the statistics of the batch normalisations.
         return_attention_scores: also return the gather maps and the distribution maps.
 
     Returns:
@@ -116,8 +112,10 @@ class DoubleAttention(PositionAttention):
         distribution maps to 1 over the descriptors.
 
     Raises:
-        ValueError: value_channels or descriptors < 1, an unknown association or data format, inputs
-            of rank < 3 or with unknown channels, a mask whose shape is not (B, *spatial).
+        ValueError: value_channels or descriptors that are no whole number of at least 1, an unknown
+            association or data format, inputs of rank < 3, with unknown channels or others than
+            those the block was built for, ragged or sparse inputs, a mask whose shape is not
+            (B, *spatial).
     """
 
     def __init__(
@@ -134,8 +132,8 @@ class DoubleAttention(PositionAttention):
         super().__init__(
             pre_activation=pre_activation, residual=residual, data_format=data_format, **kwargs
         )
-        self.value_channels = check_positive("value_channels", value_channels)
-        self.descriptors = check_positive("descriptors", descriptors)
+        self.value_channels = check_positive("value_channels", value_channels, optional=True)
+        self.descriptors = check_positive("descriptors", descriptors, optional=True)
         self.association = check_association(association)
 
     def channels_of(self, channels: int) -> dict[str, int]:

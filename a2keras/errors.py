@@ -1,5 +1,7 @@
-"""A user's mistake, and words for it: one sentence that can be printed anywhere."""
+"""A user's mistake, a machine's limits, and words for them: one sentence that prints anywhere."""
 
+import errno
+import os
 import re
 
 # Control characters (of terminals among them), line and paragraph separators, marks that turn the
@@ -11,6 +13,43 @@ UNPRINTABLE_BEYOND_ASCII = re.compile(f"[{_BEYOND_ASCII}]")
 
 class UserError(Exception):
     """A user's mistake, told in one clear sentence: the command prints it and exits with code 2."""
+
+
+class OutOfResources(UserError):
+    """Threads, open files or memory have run out. Nothing is known about what was being done.
+
+    Args:
+        lack: what there is too little of, as `lacking` names it.
+        doing: what was being done, such as "FILE was read".
+        error: that told so.
+    """
+
+    def __init__(self, lack: str, doing: str, error: BaseException) -> None:
+        super().__init__(
+            f"this process has run out of {lack} while {doing} ({reason_of(error)}): "
+            "raise its limits, or let it do less at once"
+        )
+
+
+LACKS = {
+    errno.EAGAIN: "threads",
+    errno.EMFILE: "open files",
+    errno.ENFILE: "open files",
+    errno.ENOMEM: "memory",
+}
+
+
+def lacking(error: BaseException) -> str | None:
+    """What the process or its machine has run out of, where that is what an error says."""
+    if isinstance(error, MemoryError):
+        return "memory"
+    if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+        return "threads"
+    code = getattr(error, "errno", None)
+    if code is None and isinstance(error, OSError | ImportError):  # of TensorFlow, of a loader
+        texts = {os.strerror(each): each for each in LACKS}
+        code = next((texts[text] for text in texts if text in str(error)), None)
+    return None if code is None else LACKS.get(code)
 
 
 def printable(text: object) -> str:

@@ -1,13 +1,23 @@
-"""Files, written whole or not at all, and never through a link that lies in their place."""
+"""Files and directories, written whole or not at all, never through a link in their place.
+
+A link that a user names, such as --output=LINK, is followed. One that lies within a directory of
+ours may have come with it from anywhere: it is replaced, or refused, and what it points to is left
+alone.
+"""
 
 import contextlib
+import errno
+import fcntl
 import hashlib
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-PARTIAL = ".partial"  # in the names of files that are being written, hidden ones
+from a2keras.whole_numbers import is_number
+
+PARTIAL = ".partial"  # in the names of what is being written, hidden ones
 
 
 @contextlib.contextmanager
@@ -15,14 +25,14 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """Gives a new file beside `path` to write to, which takes its place when the block ends well.
 
     A reader sees the old file or the new, never a part of it. A symbolic link at `path` is replaced
-    and what it points to is left alone. The new file keeps the suffix, by which libraries choose a
-    format. If the block fails, nothing is left.
+    and what it points to is left alone. The new file keeps the last two suffixes (`.weights.h5`),
+    by which libraries choose a format. If the block fails, nothing is left.
     """
     path = Path(path)
-    # Names have at most 255 bytes, and `path` may have all of them.
-    stem = path.name.encode(errors="surrogateescape")[:64].decode(errors="ignore")
     descriptor, name = tempfile.mkstemp(
-        prefix=f".{stem}.", suffix=PARTIAL + path.suffix[:32], dir=path.parent
+        prefix=f".{_beginning(path)}.",
+        suffix=PARTIAL + "".join(path.suffixes[-2:])[-32:],
+        dir=path.parent,
     )
     partial = Path(name)
     try:
@@ -32,6 +42,126 @@ def replacing(path: str | Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing_directory(path: Path) -> Iterator[Path]:
+    """Gives a new directory beside `path`, which takes its place when the block ends well.
+
+    If the block fails, what was at `path` is still there. What killed processes have left beside it
+    is removed; of one that was killed between the two renames, the earlier directory comes back.
+    """
+    _clear_up(path)
+    partial = path.with_name(f".{_beginning(path)}.{os.getpid()}{PARTIAL}")
+    earlier = partial.with_suffix(".earlier")
+    with locked(partial):
+        try:
+            yield partial
+            with locked(path):  # which is `earlier` meanwhile
+                path.rename(earlier)
+                try:
+                    partial.rename(path)
+                except OSError:
+                    earlier.rename(path)
+                    raise
+                shutil.rmtree(earlier, ignore_errors=True)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def _clear_up(path: Path) -> None:
+    """Removes directories of `replacing_directory` whose processes are gone."""
+    if not path.parent.is_dir():
+        return
+    start = f".{_beginning(path)}."
+    left = [each for each in path.parent.iterdir() if each.name.startswith(start)]
+    for each in left:
+        number, _, kind = each.name.removeprefix(start).partition(".")
+        if not is_number(number) or f".{kind}" not in (PARTIAL, ".earlier"):
+            continue
+        if each.is_symlink() or not each.is_dir():
+            continue
+        with contextlib.suppress(OSError), locked(each):  # BlockingIOError: it is in use
+            if f".{kind}" != PARTIAL and not os.path.lexists(path):
+                each.rename(path)
+            else:
+                shutil.rmtree(each)
+
+
+@contextlib.contextmanager
+def locked(directory: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    """Makes a directory unless it is there, and keeps it from other processes for the block.
+
+    The lock goes with the process, however that ends.
+
+    Args:
+        directory: to make and to lock.
+        waiting: is called where another process has it, before that is waited for.
+
+    Raises:
+        BlockingIOError: another process has it, and nobody waits.
+        OSError: it cannot be made.
+    """
+    while True:
+        directory.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(directory, os.O_RDONLY)
+        except FileNotFoundError:  # whoever had it has just removed it
+            continue
+        try:
+            _lock(descriptor, waiting)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise
+        except OSError:  # a file system that has no locks
+            break
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), directory.stat()):
+                break
+        os.close(descriptor)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, waiting: Callable[[], None] | None) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        if waiting is None:
+            raise
+        waiting()
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
+def make_directory(path: Path) -> Path:
+    """Makes a directory within one of ours, unless it is there.
+
+    Raises:
+        OSError: it cannot be made, or what is there is a file or a symbolic link.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    if path.is_symlink():
+        reason = "it is a symbolic link, which is not followed"
+        raise NotADirectoryError(errno.ENOTDIR, reason, str(path))
+    return path
+
+
+def remove(path: Path) -> None:
+    """Removes what is at `path`, if anything: a directory with all that it holds, a file, a link.
+
+    A link's target is left alone.
+    """
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _beginning(path: Path) -> str:
+    """The beginning of a name: names have at most 255 bytes, and this one may have all of them."""
+    return path.name.encode(errors="surrogateescape")[:64].decode(errors="ignore")
 
 
 def _umask() -> int:

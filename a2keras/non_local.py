@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from a2keras.position_attention import PositionAttention
-from a2keras.positions import at_least_float32, check_positive
+from a2keras.positions import at_least_float32, check_positive, masked_softmax
 
 
 @keras.saving.register_keras_serializable("a2keras")
@@ -20,8 +20,8 @@ class NonLocal(PositionAttention):
 
     Args:
         value_channels: channels of theta, phi and g; default C // 4, as in Tables 2 and 3.
-        pre_activation, residual, data_format, use_bias, the initialisers, regularisers and
-            constraints: as for `DoubleAttention`.
+        pre_activation, residual, data_format, use_bias, bn_momentum, bn_epsilon, bn_trainable,
+            synchronized, the initialisers, regularisers and constraints: as for `DoubleAttention`.
 
     Call arguments:
         inputs: (B, *spatial, C) or (B, C, *spatial).
@@ -48,7 +48,7 @@ class NonLocal(PositionAttention):
         super().__init__(
             pre_activation=pre_activation, residual=residual, data_format=data_format, **kwargs
         )
-        self.value_channels = check_positive("value_channels", value_channels)
+        self.value_channels = check_positive("value_channels", value_channels, optional=True)
 
     def channels_of(self, channels: int) -> dict[str, int]:
         m = self.value_channels or max(1, channels // 4)
@@ -60,14 +60,13 @@ class NonLocal(PositionAttention):
     def attend(self, features: Any, mask: Any, training: bool | None) -> tuple[Any, tuple]:
         queries = self.theta(features, training=training, mask=mask)  # (B, L, m)
         keys = self.phi(features, training=training, mask=mask)  # (B, L, m)
+        if keras.backend.standardize_dtype(features.dtype) == "float16":
+            # Their products go beyond 65504; bfloat16 reaches as far as float32.
+            queries, keys = ops.cast(queries, "float32"), ops.cast(keys, "float32")
         values = self.g(features, training=training, mask=mask)  # (B, L, m)
-        logits = at_least_float32(ops.matmul(queries, ops.transpose(keys, (0, 2, 1))))  # (B, L, L)
-        if mask is not None:
-            keep = ops.expand_dims(mask, 1)  # (B, 1, L)
-            logits = ops.where(keep, logits, -3e38)
-        weights = ops.softmax(logits, axis=-1)
-        if mask is not None:  # an example whose positions are all masked attends to nothing
-            weights = ops.where(keep, weights, 0.0)
+        logits = ops.matmul(queries, ops.transpose(keys, (0, 2, 1)))  # (B, L, L)
+        keep = None if mask is None else ops.expand_dims(mask, 1)  # (B, 1, L)
+        weights = masked_softmax(at_least_float32(logits), keep, axis=-1)
         weights = ops.cast(weights, features.dtype)
         z = self.output_projection(ops.matmul(weights, values), training=training, mask=mask)
         return z, (weights,)

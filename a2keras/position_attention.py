@@ -6,15 +6,35 @@ import keras
 from keras import ops
 
 from a2keras.attention_maps import is_recording, record
+from a2keras.normalization import batch_normalizations, check_synchronized
 from a2keras.positions import (
+    channel_axis,
     channels_and_positions,
     check_data_format,
+    check_dense,
+    check_fraction,
     check_mask_shape,
     flatten_mask,
     flatten_positions,
+    mask_array,
     unflatten_positions,
 )
-from a2keras.pre_activation import Projection, clone_initializer
+from a2keras.pre_activation import BATCH_NORMALIZATION, Projection, clone_initializer
+
+
+def _of_the_normalizations(name: str) -> property:
+    """An argument of the block's batch normalisations, which can be set on them by hand too."""
+
+    def get(block: Any) -> Any:
+        inside = batch_normalizations(block)
+        return getattr(inside[0], name) if inside else block._normalization[name]
+
+    def set_all(block: Any, value: Any) -> None:
+        block._normalization[name] = value
+        for each in batch_normalizations(block):
+            setattr(each, name, value)
+
+    return property(get, set_all)
 
 
 class PositionAttention(keras.layers.Layer):
@@ -23,6 +43,11 @@ class PositionAttention(keras.layers.Layer):
     A subclass says which projections it has and of how many channels, and implements `attend` with
     them; the base has the output projection, the residual, the layouts and the maps.
     """
+
+    bn_momentum = _of_the_normalizations("momentum")
+    bn_epsilon = _of_the_normalizations("epsilon")
+    bn_trainable = _of_the_normalizations("trainable")
+    synchronized = _of_the_normalizations("synchronized")
 
     def __init__(
         self,
@@ -38,6 +63,10 @@ class PositionAttention(keras.layers.Layer):
         bias_regularizer: Any = None,
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
+        bn_momentum: float = BATCH_NORMALIZATION["momentum"],
+        bn_epsilon: float = BATCH_NORMALIZATION["epsilon"],
+        bn_trainable: bool = True,
+        synchronized: bool = False,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -57,6 +86,12 @@ class PositionAttention(keras.layers.Layer):
         self.bias_regularizer = keras.regularizers.get(bias_regularizer)
         self.kernel_constraint = keras.constraints.get(kernel_constraint)
         self.bias_constraint = keras.constraints.get(bias_constraint)
+        self._normalization = {
+            "momentum": check_fraction("bn_momentum", bn_momentum),
+            "epsilon": check_fraction("bn_epsilon", bn_epsilon),
+            "trainable": bool(bn_trainable),
+            "synchronized": check_synchronized(synchronized),
+        }
         self.supports_masking = True
 
     def channels_of(self, channels: int) -> dict[str, int]:
@@ -85,13 +120,18 @@ class PositionAttention(keras.layers.Layer):
         # Not `self.output`, which Keras has for the symbolic output of a layer.
         self.output_projection = self._projection("output", channels, output_initializer)
         self.output_projection.build((input_shape[0], positions, list(sizes.values())[-1]))
+        axis = channel_axis(self.data_format)
+        self.input_spec = keras.InputSpec(min_ndim=3, axes={axis: channels})
 
     def _projection(self, name: str, channels: int, kernel_initializer: Any) -> Projection:
+        normalization = dict(self._normalization)
+        normalization["trainable"] &= self.trainable
         return Projection(
             channels,
+            block=f"{type(self).__name__} {self.name!r}",
             name=name,
             dtype=self.dtype_policy,
-            pre_activation=self.pre_activation,
+            normalization=normalization if self.pre_activation else None,
             use_bias=self.use_bias,
             kernel_initializer=clone_initializer(kernel_initializer),
             bias_initializer=clone_initializer(self.bias_initializer),
@@ -122,16 +162,22 @@ class PositionAttention(keras.layers.Layer):
         return_attention_scores: bool = False,
         training: bool | None = None,
     ) -> Any:
+        check_dense(type(self).__name__, inputs)
         last = self.data_format == "channels_last"
+        inputs = ops.cast(inputs, self.compute_dtype)  # integers; Keras casts floats itself
         x = inputs if last else ops.moveaxis(inputs, 1, -1)  # (B, *spatial, C)
         mask = None if mask is None else flatten_mask(mask, x)  # (B, L)
         flat = flatten_positions(x)  # (B, L, C)
         outputs, maps = self.attend(flat, mask, training)
-        outputs = ops.add(flat, outputs) if self.residual else outputs
-        outputs = unflatten_positions(outputs, x)
+        # Not `ops.add`, which takes an empty batch of one position for a bias on TensorFlow.
+        outputs = flat + outputs if self.residual else outputs
+        # Keras's products of float64 are float32 on PyTorch.
+        outputs = unflatten_positions(ops.cast(outputs, self.compute_dtype), x)
         outputs = outputs if last else ops.moveaxis(outputs, -1, 1)
         if return_attention_scores or is_recording():
-            maps = tuple(unflatten_positions(each, x) for each in maps)
+            maps = tuple(
+                ops.cast(unflatten_positions(each, x), self.compute_dtype) for each in maps
+            )
             record(self, maps)
         return (outputs, *maps) if return_attention_scores else outputs
 
@@ -145,10 +191,11 @@ class PositionAttention(keras.layers.Layer):
         return_attention_scores: bool = False,
         training: bool | None = None,
     ) -> Any:
+        check_dense(type(self).__name__, inputs)
         spatial = inputs.shape[1:-1] if self.data_format == "channels_last" else inputs.shape[2:]
         positions = (inputs.shape[0], *spatial)
         if mask is not None:
-            check_mask_shape(mask.shape, positions)
+            check_mask_shape(mask_array(mask).shape, positions)
         outputs = keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
         if not return_attention_scores:
             return outputs
@@ -164,6 +211,10 @@ class PositionAttention(keras.layers.Layer):
             "residual": self.residual,
             "use_bias": self.use_bias,
             "data_format": self.data_format,
+            "bn_momentum": self.bn_momentum,
+            "bn_epsilon": self.bn_epsilon,
+            "bn_trainable": self.bn_trainable,
+            "synchronized": self.synchronized,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
             "output_initializer": keras.initializers.serialize(self.output_initializer),
             "bias_initializer": keras.initializers.serialize(self.bias_initializer),

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -20,8 +21,20 @@ def unflatten_positions(flat: Any, like: Any) -> Any:
 
 def flatten_mask(mask: Any, x: Any) -> Any:
     """(B, *spatial) → (B, L), boolean; raises a `ValueError` unless it fits x, (B, *spatial, C)."""
+    mask = mask_array(mask)
     check_mask_shape(mask.shape, x.shape[:-1])
     return ops.cast(ops.reshape(mask, _merged(mask, first=1, last=len(mask.shape))), "bool")
+
+
+def mask_array(mask: Any) -> Any:
+    """A mask as something with a shape: tensors and arrays as they are, nested lists as arrays."""
+    try:
+        return mask if hasattr(mask, "shape") else np.asarray(mask).astype("bool")
+    except (ValueError, TypeError) as error:  # rows of several lengths, symbolic tensors
+        raise ValueError(
+            "`mask` must be a tensor, an array or a list of the shape (B, *spatial). "
+            f"Received: mask={mask!r}"
+        ) from error
 
 
 def _merged(x: Any, first: int, last: int) -> tuple:
@@ -43,17 +56,64 @@ def _reshapable(x: Any, keep: int) -> tuple:
 
 
 def at_least_float32(x: Any) -> Any:
-    """Softmaxes over many positions overflow or vanish in half precision."""
-    return ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
+    """Softmaxes and averages over many positions overflow or vanish in half precision."""
+    # Not `result_type`, which is float32 for float64 on PyTorch.
+    half = keras.backend.standardize_dtype(x.dtype) in ("float16", "bfloat16")
+    return ops.cast(x, "float32") if half else x
 
 
-def check_positive(name: str, value: Any) -> Any:
-    """Returns None or a whole number ≥ 1; raises a `ValueError` that names the argument."""
-    if value is not None and (isinstance(value, bool) or int(value) != value or value < 1):
-        raise ValueError(
-            f"`{name}` must be None or a whole number of at least 1. Received: {name}={value!r}"
-        )
-    return value
+def masked_softmax(logits: Any, keep: Any, axis: int) -> Any:
+    """Softmax along an axis over what is to be kept; all zeros where that is nothing.
+
+    Keras's own function, which every converter knows: a softmax that is written out divides by
+    sums that a stock int8 conversion rounds to zero.
+
+    Args:
+        logits: float32 or wider.
+        keep: boolean, of a shape that broadcasts to the logits', or None.
+    """
+    if keep is None:
+        return ops.softmax(logits, axis=axis)
+    weights = ops.softmax(ops.where(keep, logits, -3e38), axis=axis)
+    return ops.where(keep, weights, 0.0)
+
+
+def check_dense(layer: str, inputs: Any) -> None:
+    """Raises a `ValueError` for ragged and sparse tensors, which are no arrays of numbers."""
+    names = " ".join(kind.__name__ for kind in type(inputs).__mro__).lower()
+    for kind in ("ragged", "sparse", "nested"):
+        # By name, or as Keras's symbolic tensors and PyTorch's own say it.
+        said = (getattr(inputs, kind, False), getattr(inputs, f"is_{kind}", False))
+        if kind in names or True in said:
+            raise ValueError(
+                f"{layer} needs a dense tensor; pad what is ragged, and tell by `mask` which "
+                f"positions count. Received: a {kind} tensor of shape {tuple(inputs.shape)}"
+            )
+
+
+def check_positive(name: str, value: Any, optional: bool = False) -> Any:
+    """Returns a whole number ≥ 1 as an int, or None where that is allowed.
+
+    Raises:
+        ValueError: anything else, by the argument's name.
+    """
+    if optional and value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        allowed = "None or a whole number" if optional else "a whole number"
+        raise ValueError(f"`{name}` must be {allowed} of at least 1. Received: {name}={value!r}")
+    return int(value)
+
+
+def check_fraction(name: str, value: Any) -> float:
+    """Returns a number from 0 to 1; raises a `ValueError` that names the argument."""
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float | np.number)
+        or not 0 <= value <= 1
+    ):
+        raise ValueError(f"`{name}` must be a number from 0 to 1. Received: {name}={value!r}")
+    return float(value)
 
 
 def check_data_format(data_format: str | None) -> str:
@@ -65,6 +125,10 @@ def check_data_format(data_format: str | None) -> str:
             f"Received: data_format={data_format!r}"
         )
     return data_format
+
+
+def channel_axis(data_format: str) -> int:
+    return -1 if data_format == "channels_last" else 1
 
 
 def check_mask_shape(shape: tuple, expected: tuple) -> None:

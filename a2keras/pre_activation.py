@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from a2keras.normalization import BlockBatchNormalization, refuse_quantization
+
 # Both values are those of the author's public code of the same year (facebookresearch/GloRe).
 BATCH_NORMALIZATION = {"momentum": 0.9, "epsilon": 1e-4}
 
@@ -30,7 +32,9 @@ class Projection(keras.layers.Layer):
 
     Args:
         channels: output channels.
-        pre_activation: apply BN → ReLU before the kernel, as in the paper's networks.
+        block: words for the block that it belongs to, for messages.
+        normalization: arguments of the batch normalisation of BN → ReLU before the kernel, as in
+            the paper's networks; None: no BN → ReLU.
         use_bias: add a bias per output channel.
     """
 
@@ -38,7 +42,8 @@ class Projection(keras.layers.Layer):
         self,
         channels: int,
         *,
-        pre_activation: bool = False,
+        block: str,
+        normalization: dict[str, Any] | None = None,
         use_bias: bool = False,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
@@ -50,7 +55,7 @@ class Projection(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         self.channels = channels
-        self.pre_activation = pre_activation
+        self.block = block
         self.use_bias = use_bias
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
@@ -59,9 +64,9 @@ class Projection(keras.layers.Layer):
         self.kernel_constraint = keras.constraints.get(kernel_constraint)
         self.bias_constraint = keras.constraints.get(bias_constraint)
         self.normalization = None
-        if pre_activation:
-            self.normalization = keras.layers.BatchNormalization(
-                name="normalization", dtype=self.dtype_policy, **BATCH_NORMALIZATION
+        if normalization is not None:
+            self.normalization = BlockBatchNormalization(
+                block=block, name="normalization", dtype=self.dtype_policy, **normalization
             )
         self.supports_masking = True
 
@@ -96,6 +101,9 @@ class Projection(keras.layers.Layer):
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         return self.add_bias(ops.matmul(self.activate(inputs, training, mask), self.kernel))
+
+    def quantize(self, mode: Any = None, **_: Any) -> None:
+        refuse_quantization(self.block)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return (*input_shape[:-1], self.channels)

@@ -7,14 +7,18 @@ from keras import ops
 
 from a2keras.attention_maps import record
 from a2keras.positions import (
+    at_least_float32,
+    channel_axis,
     channels_and_positions,
     check_data_format,
+    check_dense,
     check_mask_shape,
     check_positive,
     flatten_mask,
     flatten_positions,
+    mask_array,
 )
-from a2keras.pre_activation import clone_initializer
+from a2keras.pre_activation import Projection, clone_initializer
 
 
 @keras.saving.register_keras_serializable("a2keras")
@@ -38,8 +42,7 @@ class SqueezeExcitation(keras.layers.Layer):
         outputs of the shape of the inputs, or (outputs, gates), the gates (B, C).
 
     Raises:
-        ValueError: ratio < 1, an unknown data format, inputs of rank < 3 or with unknown channels,
-            a mask whose shape is not (B, *spatial).
+        ValueError: a ratio that is no whole number of at least 1; else as for `DoubleAttention`.
     """
 
     def __init__(
@@ -71,17 +74,20 @@ class SqueezeExcitation(keras.layers.Layer):
     def build(self, input_shape: tuple) -> None:
         channels, _ = self.sizes(input_shape)
         squeezed = self.units(channels)
-        self.squeeze = self._dense("squeeze", squeezed, "relu")
+        self.squeeze = self._projection("squeeze", squeezed)
         self.squeeze.build((input_shape[0], channels))
-        self.excite = self._dense("excite", channels, "sigmoid")
+        self.excite = self._projection("excite", channels)
         self.excite.build((input_shape[0], squeezed))
+        axis = channel_axis(self.data_format)
+        self.input_spec = keras.InputSpec(min_ndim=3, axes={axis: channels})
 
-    def _dense(self, name: str, units: int, activation: str) -> keras.layers.Dense:
+    def _projection(self, name: str, units: int) -> Projection:
         arguments = dict(self.dense_arguments)
         for each in ("kernel_initializer", "bias_initializer"):
             arguments[each] = clone_initializer(arguments[each])
-        return keras.layers.Dense(
-            units, activation, name=name, dtype=self.dtype_policy, **arguments
+        block = f"{type(self).__name__} {self.name!r}"
+        return Projection(
+            units, block=block, use_bias=True, name=name, dtype=self.dtype_policy, **arguments
         )
 
     def units(self, channels: int) -> int:
@@ -93,20 +99,26 @@ class SqueezeExcitation(keras.layers.Layer):
         return channels_and_positions(input_shape, self.data_format, type(self).__name__)
 
     def call(self, inputs: Any, mask: Any = None, return_attention_scores: bool = False) -> Any:
+        check_dense(type(self).__name__, inputs)
         last = self.data_format == "channels_last"
+        inputs = ops.cast(inputs, self.compute_dtype)  # integers; Keras casts floats itself
         x = inputs if last else ops.moveaxis(inputs, 1, -1)  # (B, *spatial, C)
-        flat = flatten_positions(x)  # (B, L, C)
-        if mask is None:
-            average = ops.mean(flat, axis=1)  # (B, C)
-        else:
-            weights = ops.cast(ops.expand_dims(flatten_mask(mask, x), -1), flat.dtype)
-            total = ops.maximum(ops.sum(weights, axis=1), 1)
-            average = ops.sum(flat * weights, axis=1) / total
-        gates = self.excite(self.squeeze(average))  # (B, C)
+        mask = None if mask is None else flatten_mask(mask, x)  # (B, L)
+        average = ops.cast(self._average(flatten_positions(x), mask), self.compute_dtype)  # (B, C)
+        gates = ops.sigmoid(self.excite(ops.relu(self.squeeze(average))))  # (B, C)
         record(self, (gates,))
         axes = tuple(range(1, len(x.shape) - 1))
         outputs = inputs * ops.expand_dims(gates, axes if last else tuple(a + 1 for a in axes))
         return (outputs, gates) if return_attention_scores else outputs
+
+    def _average(self, flat: Any, mask: Any) -> Any:
+        """Over the positions of (B, L, C), in float32 or wider: half precision ends at 65504."""
+        flat = at_least_float32(flat)
+        if mask is None:
+            return ops.mean(flat, axis=1)
+        keep = ops.expand_dims(mask, -1)
+        count = ops.sum(ops.cast(keep, flat.dtype), axis=1)
+        return ops.sum(ops.where(keep, flat, 0.0), axis=1) / ops.maximum(count, 1.0)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return tuple(input_shape)
@@ -114,10 +126,11 @@ class SqueezeExcitation(keras.layers.Layer):
     def compute_output_spec(
         self, inputs: Any, mask: Any = None, return_attention_scores: bool = False
     ) -> Any:
-        channels, _ = self.sizes(inputs.shape)
+        check_dense(type(self).__name__, inputs)
+        channels = inputs.shape[channel_axis(self.data_format)]
         spatial = inputs.shape[1:-1] if self.data_format == "channels_last" else inputs.shape[2:]
         if mask is not None:
-            check_mask_shape(mask.shape, (inputs.shape[0], *spatial))
+            check_mask_shape(mask_array(mask).shape, (inputs.shape[0], *spatial))
         outputs = keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
         gates = keras.KerasTensor((inputs.shape[0], channels), dtype=self.compute_dtype)
         return (outputs, gates) if return_attention_scores else outputs

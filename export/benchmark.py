@@ -1,11 +1,7 @@
 """How fast artefacts are and what they take: each in a process of its own, by turns."""
 
 import contextlib
-import json
 import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +11,8 @@ import numpy as np
 from a2keras import __version__
 from a2keras.console import progress
 from a2keras.errors import UserError
+from a2keras.export.loaders import locate
+from a2keras.export.process import Failure, Process
 
 CALLS_A_ROUND = 5
 MIB = 2**20
@@ -48,15 +46,14 @@ def benchmark(
         UserError: an artefact that does not load or run.
     """
     for path in paths:  # the rest is for the workers to say: this process loads no library
-        if not Path(path).exists():
-            raise UserError(f"{path} does not exist")
+        locate(Path(path))
     threads = threads or _cores()
-    requests = [
-        {"path": path, "threads": threads, "batch": batch, "warm_up": warm_up} for path in paths
-    ]
     with contextlib.ExitStack() as stack:
-        workers = [stack.enter_context(_worker(request)) for request in requests]
-        about = [worker.ask(request) for worker, request in zip(workers, requests, strict=True)]
+        workers = [
+            stack.enter_context(contextlib.closing(Worker(path, threads, batch, warm_up)))
+            for path in paths
+        ]
+        about = [worker.about for worker in workers]
         latencies: list[list[list[float]]] = [[] for _ in workers]
         batches: list[list[float]] = [[] for _ in workers]
         rounds = -(-repeats // CALLS_A_ROUND)
@@ -71,7 +68,7 @@ def benchmark(
                 else:
                     batches[index].append(float(np.median(latencies[index][-1])))
         for entry, worker in zip(about, workers, strict=True):
-            entry |= worker.ask({})
+            entry |= worker.finish()
     for entry, own, times in zip(about, latencies, batches, strict=True):
         flat = np.concatenate(own)
         entry["latency_median"] = float(np.median(flat))
@@ -119,54 +116,40 @@ def _cores() -> int:
 
 
 class Worker:
-    """The other end of `benchmark_worker`."""
+    """A `Bench` in a process of its own."""
 
-    def __init__(self, process: subprocess.Popen, errors: Any, path: str) -> None:
-        self._process, self._errors, self._path = process, errors, path
-
-    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        """The answer to a request. Raises `UserError` if the process has ended or cannot go on."""
-        assert self._process.stdin and self._process.stdout
-        line = ""
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
-            line = self._process.stdout.readline()
-        if line:
-            answer: dict[str, Any] = json.loads(line)
-            if "mistake" in answer:
-                raise UserError(answer["mistake"])
-            return answer
-        code = self._process.wait()
-        self._errors.seek(0)
-        reason = (self._errors.read().strip().splitlines() or ["no reason was given"])[-1]
-        if code < 0:  # a native library has crashed, or memory has run out
-            reason = f"its process was ended by signal {-code}"
-        raise UserError(f"{self._path} cannot be measured: {reason}")
+    def __init__(self, path: str, threads: int, batch: int, warm_up: int) -> None:
+        """Starts and loads it. Raises `UserError` if it does not load or run."""
+        self._path = path
+        names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
+        arguments = {"path": path, "threads": threads, "batch": batch, "warm_up": warm_up}
+        self._process = Process(
+            "a2keras.export.benchmark_worker",
+            "Bench",
+            arguments,
+            dict.fromkeys(names, str(threads)),
+        )
+        with self._telling():
+            self.about: dict[str, Any] = self._process.about()
 
     def run(self, count: int, batched: bool) -> list[float]:
         """See `Bench.run`."""
-        seconds: list[float] = self.ask({"count": count, "batched": batched})["seconds"]
+        with self._telling():
+            seconds: list[float] = self._process.call("run", count=count, batched=batched)
         return seconds
 
+    def finish(self) -> dict[str, Any]:
+        """See `Bench.finish`."""
+        with self._telling():
+            found: dict[str, Any] = self._process.call("finish")
+        return found
 
-@contextlib.contextmanager
-def _worker(request: dict[str, Any]) -> Iterator[Worker]:
-    threads = str(request["threads"])
-    names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", **dict.fromkeys(names, threads)}
-    command = [sys.executable, "-m", "a2keras.export.benchmark_worker"]
-    with tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            env=environment,
-        )
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
         try:
-            yield Worker(process, errors, request["path"])
-        finally:
-            process.kill()
-            process.communicate()
+            yield
+        except Failure as failure:
+            raise UserError(f"{self._path} cannot be measured: {failure}") from failure
+
+    def close(self) -> None:
+        self._process.close()

@@ -3,7 +3,7 @@
 from absl import flags
 
 from a2keras.command_line import parse
-from a2keras.console import print_json
+from a2keras.console import print_json, show
 from a2keras.errors import UserError
 
 
@@ -22,7 +22,7 @@ def benchmark(arguments: list[str]) -> None:
     from a2keras.export import benchmark as module
 
     document = module.benchmark(paths, values.repeats, values.batch, values.threads, values.warm_up)
-    print_json(document) if values.format == "json" else print(module.table(document))
+    print_json(document) if values.format == "json" else show(module.table(document))
 
 
 def _flags(values: flags.FlagValues) -> None:

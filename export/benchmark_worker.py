@@ -1,21 +1,12 @@
-"""One artefact of a benchmark, in a process that holds nothing else.
-
-`python -m a2keras.export.benchmark_worker` reads requests, a JSON document a line, from standard
-input, and answers each on standard output. The first request is to load, see `Bench`.
-"""
+"""One artefact of a benchmark, in a process that holds nothing else, see `Process`."""
 
 import contextlib
 import importlib
-import json
-import os
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from a2keras import measuring
-from a2keras.errors import UserError
 
 # What is imported before memory is counted: it is the library's, whatever the model.
 RUNTIMES = {
@@ -47,7 +38,7 @@ class Bench:
 
         self._before = measuring.forget_peak()
         start = time.perf_counter()
-        self._artefact = predict.load(path, threads)
+        self._artefact = predict.load(path, threads, apart=False)
         self._load = time.perf_counter() - start
         self._size = self._artefact.batch or batch
         shape = self._artefact.preprocessing.input_shape
@@ -72,7 +63,7 @@ class Bench:
             "device": device,
         }
 
-    def run(self, count: int, batched: bool) -> dict[str, Any]:
+    def run(self, count: int, batched: bool) -> list[float]:
         """The seconds of so many calls, each with one example or a batch."""
         pixels = self._batch if batched else self._pixels
         seconds = []
@@ -80,7 +71,7 @@ class Bench:
             start = time.perf_counter()
             self._artefact.compute(pixels)
             seconds.append(time.perf_counter() - start)
-        return {"seconds": seconds}
+        return seconds
 
     def finish(self) -> dict[str, Any]:
         """The peak of memory after all calls, those with batches among them."""
@@ -98,26 +89,3 @@ def size_of(path: Path) -> int:
     """Bytes of a file, or of all files of a directory."""
     files = [path] if path.is_file() else path.rglob("*")
     return sum(file.stat().st_size for file in files if file.is_file())
-
-
-def answers(requests: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """What is answered to each request; a user's mistake ends it with its sentence."""
-    try:
-        bench = Bench(**next(requests))
-        yield bench.about()
-        for request in requests:
-            yield bench.run(**request) if request else bench.finish()
-    except UserError as mistake:
-        yield {"mistake": str(mistake)}
-
-
-def main() -> None:
-    # Libraries write to standard output as they like: the answers go where they cannot.
-    output: IO[str] = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    for answer in answers(map(json.loads, sys.stdin)):
-        print(json.dumps(answer), file=output, flush=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,13 +1,14 @@
 """`a2keras export`."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
 from absl import flags
 
 from a2keras.command_line import parse
-from a2keras.console import print_json, show
-from a2keras.errors import UserError
+from a2keras.console import print_json, say, show
+from a2keras.errors import UserError, counted
 
 
 def export(arguments: list[str]) -> None:
@@ -15,9 +16,10 @@ def export(arguments: list[str]) -> None:
         "a2keras export RUN|model.keras --output=DIR [--formats=saved_model,tflite_float32]",
         "Writes a trained model as artefacts that run without Keras. Every artefact is compared "
         "with its model, on random pixels, on examples that its run has held out and on --samples; "
-        "if one does not compute the same, the command fails and leaves nothing behind. Into an "
-        "earlier export it writes all formats that are there anew, so that one directory never "
-        "holds two models.",
+        "one that does not compute the same, within --tolerance, is not kept. Into an earlier "
+        "export it writes all formats that are there anew, so that one directory never holds two "
+        "models. Exit codes: 1 some formats failed, the others are there; 2 a mistake, or none of "
+        "the formats passed: nothing is written.",
         _export_flags,
         arguments,
     )
@@ -28,12 +30,18 @@ def export(arguments: list[str]) -> None:
     from a2keras.export.exporting import export as write
 
     samples = _files(values.samples)
-    manifest = write(sources[0], values.output, values.formats, samples)
+    manifest = write(sources[0], values.output, values.formats, samples, values.tolerance)
     if values.format == "json":
         print_json(manifest)
     else:
         show(_parity_table(manifest))
         show(f"written to {values.output}")
+    if failed := manifest["failed"]:
+        for reason in failed.values():
+            say(reason)
+        total = len(failed) + len(manifest["artefacts"])
+        say(f"a2keras export: {len(failed)} of {total} formats failed: {', '.join(failed)}")
+        sys.exit(1)
 
 
 def _export_flags(values: flags.FlagValues) -> None:
@@ -49,7 +57,24 @@ def _export_flags(values: flags.FlagValues) -> None:
         "an image or video, or a directory of them, to compare on; may be given repeatedly",
         flag_values=values,
     )
+    flags.DEFINE_float(
+        "tolerance",
+        None,
+        "how far a probability may be from the model's, 0 to 1, in every format; default: each "
+        f"format's own, {_tolerances()}",
+        flag_values=values,
+    )
     flags.DEFINE_enum("format", "text", ["text", "json"], "how to print", flag_values=values)
+
+
+def _tolerances() -> str:
+    """`1e-4 for saved_model, …; 0.05 for …`: the formats by their largest error."""
+    from a2keras.export.formats import FORMATS
+
+    of: dict[float, list[str]] = {}
+    for name, kind in FORMATS.items():
+        of.setdefault(kind.tolerance.max_error, []).append(name)
+    return "; ".join(f"{most:g} for {', '.join(names)}" for most, names in of.items())
 
 
 def _files(samples: list[str]) -> list[Path]:
@@ -62,9 +87,16 @@ def _files(samples: list[str]) -> list[Path]:
             files.append(sample)
             continue
         media = IMAGE_SUFFIXES | VIDEO_SUFFIXES
-        found = [path for path in sorted(sample.rglob("*")) if path.suffix.lower() in media]
+        inside = sorted(path for path in sample.rglob("*") if path.is_file())
+        found = [path for path in inside if path.suffix.lower() in media]
         if not found:
             raise UserError(f"--samples={sample} holds no image and no video")
+        if len(inside) > len(found):
+            other = next(path for path in inside if path not in found)
+            count = counted(len(inside) - len(found), "file")
+            say(
+                f"--samples={sample}: {count} passed over, by the suffix no image or video: {other}"
+            )
         files += found
     return files
 

@@ -1,8 +1,8 @@
 """The export directory: artefacts, their manifest, and the promise that they equal their model."""
 
+import contextlib
 import os
-import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,13 @@ import numpy as np
 from a2keras import __version__
 from a2keras.console import say
 from a2keras.documents import write_json
-from a2keras.errors import UserError
+from a2keras.errors import UserError, reason_of
 from a2keras.export import parity, predict, saved_model
 from a2keras.export.classifier import Classifier
 from a2keras.export.formats import DEFAULT_FORMATS, FORMATS, Signature
-from a2keras.export.manifest import MANIFEST, hashes, read_manifest, sha256
+from a2keras.export.manifest import MANIFEST, hashes, read_manifest
 from a2keras.export.parity import Parity
+from a2keras.files import remove, replacing_directory, sha256
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.spec import FILE_NAME
 
@@ -29,46 +30,60 @@ def export(
     output: str | Path,
     formats: Sequence[str] = DEFAULT_FORMATS,
     samples: Sequence[str | Path] = (),
+    tolerance: float | None = None,
 ) -> dict[str, Any]:
     """Exports a trained model, and compares every artefact with it.
 
-    The output appears whole or not at all: it is written beside its place and moved there once
-    every artefact has passed. Exporting again replaces an earlier export, including the formats
-    that it held beside the ones asked for now.
+    The output appears whole or not at all: it is written beside its place and moved there when all
+    formats have had their turn. What has not passed is not in it, and its reason is in the
+    manifest's `failed`. Exporting again replaces an earlier export, including the formats that it
+    held beside the ones asked for now; where none of these passes, the earlier export stays.
 
     Args:
         source: a run, or a `.keras` file with its preprocessing.json.
         output: the directory to write: new, empty or an earlier export.
         formats: keys of `FORMATS`.
         samples: images or videos to compare on, beside random pixels and what the run has held out.
+        tolerance: the largest error of a probability, for every format instead of its own; None:
+            see `FORMATS`.
 
     Returns:
         The manifest.
 
     Raises:
         UserError: no such format or model, an output that is something else, a sample that cannot
-            be read, or an artefact that does not compute what its model does.
+            be read, a tolerance that is none, or none of the formats that were asked for computes
+            what its model does.
     """
-    output = Path(output)
-    formats = _known_formats(formats, output)
+    if tolerance is not None and not 0 <= tolerance <= 1:
+        raise UserError(f"--tolerance must be from 0 to 1. Received: --tolerance={tolerance:g}")
+    with _written(output := Path(output)):
+        place = Path(os.path.realpath(output))  # `resolve` raises where links go in circles
+        asked, formats = set(formats), _known_formats(formats, output)
     path, kind = predict.locate(Path(source))
     if kind != "keras":
         raise UserError(f"{source} is a {kind}: export starts from a run or a .keras file")
     classifier = _with_samples(Classifier.load(path), samples)
-    partial = output.resolve().with_name(f".{output.resolve().name}.{os.getpid()}.partial")
-    try:
-        partial.mkdir(parents=True)
-        reference = _Reference(classifier, source)
-        artefacts = {name: _write_one(name, reference, partial) for name in formats}
-        manifest = _manifest(path, classifier, artefacts)
+    with _written(output), replacing_directory(place) as partial:
+        reference = _Reference(classifier, source, tolerance)
+        artefacts, failed = _write_all(formats, reference, partial)
+        if not asked & artefacts.keys():
+            reasons = [failed[name] for name in formats if name in asked]
+            raise UserError(f"{'; '.join(reasons)}; nothing was written")
+        manifest = _manifest(path, classifier, artefacts) | {"failed": failed}
         classifier.preprocessing.save(partial)
         write_json(partial / MANIFEST, manifest)
-        _move_into_place(partial, output.resolve())
-    except OSError as error:
-        raise UserError(f"{output} cannot be written: {error}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return manifest
+
+
+@contextlib.contextmanager
+def _written(output: Path) -> Iterator[None]:
+    """Tells a full disk, or a place that may not be written, as a `UserError`."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or reason_of(error)
+        raise UserError(f"{output} cannot be written: {reason}") from error
 
 
 def _known_formats(formats: Sequence[str], output: Path) -> list[str]:
@@ -91,7 +106,9 @@ def _check_output(output: Path) -> set[str]:
     earlier = read_manifest(output)["artefacts"]
     ours = {MANIFEST, FILE_NAME}.union(*(artefact["sha256"] for artefact in earlier.values()))
     for file in output.rglob("*"):
-        if not file.is_dir() and file.relative_to(output).as_posix() not in ours:
+        if (file.is_symlink() or not file.is_dir()) and file.relative_to(
+            output
+        ).as_posix() not in ours:
             raise UserError(f"{file} is not part of the export in {output}: move it away first")
     return set(earlier)
 
@@ -111,11 +128,15 @@ class _Reference:
     Args:
         classifier: the model.
         source: what to call it.
+        tolerance: see `export`.
     """
 
-    def __init__(self, classifier: Classifier, source: str | Path) -> None:
+    def __init__(
+        self, classifier: Classifier, source: str | Path, tolerance: float | None = None
+    ) -> None:
         self.classifier = classifier
         self.source = source
+        self.tolerance = tolerance
         shape = classifier.preprocessing.input_shape
         random = parity.natural_pixels(shape, RANDOM_SAMPLES)
         self.pixels = np.concatenate([random, classifier.samples])
@@ -140,6 +161,25 @@ class _Reference:
         return parity.compare(expected, actual, real, signature.classes)
 
 
+def _write_all(
+    formats: Sequence[str], reference: _Reference, directory: Path
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The entries of the formats that have passed, and the reasons of the others."""
+    artefacts, failed = {}, {}
+    for name in formats:
+        try:
+            artefacts[name] = _write_one(name, reference, directory)
+        except (OSError, MemoryError):  # of the machine, for all formats alike
+            raise
+        except UserError as error:
+            failed[name] = str(error)
+        except Exception as error:  # of a converter, of any type
+            failed[name] = f"{name} cannot be written: {reason_of(error)}"
+        if name in failed:
+            remove(directory / FORMATS[name].file_name)
+    return artefacts, failed
+
+
 def _write_one(name: str, reference: _Reference, directory: Path) -> dict[str, Any]:
     """Writes one artefact, loads it again and compares; returns its entry of the manifest."""
     say(f"writing {name}")
@@ -150,12 +190,15 @@ def _write_one(name: str, reference: _Reference, directory: Path) -> dict[str, A
     if kind.signatures:
         for called, signature in kind.signatures(reference.classifier, path).items():
             compared[called] = reference.signature(signature)
+    tolerance = kind.tolerance
+    if reference.tolerance is not None:
+        most = reference.tolerance
+        tolerance = replace(tolerance, max_error=most, mean_error=most)
     for called, result in compared.items():
-        if failure := result.failure(kind.tolerance):
+        if failure := result.failure(tolerance):
             where = "" if called == "serving_default" else f" ({called})"
             raise UserError(
-                f"{name}{where} does not compute what {reference.source} does: {failure}; "
-                "nothing was written"
+                f"{name}{where} does not compute what {reference.source} does: {failure}"
             )
     files = hashes(path)
     return {
@@ -163,7 +206,7 @@ def _write_one(name: str, reference: _Reference, directory: Path) -> dict[str, A
         "bytes": sum((directory / file).stat().st_size for file in files),
         **report,
         "sha256": files,
-        "tolerance": asdict(kind.tolerance),
+        "tolerance": asdict(tolerance),
         "parity": {called: asdict(result) for called, result in compared.items()},
     }
 
@@ -195,17 +238,3 @@ def _manifest(path: Path, classifier: Classifier, artefacts: dict[str, Any]) -> 
         "preprocessing": asdict(preprocessing),
         "artefacts": artefacts,
     }
-
-
-def _move_into_place(partial: Path, output: Path) -> None:
-    """Swaps directories by renaming; a failure puts the earlier export back."""
-    earlier = partial.with_suffix(".earlier")
-    if output.exists():
-        output.rename(earlier)
-    try:
-        partial.rename(output)
-    except OSError:
-        if earlier.exists():
-            earlier.rename(output)
-        raise
-    shutil.rmtree(earlier, ignore_errors=True)

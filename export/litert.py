@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from a2keras.console import quiet_native_stderr
-from a2keras.errors import UserError
+from a2keras.errors import UserError, reason_of
 from a2keras.export import saved_model
 from a2keras.export.litert_report import report
+from a2keras.export.litert_tables import check_tflite
+from a2keras.files import write_bytes
 
 if TYPE_CHECKING:  # it imports Keras, which `--help` does without
     from a2keras.export.classifier import Classifier
@@ -36,7 +38,7 @@ def write_float16(classifier: "Classifier", path: Path) -> dict[str, Any]:
 
 def save(content: bytes, path: Path) -> dict[str, Any]:
     """Writes the file; returns what the manifest says of it."""
-    path.write_bytes(content)
+    write_bytes(path, content)
     return report(content)
 
 
@@ -74,7 +76,9 @@ def convert(model: Any, input_shape: tuple[int, ...], float16: bool = False) -> 
             failure = error
     if failure is not None:
         missing = sorted(set(re.findall(r"'(tf\.\w+)' op is neither", str(failure))))
-        reason = f"lack {', '.join(missing)}" if missing else f"do not suffice: {failure}"
+        reason = (
+            f"lack {', '.join(missing)}" if missing else f"do not suffice: {reason_of(failure)}"
+        )
         raise UserError(f"no .tflite of {model.name}: LiteRT's built-in operations {reason}")
     return content
 
@@ -92,18 +96,8 @@ def interpreter(path: Path, threads: int | None = None) -> Any:
     from ai_edge_litert.interpreter import Interpreter
 
     content = path.read_bytes()
-    _check_whole(content)
+    check_tflite(content)
     with quiet_native_stderr():
         made = Interpreter(model_content=content, num_threads=threads)
         made.allocate_tensors()
     return made
-
-
-def _check_whole(content: bytes) -> None:
-    """Reads every table of the file: the interpreter itself may crash on one that is cut off."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    try:
-        schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
-    except Exception as error:  # offsets into nowhere: errors of struct, NumPy and Python
-        raise ValueError("it is damaged, cut off or no LiteRT model") from error

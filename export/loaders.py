@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from a2keras.errors import UserError
+from a2keras.errors import UserError, reason_of
 from a2keras.export import litert, safety, saved_model
 from a2keras.export.manifest import MANIFEST, read_manifest
-from a2keras.models import fetching, published, start
+from a2keras.models import fetching, keras_files, published
 from a2keras.models.preprocessing.spec import FILE_NAME, Preprocessing
 
 Compute = Callable[[np.ndarray], np.ndarray]
@@ -18,10 +18,11 @@ Compute = Callable[[np.ndarray], np.ndarray]
 class Loaded(NamedTuple):
     """A model as its loader gives it; sizes that it leaves open are None."""
 
-    compute: Compute  # float32 pixels (B, ...) → probabilities (B, classes)
+    compute: Compute  # pixels (B, ...) of any type → probabilities, float32 (B, classes)
     input_shape: tuple[int | None, ...]  # without the batch
     output_shape: tuple[int | None, ...]
     batch: int | None = None  # examples that it takes at once; None: any number
+    close: Callable[[], None] = lambda: None  # of what is in a process of its own
 
 
 def load_model(path: Path, kind: str | None = None, threads: int | None = None) -> Loaded:
@@ -43,7 +44,7 @@ def load_model(path: Path, kind: str | None = None, threads: int | None = None) 
     except UserError:
         raise
     except Exception as error:  # foreign bytes: the loaders raise errors of a dozen types
-        raise UserError(f"{path} cannot be loaded as {kind}: {safety.sentence(error)}") from error
+        raise UserError(f"{path} cannot be loaded as {kind}: {reason_of(error)}") from error
 
 
 def check_shapes(path: Path, loaded: Loaded, preprocessing: Preprocessing) -> None:
@@ -63,7 +64,11 @@ def check_shapes(path: Path, loaded: Loaded, preprocessing: Preprocessing) -> No
 
 def locate(path: Path) -> tuple[Path, str]:
     """The file or directory of the model itself, and its kind."""
-    if not path.exists():
+    try:
+        there = path.exists()
+    except OSError as error:  # a name that is too long, a folder that nobody may look into
+        raise UserError(f"{path} cannot be opened: {error.strerror}") from error
+    if not there:
         if record := published.find(str(path)):
             return fetching.weights_of(record), "keras"
         titles = ", ".join(each.title for each in published.PUBLISHED)
@@ -90,28 +95,25 @@ def locate(path: Path) -> tuple[Path, str]:
 def load_keras(path: Path) -> Any:
     """The Keras model of a `.keras` file, without its optimizer, or of published weights.
 
+    See `keras_files`.
+
     Raises:
-        UserError: no whole `.keras` file, code in it, or not one input and one output.
+        UserError: it cannot be loaded, or has not one input and one output.
     """
     if record := fetching.record_of(path):
+        from a2keras.models import start
+
         return start.classifier(record)
-    safety.check_keras(path)
-    import keras
-
-    # Registers the layers of a2keras: the command does not import them all by itself.
-    import a2keras.channel_groups
-    import a2keras.double_attention
-    import a2keras.non_local
-    import a2keras.squeeze_excitation  # noqa: F401
-
+    model = keras_files.load(path)
     try:
-        model = keras.models.load_model(path, compile=False)
         if len(model.inputs) != 1 or len(model.outputs) != 1:
             raise ValueError("it must have one input and one output")
+        import keras
+
         # An input that was saved as a list of one would have to be given as one.
         return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
-    except Exception as error:  # whatever a damaged archive or a foreign layer gives rise to
-        raise UserError(f"{path} cannot be loaded as keras: {safety.sentence(error)}") from error
+    except Exception as error:  # of layers and models that have no symbolic ends
+        raise UserError(f"{path} cannot be loaded as keras: {reason_of(error)}") from error
 
 
 def from_keras(model: Any) -> Loaded:
@@ -119,7 +121,8 @@ def from_keras(model: Any) -> Loaded:
     from keras import ops
 
     def compute(batch: np.ndarray) -> np.ndarray:
-        return ops.convert_to_numpy(model(batch, training=False)).astype(np.float32)
+        pixels = np.asarray(batch, np.float32)
+        return ops.convert_to_numpy(model(pixels, training=False)).astype(np.float32)
 
     return Loaded(compute, tuple(model.input_shape[1:]), tuple(model.output_shape[1:]))
 
@@ -140,6 +143,9 @@ def from_saved_model(path: Path) -> Loaded:
         raise ValueError(f"its signature must be pixels → probabilities. Received: {names}")
     pixels, probabilities = inputs[saved_model.INPUT], outputs[saved_model.OUTPUT]
 
+    if pixels.shape.rank is None or probabilities.shape.rank is None:
+        raise ValueError("its signature leaves open how many axes there are")
+
     def compute(batch: np.ndarray) -> np.ndarray:
         _ = loaded  # holds the variables; the signature alone would let them go
         given = tf.cast(batch, pixels.dtype)
@@ -156,12 +162,13 @@ def from_tflite(path: Path, threads: int | None = None) -> Loaded:
     Integers are the file's own numbers: the scale and the zero point of its input and output, with
     which they stand for pixels and probabilities, are applied here.
     """
-    safety.check_tflite(path.read_bytes())
     model = litert.interpreter(path, threads)
     inputs, outputs = model.get_input_details(), model.get_output_details()
     if len(inputs) != 1 or len(outputs) != 1:
         raise ValueError("it must have one input and one output")
     (taken,), (given,) = inputs, outputs
+    if len(taken["shape"]) == 0 or taken["shape"][0] < 1:
+        raise ValueError("its input has no batch")
     count = int(taken["shape"][0])
 
     def compute(batch: np.ndarray) -> np.ndarray:

@@ -1,32 +1,45 @@
 """The manifest of an export directory: what lies in it, and the hash of every file."""
 
-import hashlib
-import json
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from typing_extensions import TypedDict
+
+from a2keras.documents import read_json
 from a2keras.errors import UserError
+from a2keras.files import sha256
 
 MANIFEST = "manifest.json"
+_OPEN: Any = {"extra": "allow"}  # what else is there is for people
+
+
+class _Artefact(TypedDict):
+    __pydantic_config__ = _OPEN  # type: ignore[misc]
+
+    path: str
+    sha256: dict[str, str]
+
+
+class _Manifest(TypedDict):
+    __pydantic_config__ = _OPEN  # type: ignore[misc]
+
+    versions: dict[str, str]
+    artefacts: dict[str, _Artefact]
 
 
 def read_manifest(directory: Path) -> dict[str, Any]:
     """The manifest of an export directory; `UserError` if it is not one of a2keras."""
     path = directory / MANIFEST
-    try:
-        manifest = json.loads(path.read_text())
-        if "a2keras" in manifest["versions"] and manifest["artefacts"]:
-            for artefact in manifest["artefacts"].values():
-                _ = artefact["path"], artefact["sha256"].items()
-            return manifest
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        pass
-    raise UserError(f"{path} is not a manifest of a2keras")
-
-
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    manifest: dict[str, Any] = read_json(path, _Manifest, "a manifest of a2keras")
+    if "a2keras" not in manifest["versions"] or not manifest["artefacts"]:
+        raise UserError(f"{path} is not a manifest of a2keras")
+    for artefact in manifest["artefacts"].values():
+        for name in (artefact["path"], *artefact["sha256"]):
+            parts = PurePosixPath(name).parts
+            within = parts and not name.startswith("/") and ".." not in parts
+            if not within or "\0" in name or len(name.encode()) > 255:
+                raise UserError(f"{path} names {name[:80]!r}, which does not lie beside it")
+    return manifest
 
 
 def check_hashes(path: Path) -> None:

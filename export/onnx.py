@@ -1,6 +1,7 @@
 """ONNX: one file for onnxruntime, on servers, in many languages and in the browser."""
 
 import logging
+import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,8 @@ import numpy as np
 from a2keras.console import quiet_native_stderr
 from a2keras.errors import UserError
 from a2keras.export import saved_model
+from a2keras.export.safety import check_onnx
+from a2keras.files import write_bytes
 
 if TYPE_CHECKING:  # it imports Keras, which `--help` does without
     from a2keras.export.classifier import Classifier
@@ -70,7 +73,7 @@ def write(classifier: "Classifier", path: Path, maps: bool = False) -> dict[str,
     for value in [*made.graph.input, *made.graph.output]:
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
     onnx.checker.check_model(made, full_check=True)
-    path.write_bytes(made.SerializeToString())
+    write_bytes(path, made.SerializeToString())
     report = {"opset": OPSET, "operations": dict(sorted(operations.items()))}
     return report | {"attention": layers} if maps else report
 
@@ -84,16 +87,18 @@ def session(path: Path, threads: int | None = None) -> Any:
     """An onnxruntime session on the CPU; by itself it takes all cores.
 
     Raises:
-        UserError: onnxruntime is not installed.
+        UserError: onnxruntime or onnx is not installed.
+        ValueError: the file is refused, see `safety.check_onnx`.
         Exception: one of onnxruntime's own, if the file is no model, or a damaged one.
     """
-    (onnxruntime,) = _packages("onnxruntime")
+    onnxruntime, _ = _packages("onnxruntime", "onnx")
+    check_onnx(path)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     if threads is not None:
         options.intra_op_num_threads = threads
     return onnxruntime.InferenceSession(
-        path.read_bytes(),
+        str(path),  # its weights may lie in files beside it
         options,
         providers=["CPUExecutionProvider"],
         enable_fallback=0,  # it would print, and try the same once more
@@ -117,7 +122,8 @@ def load(
         raise ValueError(f"it must take pixels and give probabilities. Received: {names}")
 
     def compute(batch: np.ndarray) -> np.ndarray:
-        return model.run([saved_model.OUTPUT], {saved_model.INPUT: batch})[0]
+        pixels = np.asarray(batch, np.float32)
+        return model.run([saved_model.OUTPUT], {saved_model.INPUT: pixels})[0]
 
     def sizes(end: Any) -> tuple[int | None, ...]:
         # An open size has a name where a fixed one has a number.
@@ -129,6 +135,9 @@ def load(
 def _packages(*names: str) -> list[Any]:
     import importlib
 
+    # Read while it is imported: it would write a device id and a log of events into the user's
+    # cache, and send them where it can.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     try:
         return [importlib.import_module(name) for name in names]
     except ImportError as error:

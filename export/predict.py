@@ -1,13 +1,14 @@
 """One face for every kind of model on disk: a file in, the probabilities of its classes out."""
 
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from a2keras.errors import UserError
+from a2keras.errors import UserError, reason_of
+from a2keras.export.apart import load_apart
 from a2keras.export.loaders import (
     Compute,
     Loaded,
@@ -18,7 +19,7 @@ from a2keras.export.loaders import (
     locate,
 )
 from a2keras.export.manifest import check_hashes
-from a2keras.export.safety import sentence
+from a2keras.models import keras_files
 from a2keras.models.preprocessing.decode import VIDEO_SUFFIXES
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.places import Path_
@@ -41,12 +42,16 @@ __all__ = [
 class Artefact:
     """A model that was loaded from disk, with what it needs to know about its input.
 
+    It may be in a process of its own, which ends when this is closed (a context manager does) or no
+    longer referred to.
+
     Attributes:
         path: the file or directory that holds the model itself.
         kind: "keras", "saved_model", "tflite" or "onnx".
         preprocessing: from a file to pixels, and the names of the classes.
-        compute: float32 pixels (B, *preprocessing.input_shape) → probabilities (B, classes).
+        compute: pixels (B, *preprocessing.input_shape) → probabilities, float32 (B, classes).
         batch: examples that the model takes at once; None: any number.
+        close: ends the process that the model is in.
     """
 
     path: Path
@@ -54,6 +59,13 @@ class Artefact:
     preprocessing: Preprocessing
     compute: Compute
     batch: int | None = None
+    close: Callable[[], None] = field(default=lambda: None, repr=False)
+
+    def __enter__(self) -> "Artefact":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def probabilities(self, batch: np.ndarray) -> np.ndarray:
         """Class probabilities, float32 (B, classes), of pixels 0..255 (B, *input_shape).
@@ -68,9 +80,9 @@ class Artefact:
             sizes = ", ".join(map(str, expected))
             raise ValueError(f"`batch` must have shape (B, {sizes}). Received: {batch.shape}")
         try:
-            result = self.compute(np.asarray(batch, np.float32))
+            result = self.compute(batch)
         except Exception as error:  # a graph may load and yet not run; every runtime has its own
-            raise UserError(f"{self.path} cannot be run: {sentence(error)}") from error
+            raise UserError(f"{self.path} cannot be run: {reason_of(error)}") from error
         labels = len(self.preprocessing.labels)
         if result.shape != (len(batch), labels):
             raise UserError(
@@ -131,23 +143,32 @@ class Artefact:
             raise DecodeError(file, reason) from error
 
 
-def load(path: str | Path, threads: int | None = None) -> Artefact:
+def load(path: str | Path, threads: int | None = None, apart: bool = True) -> Artefact:
     """Loads a run, a `.keras` file, a SavedModel, a `.tflite` or `.onnx` file or an export.
 
     Where a manifest lies beside the model, its bytes must be those that were exported. Nothing
-    that a file brings along is run, see `safety`.
+    that a file brings along is run, see `safety` and `keras_files`.
 
     Args:
         path: any of these.
         threads: see `load_model`.
+        apart: in a process of its own, so that a file at which a library crashes, hangs or fills
+            the memory is an error like any other. A `.keras` file with classes that the caller's
+            program has registered is loaded in this process, which alone knows them.
 
     Raises:
         UserError: it is none of these, or it is damaged; names the path.
     """
     path, kind = locate(Path(path))
     check_hashes(path)
-    loaded = load_model(path, kind, threads)
-    inside = path.is_dir() and (path / FILE_NAME).is_file()
-    preprocessing = Preprocessing.load(path if inside else path.absolute().parent)
-    check_shapes(path, loaded, preprocessing)
-    return Artefact(path, kind, preprocessing, loaded.compute, loaded.batch)
+    if apart and path.suffix == ".keras" and keras_files.needs_this_program(path):
+        apart = False
+    model = (load_apart if apart else load_model)(path, kind, threads)
+    try:
+        inside = path.is_dir() and (path / FILE_NAME).is_file()
+        preprocessing = Preprocessing.load(path if inside else path.absolute().parent)
+        check_shapes(path, model, preprocessing)
+    except BaseException:
+        model.close()
+        raise
+    return Artefact(path, kind, preprocessing, model.compute, model.batch, model.close)

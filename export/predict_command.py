@@ -31,12 +31,12 @@ def predict(arguments: list[str]) -> None:
     _check_flags(values, positional[1:])
     from a2keras.export.predict import load
 
-    artefact = load(positional[0])
-    _check_views(artefact, values)
-    if values.timeline:
-        _timeline(artefact, positional[1], values)
-    else:
-        _files(artefact, _in_folders(artefact, positional[1:]), values)
+    with load(positional[0]) as artefact:
+        _check_views(artefact, values)
+        if values.timeline:
+            _timeline(artefact, positional[1], values)
+        else:
+            _files(artefact, _in_folders(artefact, positional[1:]), values)
 
 
 def _flags(values: flags.FlagValues) -> None:

@@ -1,102 +1,20 @@
-"""Nothing that a model's file brings along is run: what is refused before a library reads it.
+"""What the graphs of a model's file may hold: is looked at before a library runs any of it."""
 
-A network is a graph of known operations. A `.keras` file may also name code to import or hold
-some, and the graphs of TensorFlow have operations that read and write files or call Python.
-"""
-
-import json
-import re
-import zipfile
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from a2keras.errors import UserError
+from a2keras.errors import printable
+from a2keras.export.allowed_operations import ONNXRUNTIME, TENSORFLOW, TENSORFLOW_SAVER
 
-MAX_CONFIG_BYTES = 64 * 1024**2  # of the config.json in a .keras file; the zoo's have up to 1 MB
-
-# Keras refuses most of these itself; here they have one sentence, whatever its version.
-CODE = ("Lambda", "__lambda__", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "TFSMLayer")
-KNOWN_MODULES = re.compile(
-    r"builtins|a2keras(\.\w+)*|keras(\.src)?"
-    r"(\.(activations|constraints|dtype_policies|initializers|layers|models|ops|quantizers"
-    r"|regularizers)(\.\w+)*)?"
-)
-
-# Parts of the names of TensorFlow's operations that reach beyond the graph: into files, into
-# Python, to other processes and devices, to standard output.
-REACHING = re.compile(
-    r"File|Reader|Writer|Save|Restore|Checkpoint|LoadAndRemap|Dataset|Iterator|Snapshot|RecordInput"
-    r"|PyFunc|Print|Summary|Debug|Sql|DecodeProto|EncodeProto|Session|Send$|Recv$|RemoteCall|Rpc"
-    r"|Collective|Nccl|TPU|Heartbeat|feed(En|De)queue"
-)
-
-
-def check_keras(path: Path) -> None:
-    """Refuses a `.keras` file with code, or with classes that are neither Keras's nor a2keras's.
-
-    A class that the caller's own program has registered is known, too.
-
-    Raises:
-        UserError: that, or no whole `.keras` file.
-    """
-    import keras
-
-    for entry in _objects(_config(path)):
-        name = str(entry["class_name"])
-        registered = str(entry.get("registered_name") or "")
-        for each in (name, registered):
-            if re.split(r"[>.]", each)[-1] in CODE:
-                layer = "Lambda" if "ambda" in each else re.split(r"[>.]", each)[-1]
-                raise UserError(
-                    f"{path} holds a {layer} layer, that is code of its own, which is not run"
-                )
-        if name == "function":
-            name = str(entry.get("config"))
-        module = entry.get("module") or "builtins"
-        if keras.saving.get_registered_object(registered) is not None:
-            continue
-        # A name with dots would lead from one module into another.
-        if not KNOWN_MODULES.fullmatch(str(module)) or not name.isidentifier():
-            raise UserError(
-                f"{path} asks for {name} of {module}: only what belongs to Keras and a2keras is "
-                "loaded, and no module is imported for a file"
-            )
-
-
-def _config(path: Path) -> Any:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            size = archive.getinfo("config.json").file_size
-            if size <= MAX_CONFIG_BYTES:
-                config = json.loads(archive.read("config.json"))
-                if isinstance(config, dict):
-                    config.pop("compile_config", None)  # of training; it is not loaded
-                return config
-        reason = f"its config.json has {size} bytes, more than {MAX_CONFIG_BYTES}"
-    except Exception as error:  # a damaged archive, or JSON that is too deep
-        reason = sentence(error)
-    raise UserError(f"{path} is no whole .keras file: {reason}")
-
-
-def _objects(config: Any) -> Iterator[dict]:
-    """Everything in a config that names a class, however deep."""
-    pending = [config]
-    while pending:
-        entry = pending.pop()
-        if isinstance(entry, dict):
-            if "class_name" in entry:
-                yield entry
-            pending += entry.values()
-        elif isinstance(entry, list):
-            pending += entry
+ONNX_DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 
 
 def check_saved_model(path: Path) -> None:
-    """Refuses a SavedModel that could touch files or run Python when it is loaded or asked.
+    """Refuses a SavedModel with other operations than those of `allowed_operations`.
 
-    Looks at every function that loading gives, and at whatever these call. The two functions that
-    write and read its own variables are not among them: TensorFlow 2 never calls those.
+    All its functions are looked at, those that nothing calls among them: loading infers the shapes
+    of each, and computes constants on the way.
 
     Raises:
         ValueError: it is damaged, was not written by TensorFlow 2, or has such an operation.
@@ -110,47 +28,111 @@ def check_saved_model(path: Path) -> None:
         raise ValueError("its saved_model.pb is damaged or cut off") from error
     if not document.meta_graphs:
         raise ValueError("its saved_model.pb is damaged or cut off")
-    for graph in document.meta_graphs:
-        if not graph.object_graph_def.nodes:
-            raise ValueError("it was not written by TensorFlow 2")
-        functions = {each.signature.name: each for each in graph.graph_def.library.function}
-        pending, seen = list(graph.object_graph_def.concrete_functions), set()
-        while pending:
-            name = pending.pop()
-            if name in seen or name not in functions:
-                continue
-            seen.add(name)
-            for node in functions[name].node_def:
-                if REACHING.search(node.op):
-                    raise ValueError(
-                        f"it holds the operation {node.op}, which reaches beyond the network and "
-                        "is not run"
-                    )
-                for value in node.attr.values():
-                    pending += [value.func.name, *(each.name for each in value.list.func)]
-                pending.append(node.op)  # an operation may be a function's name
+    if not all(graph.object_graph_def.nodes for graph in document.meta_graphs):
+        raise ValueError("it was not written by TensorFlow 2")
+    if len(document.meta_graphs) != 1:  # TensorFlow would run what its version 1 has run
+        raise ValueError(f"it must hold one graph. Received: {len(document.meta_graphs)}")
+    (graph,) = document.meta_graphs
+    for asset in graph.asset_file_def:
+        if not _is_inside(asset.filename):
+            raise ValueError(f"it names the file {printable(asset.filename)} outside of its own")
+    _check_operations(graph)
 
 
-def check_tflite(content: bytes) -> None:
-    """Refuses TensorFlow's own operations (Flex), among which are those that touch files.
+def _check_operations(graph: Any) -> None:
+    functions = {each.signature.name: each for each in graph.graph_def.library.function}
+    savers = _saver_functions(graph)
+    bodies = [("", graph.graph_def.node), *((k, v.node_def) for k, v in functions.items())]
+    for name, nodes in bodies:
+        for node in nodes:
+            if node.op not in TENSORFLOW | (TENSORFLOW_SAVER if name in savers else set()):
+                raise ValueError(
+                    f"it holds the operation {printable(node.op)}, which is none of those that "
+                    "computing a network needs, and is not run"
+                )
+            for called in _called_by(node):
+                if called not in functions:
+                    raise ValueError(f"it calls {printable(called)}, which it does not hold")
+
+
+def _saver_functions(graph: Any) -> set[str]:
+    """The functions that write and read the variables, for loaders of version 1.
+
+    `saver_def` names the two nodes that call them. TensorFlow 2 leaves these nodes alone and reads
+    variables by operations of its own. A function that anything else refers to is none of them.
+    """
+    definition = graph.saver_def
+    names = {definition.save_tensor_name.split(":")[0], definition.restore_op_name}
+    named: set[str] = set()
+    others: set[str] = set()
+    for node in graph.graph_def.node:
+        (named if node.name in names else others).update(_called_by(node))
+    library = graph.graph_def.library
+    for function in library.function:
+        for node in function.node_def:
+            others.update(_called_by(node))
+    for each in (*library.gradient, *library.registered_gradients):
+        others.add(each.gradient_func)
+    objects = graph.object_graph_def.SerializeToString()  # they name functions in many places
+    return {name for name in named - others if name.encode() not in objects}
+
+
+def _called_by(node: Any) -> Iterator[str]:
+    """The functions that a node names; arguments of functions may be functions, too."""
+    pending = list(node.attr.values())
+    while pending:
+        value = pending.pop()
+        for function in (value.func, *value.list.func):
+            if function.name:
+                yield function.name
+            pending += function.attr.values()
+
+
+def check_onnx(path: Path) -> Any:
+    """Refuses an `.onnx` file with operators of others, or with weights outside of its folder.
 
     Raises:
-        ValueError: there is one, or the file is damaged.
+        ValueError: that, or it is damaged.
     """
-    from ai_edge_litert import schema_py_generated as schema
+    import onnx
 
     try:
-        model = schema.Model.GetRootAs(content, 0)
-        codes = [model.OperatorCodes(index) for index in range(model.OperatorCodesLength())]
-        names = [(code.CustomCode() or b"").decode(errors="replace") for code in codes]
-    except Exception as error:  # offsets into nowhere: errors of struct, NumPy and Python
-        raise ValueError("it is damaged, cut off or no LiteRT model") from error
-    for name in names:
-        if name.startswith("Flex"):
-            raise ValueError(f"it holds {name}, which is none of LiteRT's built-in operations")
+        model = onnx.load(path, load_external_data=False)
+    except Exception as error:  # of protobuf, by a name that changes with its version
+        raise ValueError("it is damaged, cut off or no ONNX model") from error
+    functions = {(each.domain, each.name) for each in model.functions}
+    for message in _messages(model):
+        if isinstance(message, onnx.NodeProto):
+            domain, name = message.domain, message.op_type
+            known = domain in ONNX_DOMAINS and onnx.defs.has(name, domain.removesuffix("ai.onnx"))
+            ours = domain == "com.microsoft" and name in ONNXRUNTIME
+            if not known and not ours and (domain, name) not in functions:
+                raise ValueError(
+                    f"it holds the operation {printable(f'{domain}.{name}'.lstrip('.'))}, which is "
+                    "none of ONNX's, and is not run"
+                )
+        elif isinstance(message, onnx.TensorProto):
+            for entry in message.external_data:
+                if entry.key == "location" and not _is_inside(entry.value, path.absolute().parent):
+                    raise ValueError(
+                        f"it names the file {printable(entry.value)} outside of its folder"
+                    )
 
 
-def sentence(error: BaseException) -> str:
-    """The first line of what a library says, which may be pages."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:200]
+def _messages(message: Any) -> Iterator[Any]:
+    """A message of protobuf and all that are in it."""
+    pending = [message]
+    while pending:
+        message = pending.pop()
+        yield message
+        for field, value in message.ListFields():
+            if field.message_type is not None:
+                pending += [value] if hasattr(value, "ListFields") else value
+
+
+def _is_inside(name: str, folder: Path | None = None) -> bool:
+    """Whether a name that a file gives leads to something below its folder."""
+    place = PurePosixPath(name.replace("\\", "/"))
+    if place.is_absolute() or ".." in place.parts or "\0" in name or ":" in name:
+        return False
+    return folder is None or (folder / place).resolve().is_relative_to(folder.resolve())

@@ -6,6 +6,8 @@ This is the plain one, which other formats are made from. `serving` writes the o
 from pathlib import Path
 from typing import Any
 
+from a2keras.whole_numbers import is_number
+
 INPUT = "pixels"
 OUTPUT = "probabilities"
 
@@ -41,5 +43,6 @@ def version_of(path: Path) -> Path | None:
     """
     if (path / "saved_model.pb").is_file():
         return path
-    versions = [each.parent for each in path.glob("*/saved_model.pb") if each.parent.name.isdigit()]
+    found = (each.parent for each in path.glob("*/saved_model.pb"))
+    versions = [each for each in found if is_number(each.name)]
     return max(versions, key=lambda each: int(each.name), default=None)

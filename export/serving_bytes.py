@@ -8,15 +8,22 @@ class Bytes:
     """Numbers in a file, at places that may lie beyond its end, where they are zero.
 
     Args:
-        encoded: the file, a string ().
+        codes: the file, uint8 (N,).
     """
 
-    def __init__(self, encoded: Any) -> None:
+    def __init__(self, codes: Any) -> None:
         import tensorflow as tf
 
         # A zero behind the end: what a damaged file points at is read as nothing.
-        self.codes = tf.io.decode_raw(tf.strings.join([encoded, b"\0"]), tf.uint8)
-        self.last = tf.size(self.codes, tf.int64) - 1
+        self.codes = tf.concat([codes, tf.zeros(1, tf.uint8)], 0)
+        self.last = tf.size(codes, tf.int64)
+
+    def part(self, start: Any, length: Any) -> "Bytes":
+        """The bytes from a place on, as far as there are so many."""
+        import tensorflow as tf
+
+        start = tf.minimum(start, self.last)
+        return Bytes(self.codes[start : tf.minimum(start + tf.maximum(length, 0), self.last)])
 
     def at(self, places: Any) -> Any:
         import tensorflow as tf
@@ -51,9 +58,9 @@ class Bytes:
         is_it: Callable[[Any], Any],
         next_of: Callable[[Any], Any],
         goes_on: Callable[[Any], Any],
-        inside: int,
+        most: int,
     ) -> Any:
-        """Where the content of a part of the file begins, `inside` behind its start; 0: nowhere.
+        """Where a part of the file begins, looked for in `most` steps; 0: nowhere.
 
         Every step is forward: `next_of` adds to its place, so this ends with the file.
         """
@@ -63,6 +70,8 @@ class Bytes:
             return (at < self.last) & goes_on(at) & ~is_it(at)
 
         place = tf.constant(first, tf.int64)
-        (place,) = tf.while_loop(searching, lambda at: (next_of(at),), (place,))
+        (place,) = tf.while_loop(
+            searching, lambda at: (next_of(at),), (place,), maximum_iterations=most
+        )
         found = (place < self.last) & is_it(place)
-        return tf.where(found, place + inside, tf.zeros_like(place))
+        return tf.where(found, place, tf.zeros_like(place))

@@ -5,6 +5,7 @@ from typing import Any
 from a2keras.export.serving_bytes import Bytes
 from a2keras.export.serving_exif import orientation, upright
 from a2keras.models.preprocessing import errors
+from a2keras.models.preprocessing.orientation import MOST_PARTS
 from a2keras.models.preprocessing.spec import Preprocessing
 
 
@@ -55,7 +56,7 @@ def decode(encoded: Any, number: Any = 0) -> Any:
     """
     import tensorflow as tf
 
-    bytes_ = Bytes(encoded)
+    bytes_ = Bytes(tf.io.decode_raw(encoded, tf.uint8))
     is_jpeg = bytes_.are(0, b"\xff\xd8\xff")
     is_png = bytes_.are(0, b"\x89PNG\r\n\x1a\n")
     is_webp = bytes_.are(0, b"RIFF") & bytes_.are(8, b"WEBP") & ("WEBP" in formats())
@@ -74,8 +75,11 @@ def decode(encoded: Any, number: Any = 0) -> Any:
     def png() -> Any:
         width, height = bytes_.big(16, 4), bytes_.big(20, 4)
         with tf.control_dependencies([_check_pixels(width, height, number)]):
-            pixels = tf.io.decode_png(encoded, channels=4)
-        return _over_white(_grey_is_opaque(pixels, bytes_))
+            return tf.cond(
+                _png_has_alpha(bytes_),
+                lambda: _over_white(tf.io.decode_png(encoded, channels=4)),
+                lambda: tf.io.decode_png(encoded, channels=3),
+            )
 
     def webp() -> Any:
         width, height = _webp_size(bytes_)
@@ -122,13 +126,21 @@ def _webp_size(bytes_: Bytes) -> tuple[Any, Any]:
     return width, height
 
 
-def _grey_is_opaque(pixels: Any, bytes_: Bytes) -> Any:
-    """Grey of 1, 2, 4 or 16 bits has no transparency in Pillow; TensorFlow makes up an alpha."""
-    import tensorflow as tf
+def _png_has_alpha(bytes_: Bytes) -> Any:
+    """Whether a PNG has transparent parts for `read_image`.
 
+    A transparent colour counts for RGB and grey of 8 bits alone. Without any transparency,
+    TensorFlow must not be asked for an alpha: what it makes up for fewer bits than 8 is not opaque.
+    """
     depth, colour = bytes_.at(24), bytes_.at(25)
-    opaque = tf.cast(tf.where((colour == 0) & (depth != 8), 255, 0), tf.uint8)
-    return tf.concat([pixels[..., :3], tf.maximum(pixels[..., 3:], opaque)], -1)
+    key = bytes_.find(
+        8,
+        lambda place: bytes_.are(place + 4, b"tRNS"),
+        lambda place: place + 12 + bytes_.big(place, 4),
+        lambda place: ~bytes_.are(place + 4, b"IDAT"),
+        MOST_PARTS,
+    )
+    return (colour == 4) | (colour == 6) | ((key > 0) & ((colour == 3) | (depth == 8)))
 
 
 def _over_white(pixels: Any) -> Any:

@@ -1,9 +1,11 @@
 """A request as TensorFlow Serving's REST interface takes it: JSON, a row for each example."""
 
 import base64
-import json
 from pathlib import Path
 from typing import Any
+
+from a2keras.documents import as_json
+from a2keras.files import make_directory, write_text
 
 FILE = Path("assets.extra/request.json")
 
@@ -17,8 +19,8 @@ def write(version: Path, signature: str, inputs: dict[str, Any]) -> None:
         inputs: {input: tensor}, whose first axis is the batch.
     """
     path = version / FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(request(signature, inputs)) + "\n")
+    make_directory(path.parent)
+    write_text(path, as_json(request(signature, inputs), indent=None) + "\n")
 
 
 def request(signature: str, inputs: dict[str, Any]) -> dict[str, Any]:

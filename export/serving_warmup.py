@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from a2keras.files import make_directory, replacing
+
 FILE = Path("assets.extra/tf_serving_warmup_requests")
 
 # The messages of TensorFlow Serving's public prediction_log.proto, predict.proto and model.proto,
@@ -28,8 +30,8 @@ def write(version: Path, requests: dict[str, dict[str, Any]]) -> None:
     import tensorflow as tf
 
     path = version / FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tf.io.TFRecordWriter(str(path)) as writer:
+    make_directory(path.parent)
+    with replacing(path) as partial, tf.io.TFRecordWriter(str(partial)) as writer:
         for signature, inputs in requests.items():
             writer.write(_log(signature, inputs).SerializeToString(deterministic=True))
 

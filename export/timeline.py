@@ -1,7 +1,5 @@
 """A video's class over time: the probabilities of sliding clips, as JSON, CSV and a picture."""
 
-import csv
-import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from a2keras.cells import csv_text
 from a2keras.console import progress
 from a2keras.documents import write_json
-from a2keras.errors import UserError
+from a2keras.drawing import drawable, figure
+from a2keras.errors import UserError, printable, reason_of
 from a2keras.export.predict import Artefact
 from a2keras.files import write_text
 from a2keras.models.preprocessing.errors import DecodeError
@@ -97,27 +97,20 @@ class Timeline:
             directory.mkdir(parents=True, exist_ok=True)
             document = self.document()
             write_json(directory / "timeline.json", document)
-            text = io.StringIO()
-            rows = csv.writer(text, lineterminator="\n")
-            rows.writerow(["time", *self.labels])
-            for time, values in zip(document["times"], document["probabilities"], strict=True):
-                rows.writerow([time, *values])
-            write_text(directory / "timeline.csv", text.getvalue())
+            rows = zip(document["times"], document["probabilities"], strict=True)
+            heading = ["time", *map(printable, self.labels)]
+            text = csv_text([heading, *([time, *values] for time, values in rows)])
+            write_text(directory / "timeline.csv", text)
             self.draw(directory / "timeline.png")
         except OSError as error:
-            raise UserError(f"{directory} cannot be written: {error}") from error
+            reason = error.strerror or reason_of(error)
+            raise UserError(f"{directory} cannot be written: {reason}") from error
 
     def draw(self, path: Path) -> None:
         """Draws the probabilities of the classes with the highest peaks, one above the other."""
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
-        drawing = Figure(figsize=(9, 3.2), layout="constrained", facecolor="white")
-        FigureCanvasAgg(drawing)
-        axis: Any = drawing.subplots()
         chosen = self._highest(len(COLOURS))
         values = [self.probabilities[:, index] for index in chosen]
-        names = [self.labels[index] for index in chosen]
+        names = [drawable(self.labels[index]) for index in chosen]
         colours = list(COLOURS[: len(chosen)])
         if others := len(self.labels) - len(chosen):
             values.append(np.clip(1 - np.sum(values, axis=0), 0, 1))
@@ -127,15 +120,16 @@ class Timeline:
         half = (self.every if len(self.times) > 1 else self.seconds or self.every) / 2
         times = np.concatenate([[self.times[0] - half], self.times, [self.times[-1] + half]])
         values = [np.concatenate([each[:1], each, each[-1:]]) for each in values]
-        axis.stackplot(times, *values, labels=names, colors=colours, step="mid", lw=0)
-        axis.set(xlim=(max(times[0], 0), times[-1]), ylim=(0, 1))
-        axis.set_xlabel("seconds", color=MUTED)
-        axis.set_ylabel("probability", color=MUTED)
-        axis.tick_params(colors=MUTED)
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.set_title(Path(self.file).name, loc="left", color=INK, fontweight="bold")
-        axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1), reverse=True)
-        drawing.savefig(path, dpi=110)
+        with figure(path, size=(9, 3.2), dpi=110) as (_, axis):
+            axis.stackplot(times, *values, labels=names, colors=colours, step="mid", lw=0)
+            axis.set(xlim=(max(times[0], 0), times[-1]), ylim=(0, 1))
+            axis.set_xlabel("seconds", color=MUTED)
+            axis.set_ylabel("probability", color=MUTED)
+            axis.tick_params(colors=MUTED)
+            axis.spines[["top", "right"]].set_visible(False)
+            title = drawable(Path(self.file).name, 80)
+            axis.set_title(title, loc="left", color=INK, fontweight="bold")
+            axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1), reverse=True)
 
     def _highest(self, most: int) -> np.ndarray:
         """The classes that are most probable somewhere, in the order in which they come."""

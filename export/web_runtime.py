@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 
 from a2keras.console import say
-from a2keras.errors import UserError
-from a2keras.files import cache_directory
+from a2keras.errors import UserError, reason_of
+from a2keras.files import cache_directory, replacing, sha256
 
 PACKAGE = "onnxruntime-web"
 VERSION = "1.30.0"
@@ -41,16 +41,16 @@ def runtime_directory() -> Path:
     try:
         kept.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=kept, prefix=".partial-") as scratch:
-            _unpack(_fetch(Path(scratch)), kept, Path(scratch))
+            _unpack(_fetch(Path(scratch)), kept)
     except OSError as error:
-        raise UserError(f"{kept} cannot be written: {error}") from error
+        reason = error.strerror or reason_of(error)
+        raise UserError(f"{kept} cannot be written: {reason}") from error
     return kept
 
 
 def _is_whole(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == FILES[path.name]
+        return sha256(path) == FILES[path.name]
     except OSError:
         return False
 
@@ -77,7 +77,7 @@ def _fetch(directory: Path) -> Path:
     return package
 
 
-def _unpack(package: Path, directory: Path, scratch: Path) -> None:
+def _unpack(package: Path, directory: Path) -> None:
     with package.open("rb") as file:
         digest = base64.b64encode(hashlib.file_digest(file, "sha512").digest()).decode()
     if digest != INTEGRITY:
@@ -89,7 +89,5 @@ def _unpack(package: Path, directory: Path, scratch: Path) -> None:
         for name in FILES:
             content = archive.extractfile(f"package/dist/{name}")
             assert content is not None, f"{name} is a file, by the hash of the package"
-            partial = scratch / name
-            with content, partial.open("wb") as file:
+            with content, replacing(directory / name) as partial, partial.open("wb") as file:
                 shutil.copyfileobj(content, file)
-            partial.replace(directory / name)

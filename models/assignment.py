@@ -8,9 +8,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from a2keras.models.weight_files import Chain
+
 # Names of the layers that contain a layer, outermost first, and its own: ("conv3_1_attention",
 # "phi", "normalization"). The model itself is left away.
-Chain = tuple[str, ...]
 
 # How the functions of `weights` are told to; the command has a flag for it.
 LEAVE = "skip_mismatch=True of `weights.load` or `weights.convert`"

@@ -6,6 +6,7 @@ from typing import Any
 from a2keras.double_attention import DoubleAttention
 from a2keras.models.convolutions import channel_axis
 from a2keras.non_local import NonLocal
+from a2keras.positions import check_positive
 
 BLOCKS = {"a2": DoubleAttention, "non_local": NonLocal}
 
@@ -18,7 +19,7 @@ class Blocks:
 
     Raises:
         ValueError: an unknown kind of attention, positions that are no tuple of names,
-            reduction < 1.
+            a reduction that is no whole number of at least 1.
     """
 
     def __init__(self, attention: str | None, positions: tuple[str, ...], reduction: int):
@@ -31,11 +32,9 @@ class Blocks:
             raise ValueError(
                 f"`positions` must be a tuple of unit names. Received: positions={positions!r}"
             )
-        if reduction < 1:
-            raise ValueError(f"`reduction` must be at least 1. Received: reduction={reduction}")
         self.attention = attention
         self.positions = tuple(positions)
-        self.reduction = reduction
+        self.reduction = check_positive("reduction", reduction)
         self.units: list[str] = []
 
     def __call__(self, x: Any, unit: str) -> Any:

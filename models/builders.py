@@ -13,6 +13,7 @@ from a2keras.models.blocks import Blocks
 from a2keras.models.convolutions import check_padding
 from a2keras.models.inputs import Top, classifier, network_input, network_model
 from a2keras.models.start import opened
+from a2keras.normalization import batch_normalizations, check_synchronized
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -85,6 +86,7 @@ def builder_of(
         positions: tuple[str, ...] = network.positions,
         reduction: int = network.reduction,
         padding: str = "same",
+        synchronized: bool = False,
         **others: Any,
     ) -> keras.Model:
         for unknown in others.keys() - options.keys():
@@ -108,12 +110,23 @@ def builder_of(
             classifier_activation=classifier_activation,
             name=name or network.name,
         )
+        if check_synchronized(synchronized):
+            synchronize(model, inputs)
         if start:
             start.load(model)
         return model
 
     _describe(build, network, options)
     return build
+
+
+def synchronize(model: keras.Model, inputs: Any) -> None:
+    """Lets a network's batch normalisations, not those before its input, go by all replicas."""
+    before = keras.Model(keras.utils.get_source_inputs(inputs), inputs)
+    others = {id(layer) for layer in batch_normalizations(before)}
+    for layer in batch_normalizations(model):
+        if id(layer) not in others:
+            layer.synchronized = True
 
 
 def _describe(build: Any, network: Network, options: dict[str, Option]) -> None:
@@ -150,7 +163,8 @@ Args:
     attention: kind of the blocks: "a2", "non_local" or None.
     positions: names of the units that a block follows, such as {network.positions}.
     reduction: a block's projections have its input's channels divided by this.
-    padding: "same", or "symmetric" for weights that come from PyTorch or Caffe.{options}
+    padding: "same", or "symmetric" for weights that come from PyTorch or Caffe.
+    synchronized: batch normalisation goes by the batches of all replicas (TensorFlow).{options}
 
 Returns:
     A functional `keras.Model`.

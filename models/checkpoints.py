@@ -1,14 +1,14 @@
 """Reading the checkpoints of other libraries as arrays, without running anything that they hold."""
 
-import json
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from a2keras.errors import reason_of
+from a2keras.arrays import read_npz
+from a2keras.documents import parse_json
+from a2keras.errors import printable, reason_of
 from a2keras.models import restricted_pickle, torch_files
 
 # Where training scripts put the weights beside other things, and what wrappers put before keys.
@@ -118,24 +118,27 @@ def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
     data = path.read_bytes()
     try:
         start = 8 + int.from_bytes(data[:8], "little")
-        header = json.loads(data[8:start])
+        header = parse_json(data[8:start])
         header.pop("__metadata__", None)
         arrays = {}
         for key, entry in header.items():
             begin, end = entry["data_offsets"]
+            if not 0 <= begin <= end:
+                raise ValueError(f"{printable(key)} lies from {begin} to {end}")
             part = data[start + begin : start + end]
             arrays[key] = np.frombuffer(part, kinds[entry["dtype"]]).reshape(entry["shape"])
         return arrays
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(f"{path} is no safetensors file, or a part of one: {error}") from error
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
+        reason = reason_of(error)
+        raise ValueError(f"{path} is no safetensors file, or a part of one: {reason}") from error
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return dict(archive)
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is no .npz file of arrays, or a part of one: {error}") from error
+        return read_npz(path)
+    except (OSError, ValueError) as error:
+        reason = reason_of(error)
+        raise ValueError(f"{path} is no .npz file of arrays, or a part of one: {reason}") from error
 
 
 def _read_pickle(path: Path) -> Any:
@@ -143,8 +146,8 @@ def _read_pickle(path: Path) -> Any:
         return restricted_pickle.loads(path.read_bytes())
     except Exception as error:  # a broken pickle can raise anything
         raise ValueError(
-            f"{path} is no pickle of arrays alone, or a part of one ({error}), and nothing else is "
-            "loaded"
+            f"{path} is no pickle of arrays alone, or a part of one ({reason_of(error)}), and "
+            "nothing else is loaded"
         ) from error
 
 

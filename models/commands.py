@@ -2,7 +2,6 @@
 
 import inspect
 import itertools
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,10 @@ from absl import flags
 
 from a2keras.command_line import parse
 from a2keras.console import print_json, quiet_native_stderr, say, show
-from a2keras.errors import UserError
-from a2keras.models.features import stage_of
+from a2keras.errors import UserError, reason_of
+from a2keras.files import replacing
+from a2keras.models.stages import stage_of
+from a2keras.whole_numbers import is_number
 
 
 def summary(arguments: list[str]) -> None:
@@ -38,7 +39,7 @@ def summary(arguments: list[str]) -> None:
         shape = None if values.input is None else (*_sizes(values.input), 3)
         model = models.build(names[0], classes=values.classes, input_shape=shape, **options)
     except ValueError as error:
-        raise UserError(f"{names[0]}: {error}") from error
+        raise UserError(f"{names[0]}: {reason_of(error, 1000)}") from error
     document = stages(model)
     if values.format == "json":
         print_json(document)
@@ -47,7 +48,7 @@ def summary(arguments: list[str]) -> None:
 
 
 def _sizes(text: str) -> tuple[int, ...]:
-    if not all(part.isdigit() for part in text.split("x")):
+    if not all(is_number(part) for part in text.split("x")):
         raise UserError(f"--input must be sizes such as 8x224x224 or 224x224. Received: {text}")
     return tuple(map(int, text.split("x")))
 
@@ -237,16 +238,17 @@ def _settings(pairs: list[str], builder: Any) -> dict[str, Any]:
         if option == "positions":
             settings[option] = tuple(value.split(","))
         else:
-            settings[option] = {"none": None}.get(value, int(value) if value.isdigit() else value)
+            settings[option] = {"none": None}.get(value, int(value) if is_number(value) else value)
     return settings
 
 
 def _save(model: Any, output: Path) -> None:
-    """Writes beside the file and renames: a reader sees the old file or the whole new one."""
-    suffix = ".keras" if output.suffix == ".keras" else ".weights.h5"
-    partial = output.with_name(f".{output.name}.{os.getpid()}{suffix}")
     try:
-        model.save(partial) if suffix == ".keras" else model.save_weights(partial)
-        partial.replace(output)
-    finally:
-        partial.unlink(missing_ok=True)
+        with replacing(output) as partial:
+            if output.suffix == ".keras":
+                model.save(partial)
+            else:
+                model.save_weights(partial)
+    except OSError as error:
+        reason = error.strerror or reason_of(error)
+        raise UserError(f"--output={output} cannot be written: {reason}") from error

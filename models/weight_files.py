@@ -5,16 +5,21 @@ or less moves every layer behind it. But beside the variables it writes the laye
 is what counts here. Nothing in a file is executed: of a `.keras` archive only the numbers are read.
 """
 
+import contextlib
 import io
 import math
 import zipfile
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from a2keras.models.assignment import Chain
+from a2keras.errors import reason_of
+from a2keras.whole_numbers import is_number
 
+Chain = tuple[str, ...]  # names of layers, from the outermost to the one that holds the weight
 SUFFIXES = (".weights.h5", ".keras")
 _MEMBER = "model.weights.h5"
 # Both formats compress, hostile files without limit: weights are not compressed this far.
@@ -40,6 +45,23 @@ def read(path: str | Path) -> Contents:
         ValueError: no file, another kind of file, one that is cut off or broken, or one without
             the names of its layers.
     """
+    with _opened(path) as h5:
+        return _contents(h5, Path(path))
+
+
+def check(path: str | Path) -> None:
+    """Refuses a file whose arrays lie elsewhere or would fill the memory; reads none of them.
+
+    Raises:
+        ValueError: as `read`, but that names of layers are not asked for.
+    """
+    with _opened(path):
+        pass
+
+
+@contextlib.contextmanager
+def _opened(path: str | Path) -> Iterator[Any]:
+    """The HDF5 part of a file, all of whose members have been looked at."""
     import h5py
 
     path = check_path(path)
@@ -52,12 +74,13 @@ def read(path: str | Path) -> Contents:
         else:
             file = path
         with h5py.File(file, "r") as h5:
-            return _contents(h5, path)
+            _check_members(h5, path)
+            yield h5
     except KeyError as error:  # of the archive: there is no such member
         raise ValueError(f"{path} holds no {_MEMBER}: no Keras model was saved there") from error
-    except (OSError, RuntimeError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
+    except (OSError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         kind = "Keras archive" if path.name.endswith(".keras") else "HDF5 file"
-        raise ValueError(f"{path} is no {kind}, or a part of one: {error}") from error
+        raise ValueError(f"{path} is no {kind}, or a part of one: {reason_of(error)}") from error
 
 
 def _check_size(size: int, stored: int, path: Path, place: str) -> None:
@@ -90,6 +113,35 @@ def check_path(path: str | Path) -> Path:
     return path
 
 
+def _check_members(h5: Any, path: Path) -> None:
+    """Refuses links, arrays that are stored outside, and groups that a second way leads to."""
+    import h5py
+
+    pending, seen = [h5], {h5py.h5o.get_info(h5.id).addr}
+    while pending:
+        group = pending.pop()
+        for key in group:
+            member = _member(group, key, path)
+            if not isinstance(member, h5py.Group):
+                _check_array(member, f"{group.name.rstrip('/')}/{key}", path)
+                continue
+            if (address := h5py.h5o.get_info(member.id).addr) in seen:
+                raise ValueError(f"{path} holds the group {member.name} a second time")
+            seen.add(address)
+            pending.append(member)
+
+
+def _check_array(data: Any, place: str, path: Path) -> None:
+    import h5py
+
+    if not isinstance(data, h5py.Dataset) or data.external or data.is_virtual:
+        raise ValueError(f"{path} has no plain array at {place}")
+    if data.dtype.kind not in "fiub" and data.attrs.get("dtype") != "bfloat16":
+        raise ValueError(f"{path} holds no numbers at {place}")
+    size = math.prod(data.shape or ()) * data.dtype.itemsize
+    _check_size(size, data.id.get_storage_size(), path, place)
+
+
 def _contents(h5: Any, path: Path) -> Contents:
     """Walks through the groups; the names on the way to a group of variables are its chain."""
     import h5py
@@ -98,7 +150,7 @@ def _contents(h5: Any, path: Path) -> Contents:
     others: list[tuple[str, str]] = []
 
     def visit(group: Any, chain: Chain, place: str) -> None:
-        members = {key: _member(group, key, path) for key in group}
+        members = {key: group[key] for key in group}
         variables = members.pop("vars", None)
         if isinstance(variables, h5py.Group):
             name = variables.attrs.get("name")
@@ -127,7 +179,7 @@ def _contents(h5: Any, path: Path) -> Contents:
 
 
 def _number(key: str) -> tuple[int, str]:
-    return (int(key), "") if key.isdigit() else (-1, key)
+    return (int(key), "") if is_number(key) else (-1, key)
 
 
 def _member(group: Any, key: str, path: Path) -> Any:
@@ -135,7 +187,7 @@ def _member(group: Any, key: str, path: Path) -> Any:
     import h5py
 
     if group.get(key, getlink=True, getclass=True) is not h5py.HardLink:
-        raise ValueError(f"{path} links to something else at {group.name}/{key}")
+        raise ValueError(f"{path} links to something else at {group.name.rstrip('/')}/{key}")
     return group[key]
 
 
@@ -143,13 +195,9 @@ def _array(variables: Any, key: str, path: Path) -> np.ndarray:
     import h5py
     import ml_dtypes
 
-    data = _member(variables, key, path)
-    if not isinstance(data, h5py.Dataset) or data.external or data.is_virtual:
+    data = variables[key]
+    if not isinstance(data, h5py.Dataset):
         raise ValueError(f"{path} has no plain array at {variables.name}/{key}")
-    size = math.prod(data.shape) * data.dtype.itemsize
-    _check_size(size, data.id.get_storage_size(), path, data.name)
     if data.attrs.get("dtype") == "bfloat16":
         return np.array(data).view(ml_dtypes.bfloat16)
-    if data.dtype.kind not in "fiub":
-        raise ValueError(f"{path} holds no numbers at {data.name}")
     return np.array(data)

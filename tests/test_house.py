@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -102,6 +103,9 @@ def test_a_wrong_arrow_is_seen(module, source, complaint):
 _UNPICKLES = re.compile(r"(c?[pP]ickle|dill|cloudpickle|joblib|shelve)\.(loads?|open|Unpickler)")
 
 
+_KERAS, _KERAS_FILES = ("keras.", "tf.keras."), "a2keras.models.keras_files"
+
+
 def unrestricted_loads(sources):
     """Calls that could run what a file says, of {module name: source}."""
     for module, source in sources.items():
@@ -116,6 +120,8 @@ def unrestricted_loads(sources):
                 yield f"{module} calls torch.load without weights_only=True"
             if options.get("allow_pickle", "False") != "False":
                 yield f"{module} calls {name} with allow_pickle"
+            if name.startswith(_KERAS) and name.endswith("load_model") and module != _KERAS_FILES:
+                yield f"{module} calls {name}, past {_KERAS_FILES}"
             if options.get("safe_mode", "True") != "True" or "enable_unsafe_des" in name:
                 yield f"{module} calls {name} without Keras's safe mode"
 
@@ -136,6 +142,14 @@ def test_nothing_that_a_file_holds_is_run():
         ("torch.load(path)", "m calls torch.load without weights_only=True"),
         ("torch.load(path, weights_only=False)", "m calls torch.load without weights_only=True"),
         ("np.load(path, allow_pickle=True)", "m calls np.load with allow_pickle"),
+        (
+            "keras.models.load_model(path)",
+            "m calls keras.models.load_model, past a2keras.models.keras_files",
+        ),
+        (
+            "keras.saving.load_model(path)",
+            "m calls keras.saving.load_model, past a2keras.models.keras_files",
+        ),
         ("load_model(path, safe_mode=safe)", "m calls load_model without Keras's safe mode"),
         ("keras.config.enable_unsafe_deserialization()", "without Keras's safe mode"),
     ],
@@ -212,3 +226,41 @@ def test_no_line_names_a_path_of_one_machine():
         path = ROOT / name
         if path.suffix in {".py", ".md", ".toml", ".txt", ".yml"} or path.name == "Makefile":
             assert not pattern.search(path.read_text()), name
+
+
+def without_hash(text):
+    """The requirements of a file that do not stand as `name==version` with at least one hash."""
+    requirements = re.sub(r"\\\n", " ", re.sub(r"^#.*\n", "", text, flags=re.M)).split("\n")
+    pinned = re.compile(r"[\w.-]+==\S+( ; [^#]+?)?( +--hash=sha256:[0-9a-f]{64})+")
+    return [each for each in requirements if each and not pinned.fullmatch(each)]
+
+
+def test_every_requirement_is_pinned_and_has_hashes():
+    files = sorted((ROOT / "requirements").glob("*.txt"))
+    assert [file.name for file in files] == ["lock.txt", "oldest.txt", "torch.txt"]
+    for file in files:
+        assert without_hash(file.read_text()) == [], "see `make lock`"
+        assert "://" not in file.read_text()
+
+
+def test_a_requirement_without_hash_is_seen():
+    text = f"# why\na==1 \\\n    --hash=sha256:{64 * 'a'}\nb==2\nc>=3 --hash=sha256:{64 * 'c'}\n"
+    assert without_hash(text) == ["b==2", f"c>=3 --hash=sha256:{64 * 'c'}"]
+
+
+def test_hashes_are_added_to_a_pin_and_stay_with_it():
+    lock = runpy.run_path(str(ROOT / "requirements" / "lock.py"))
+    text = (
+        "# why\nPy_Yaml==1.2 \\\n    --hash=sha256:b\nnew==3\nlocal==4+cpu ; os_name == 'nt' \\\n"
+    )
+    text += "    --hash=sha256:d\n"
+    found = {("py-yaml", "1.2"): {"sha256:a"}, ("new", "3"): {"sha256:c"}}
+    assert lock["pins"](text) == {
+        ("py-yaml", "1.2"): {"sha256:b"},
+        ("new", "3"): set(),
+        ("local", "4+cpu"): {"sha256:d"},
+    }
+    assert lock["with_hashes"](text, found) == (
+        "# why\nPy_Yaml==1.2 \\\n    --hash=sha256:a \\\n    --hash=sha256:b\n"
+        "new==3 \\\n    --hash=sha256:c\nlocal==4+cpu ; os_name == 'nt' \\\n    --hash=sha256:d\n"
+    )

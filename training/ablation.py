@@ -2,16 +2,16 @@
 
 import dataclasses
 import gc
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
+from typing_extensions import TypedDict
 
 from a2keras.console import say
-from a2keras.documents import write_json
+from a2keras.documents import read_json, write_json
 from a2keras.errors import UserError
 from a2keras.models.variants import TABLES, Row
 from a2keras.training import ablation_report
@@ -21,11 +21,18 @@ from a2keras.training.data import list_source, open_source, resolve
 from a2keras.training.data.source import Source
 from a2keras.training.evaluate import evaluate
 from a2keras.training.run import Run
-from a2keras.training.scores import protocol
-from a2keras.training.step_cost import measure
+from a2keras.training.scores import Evaluation, protocol
+from a2keras.training.step_cost import Costs, measure
 from a2keras.training.train import train
 
 ABLATIONS = (2, 3)
+
+
+class KeptCosts(TypedDict):
+    """What costs.json holds: of each network what its step takes, and by which recipe."""
+
+    recipe: dict[str, Any]
+    networks: dict[str, Costs]
 
 
 @dataclass(frozen=True)
@@ -143,9 +150,11 @@ def _costs(ablation: Ablation, rows: list[Row]) -> dict[str, dict]:
     Before the first run: where there is a GPU, this process has not taken its memory yet.
     """
     path, recipe = ablation.output / "costs.json", ablation.recipe
-    kept = json.loads(path.read_text()) if path.is_file() else {}
-    if kept.get("recipe") != vars(recipe):  # measured for another size or batch
-        kept = {"recipe": vars(recipe), "networks": {}}
+    kept = {"recipe": vars(recipe), "networks": {}}
+    if path.is_file():
+        found = read_json(path, KeptCosts, "the costs of an ablation")
+        if found["recipe"] == vars(recipe):
+            kept = found  # else they were measured for another size or batch
     networks: dict[str, dict] = kept["networks"]
     source = open_source(recipe) if recipe.data == "digits" else list_source(recipe)
     for row in rows:
@@ -179,6 +188,6 @@ def _kept_score(run: Run) -> dict | None:
     path = run.path / "evaluation.json"
     if not (run.finished and path.is_file()):
         return None
-    document: dict = json.loads(path.read_text())
+    document: dict = read_json(path, Evaluation, "an evaluation of this version")
     classes = len(document["confusion"])
     return document if document["protocol"] == protocol(run.recipe, classes) else None

@@ -6,7 +6,7 @@ import sys
 from absl import flags
 
 from a2keras.command_line import parse
-from a2keras.console import print_json, say
+from a2keras.console import print_json, say, show
 from a2keras.errors import UserError
 
 
@@ -42,7 +42,7 @@ def ablate(arguments: list[str]) -> None:
     except Stopped as stopped:
         say(f"a2keras ablate: {stopped}")
         sys.exit(stopped.exit_code)
-    print_json(document) if values.format == "json" else print(markdown(document))
+    print_json(document) if values.format == "json" else show(markdown(document))
 
 
 def _flags(values: flags.FlagValues) -> None:

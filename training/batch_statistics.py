@@ -8,6 +8,7 @@ import numpy as np
 
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.computation import Computation
+from a2keras.training.data.source import readable
 from a2keras.training.run import Run
 
 
@@ -68,6 +69,7 @@ def with_precise_statistics(
     computation.build(recipe, preprocessing, steps)
     computation.model.set_weights(model.get_weights())
     count = min(count, recipe.epochs * steps)
-    batches = computation.training_iterator(examples, recipe.epochs * steps - count)
-    precise_statistics(computation, batches, count * recipe.accumulate)
+    with readable(recipe.data):
+        batches = computation.training_iterator(examples, recipe.epochs * steps - count)
+        precise_statistics(computation, batches, count * recipe.accumulate)
     return computation.model

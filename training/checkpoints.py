@@ -1,11 +1,8 @@
 """Checkpoints: written aside, verified by checksum, the last few and the best of them kept."""
 
 import contextlib
-import hashlib
-import json
 import os
 import re
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from a2keras import files
+from a2keras.arrays import read_npz
 from a2keras.console import say
-from a2keras.errors import UserError
+from a2keras.documents import as_json, parse_json
+from a2keras.errors import UserError, reason_of
 
 STATE, DOCUMENT, SUMS = "state.npz", "document.json", "SHA256SUMS"
 _NAME = re.compile(r"step_(\d+)")
@@ -78,11 +78,13 @@ class Checkpoints:
     Args:
         directory: made when the first one is saved.
         keep: how many of the last ones stay; the best one stays besides.
+        record: what a document must hold, see `documents.parse_json`.
     """
 
-    def __init__(self, directory: Path, keep: int = 2) -> None:
+    def __init__(self, directory: Path, keep: int = 2, record: Any = dict) -> None:
         self.directory = directory
         self.keep = keep
+        self.record = record
 
     def steps(self) -> list[int]:
         """The steps of all checkpoints, damaged ones included, in ascending order."""
@@ -107,22 +109,22 @@ class Checkpoints:
         final = self.path(checkpoint.step)
         partial = final.with_name(f".{final.name}.partial")
         try:
+            files.make_directory(self.directory)
             self.remove_partial()
-            partial.mkdir(parents=True)
+            partial.mkdir()
             _write(partial, checkpoint)
-            if final.exists():
-                shutil.rmtree(final)
+            files.remove(final)
             partial.rename(final)
             _flush(self.directory)
+            steps = self.steps()
+            for step in set(steps) - {*steps[-self.keep :], best_step}:
+                files.remove(self.path(step))
         except OSError as error:
             self.remove_partial()
             raise UserError(
                 f"the checkpoint of step {checkpoint.step} cannot be written to {self.directory}: "
-                f"{error.strerror or error}. {self.last_one()}"
+                f"{error.strerror or reason_of(error)}. {self.last_one()}"
             ) from error
-        steps = self.steps()
-        for step in set(steps) - {*steps[-self.keep :], best_step}:
-            shutil.rmtree(self.path(step))
 
     def last_one(self) -> str:
         """A sentence on what there is to go on from."""
@@ -162,17 +164,19 @@ class Checkpoints:
         path = self.path(step)
         try:
             _verify(path)
-            with np.load(path / STATE, allow_pickle=False) as arrays:
-                state = {name: arrays[name] for name in arrays.files}
-            return Checkpoint(step, state, json.loads((path / DOCUMENT).read_text()))
+            content = (path / DOCUMENT).read_bytes()
+            parse_json(content, self.record)
+            return Checkpoint(step, read_npz(path / STATE), parse_json(content))
         except (OSError, ValueError) as error:
-            raise DamagedCheckpoint(str(error)) from error
+            raise DamagedCheckpoint(reason_of(error)) from error
 
     def remove_partial(self) -> None:
         """Removes what a killed or failed save has left."""
+        if self.directory.is_symlink():
+            return
         for path in self.directory.glob(".step_*.partial"):
             with contextlib.suppress(OSError):
-                shutil.rmtree(path)
+                files.remove(path)
 
 
 def _write(directory: Path, checkpoint: Checkpoint) -> None:
@@ -180,9 +184,8 @@ def _write(directory: Path, checkpoint: Checkpoint) -> None:
     with (directory / STATE).open("wb") as file:
         # NumPy 2 has a keyword `allow_pickle` among the names of the arrays, NumPy 1 has none.
         np.savez(file, **checkpoint.state)  # type: ignore[arg-type]
-    text = json.dumps(checkpoint.document, allow_nan=False)
-    (directory / DOCUMENT).write_text(text + "\n")
-    sums = [f"{_sha256(directory / name)}  {name}\n" for name in (STATE, DOCUMENT)]
+    (directory / DOCUMENT).write_text(as_json(checkpoint.document, indent=None) + "\n")
+    sums = [f"{files.sha256(directory / name)}  {name}\n" for name in (STATE, DOCUMENT)]
     (directory / SUMS).write_text("".join(sums))
     for path in (*directory.iterdir(), directory):
         _flush(path)
@@ -190,17 +193,13 @@ def _write(directory: Path, checkpoint: Checkpoint) -> None:
 
 def _verify(directory: Path) -> None:
     """Raises `DamagedCheckpoint` unless both files have the checksums that were written."""
-    sums = dict(line.split("  ")[::-1] for line in (directory / SUMS).read_text().splitlines())
+    lines = (directory / SUMS).read_text().splitlines()
+    sums = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     if set(sums) != {STATE, DOCUMENT}:
         raise DamagedCheckpoint(f"{SUMS} does not name {STATE} and {DOCUMENT}")
     for name, expected in sums.items():
-        if _sha256(directory / name) != expected:
+        if files.sha256(directory / name) != expected:
             raise DamagedCheckpoint(f"{name} does not have the checksum that was written")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _flush(path: Path) -> None:

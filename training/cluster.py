@@ -5,8 +5,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from a2keras.errors import UserError
+from a2keras.documents import parse_json
+from a2keras.errors import UserError, reason_of
+from a2keras.whole_numbers import is_number, number_of
 
+MAX_TASKS = 100_000  # of a job step: more than any cluster has
 _SLURM = ("SLURM_PROCID", "SLURM_STEP_NODELIST", "SLURM_STEP_TASKS_PER_NODE", "SLURM_JOB_ID")
 
 
@@ -61,22 +64,35 @@ def cluster_from(environment: Mapping[str, str]) -> Cluster:
     )
 
 
+@dataclass(frozen=True)
+class _Task:
+    type: str
+    index: int | str
+
+
+@dataclass(frozen=True)
+class _TfConfig:
+    """TF_CONFIG, as far as it says who is there."""
+
+    cluster: dict[str, tuple[str, ...]]
+    task: _Task
+
+
 def _from_tf_config(text: str) -> Cluster:
     try:
-        config = json.loads(text)
-        cluster, task = config["cluster"], config["task"]
-        kind, index = task["type"], int(task["index"])
-        unknown = set(cluster) - {"chief", "worker"}
-        if unknown or kind not in cluster:
+        config: _TfConfig = parse_json(text, _TfConfig)
+        cluster, kind = config.cluster, config.task.type
+        index = number_of("index", str(config.task.index))
+        if cluster.keys() - {"chief", "worker"} or kind not in cluster:
             raise ValueError(f"tasks must be of type worker or chief, not {kind}")
         # TensorFlow counts a chief of its own before the workers.
-        chief = cluster.get("chief", [])
-        workers = (*chief, *cluster.get("worker", []))
+        chief = cluster.get("chief", ())
+        workers = (*chief, *cluster.get("worker", ()))
         return Cluster(workers, index + (len(chief) if kind == "worker" else 0))
-    except (ValueError, KeyError, TypeError) as error:
+    except ValueError as error:
         raise UserError(
             'TF_CONFIG must be {"cluster": {"worker": ["host:port", …]}, "task": {"type": "worker",'
-            f' "index": 0}}}}. Received: {text} ({type(error).__name__}: {error})'
+            f' "index": 0}}}}. Received: {text} ({reason_of(error)})'
         ) from error
 
 
@@ -97,35 +113,43 @@ def _from_slurm(environment: Mapping[str, str]) -> Cluster:
             f"SLURM_STEP_NODELIST={environment['SLURM_STEP_NODELIST']}, "
             f"SLURM_STEP_TASKS_PER_NODE={environment['SLURM_STEP_TASKS_PER_NODE']}"
         )
-    port = 20000 + 16 * (int(environment["SLURM_JOB_ID"]) % 1000)
+    try:
+        job, rank = (number_of(each, environment[each]) for each in (_SLURM[-1], _SLURM[0]))
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    port = 20000 + 16 * (job % 1000)
     workers = (
         f"{node}:{port + task}"
         for node, count in zip(nodes, counts, strict=True)
         for task in range(count)
     )
-    return Cluster(tuple(workers), int(environment["SLURM_PROCID"]))
+    return Cluster(tuple(workers), rank)
 
 
 def hosts(nodelist: str) -> list[str]:
     """Expands Slurm's list of nodes: `n[8-10,12],gpu1` → n8, n9, n10, n12, gpu1."""
     names = []
     for part in re.findall(r"(?:[^,\[]|\[[^\]]*\])+", nodelist):
-        found = re.fullmatch(r"([^\[\]]*)(?:\[([\d,-]+)\])?([^\[\]]*)", part)
-        if found is None:
+        found = re.fullmatch(r"([^\[\]]*)(?:\[([0-9,-]+)\])?([^\[\]]*)", part)
+        numbers = _numbers(found[2]) if found else None
+        if found is None or numbers is None or len(names) + len(numbers) > MAX_TASKS:
             raise UserError(f"this list of nodes cannot be read: SLURM_STEP_NODELIST={nodelist}")
-        before, ranges, after = found.groups()
-        names += [f"{before}{number}{after}" for number in _numbers(ranges)]
+        names += [f"{found[1]}{number}{found[3]}" for number in numbers]
     return names
 
 
-def _numbers(ranges: str | None) -> list[str]:
-    """`08-10,12` → 08, 09, 10, 12; a name without numbers is one."""
+def _numbers(ranges: str | None) -> list[str] | None:
+    """`08-10,12` → 08, 09, 10, 12; a name without numbers is one. None where they are no ranges."""
     if ranges is None:
         return [""]
     numbers = []
     for part in ranges.split(","):
         first, _, last = part.partition("-")
+        if not is_number(first) or not is_number(last or first):
+            return None
         count = range(int(first), int(last or first) + 1)
+        if len(count) > MAX_TASKS:
+            return None
         numbers += [str(number).zfill(len(first)) for number in count]
     return numbers
 
@@ -134,8 +158,9 @@ def tasks_per_node(text: str) -> list[int]:
     """Expands Slurm's counts: `2(x3),1` → 2, 2, 2, 1."""
     counts = []
     for part in text.split(","):
-        found = re.fullmatch(r"(\d+)(?:\(x(\d+)\))?", part)
-        if found is None:
+        found = re.fullmatch(r"([0-9]{1,6})(?:\(x([0-9]{1,6})\))?", part)
+        tasks = int(found[1]) * int(found[2] or 1) if found else 0
+        if found is None or not 0 < tasks <= MAX_TASKS - sum(counts):
             raise UserError(f"these counts cannot be read: SLURM_STEP_TASKS_PER_NODE={text}")
         counts += [int(found[1])] * int(found[2] or 1)
     return counts

@@ -112,7 +112,7 @@ def evaluate(arguments: list[str]) -> None:
         document, text = folds.evaluate_folds(rest, protocol), folds.folds_table
     else:
         document, text = one.evaluate(rest[0], values.data, protocol), scores.table
-    print_json(document) if values.format == "json" else print(text(document))
+    print_json(document) if values.format == "json" else show(text(document))
 
 
 def explain(arguments: list[str]) -> None:

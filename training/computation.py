@@ -13,6 +13,7 @@ from keras import ops
 
 from a2keras.errors import UserError
 from a2keras.models.preprocessing.spec import Preprocessing
+from a2keras.normalization import batch_normalizations
 from a2keras.training import network
 from a2keras.training.config import Recipe
 from a2keras.training.data.source import Examples
@@ -156,11 +157,7 @@ class Computation(ABC):
 
     def normalizations(self) -> list[keras.layers.BatchNormalization]:
         """Every batch normalisation that trains, those inside other layers included."""
-        return [
-            layer
-            for layer in network.layers_of(self.model)
-            if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
-        ]
+        return [layer for layer in batch_normalizations(self.model) if layer.trainable]
 
     @contextlib.contextmanager
     def batch_statistics(self) -> Iterator[None]:

@@ -2,15 +2,15 @@
 
 import dataclasses
 import difflib
-import json
 import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from a2keras.documents import write_json
+from a2keras.documents import RECORD, read_json, write_json
 from a2keras.errors import UserError
+from a2keras.whole_numbers import is_number
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,8 @@ class Recipe:
     opened, so that the saved recipe is explicit.
     """
 
+    __pydantic_config__: ClassVar = RECORD
+
     name: str
     data: str = ""  # digits | folder:DIR | csv:FILE[,TEST] | tfds:NAME | prepared:DIR
     task: str = "auto"  # image | video | auto: what the files are
@@ -29,7 +31,7 @@ class Recipe:
     positions: str = ""  # units that a block follows (comma-separated); empty: the network's own
     weights: str = ""  # a file of weights to start from; what does not fit stays random
     bn_momentum: float = 0.0  # of every batch normalisation; 0: the network's own
-    bn_epsilon: float = 0.0  # of the network's; blocks keep theirs. 0: the network's own
+    bn_epsilon: float = 0.0  # of every batch normalisation; 0: the network's own
 
     # What enters the network.
     size: int = 112  # height and width
@@ -109,7 +111,7 @@ class Recipe:
         self._check_crops()
         if self.warmup_epochs > self.epochs:
             _refuse("warmup_epochs", f"must be at most epochs={self.epochs}", self.warmup_epochs)
-        if not all(part.strip().isdigit() for part in self.step_epochs.split(",") if part.strip()):
+        if not all(is_number(part.strip()) for part in self.step_epochs.split(",") if part.strip()):
             _refuse("step_epochs", "must be whole numbers with commas between", self.step_epochs)
         if self.batch_size % self.accumulate:
             _refuse("accumulate", f"must divide batch_size={self.batch_size}", self.accumulate)
@@ -154,12 +156,8 @@ class Recipe:
     @classmethod
     def load(cls, path: Path) -> "Recipe":
         """Reads a saved recipe; `UserError` where the file is not one."""
-        try:
-            return cls(**json.loads(path.read_text()))
-        except (OSError, ValueError, TypeError) as error:
-            raise UserError(
-                f"{path} is not a recipe of this version of a2keras: {error}"
-            ) from error
+        recipe: Recipe = read_json(path, cls, "a recipe of this version of a2keras")
+        return recipe
 
     def first_difference(self, other: "Recipe") -> str | None:
         """The first field, in the order above, whose value differs; None where all are equal."""

@@ -11,6 +11,7 @@ import numpy as np
 from a2keras.console import progress, say
 from a2keras.documents import write_json
 from a2keras.errors import UserError
+from a2keras.models import keras_files
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.config import Recipe
@@ -106,7 +107,7 @@ def score(held_out: HeldOut, data: str | None, protocol: Protocol) -> dict[str, 
     warning = trained_on(held_out)
     if warning:
         say(warning)
-    model = keras.models.load_model(run.model_path, compile=False)
+    model = keras_files.load(run.model_path)
     if protocol.precise_bn:
         from a2keras.training.batch_statistics import with_precise_statistics
 
@@ -146,8 +147,8 @@ def write(document: dict[str, Any], held_out: HeldOut, suffix: str) -> None:
 def trained_on(held_out: HeldOut) -> str | None:
     """A warning where the run was trained on some of what it is to be scored on.
 
-    Files are the same where the last two parts of their path and their size are; records of a
-    prepared set where their names in the same set are.
+    Files are the same where what is in them is, see `Listing.contents`; records of TFDS where their
+    names in the same set are.
     """
     known = held_out.run.training_fingerprints()
     of_examples = fingerprints_of(held_out.examples, held_out.source.fingerprint)

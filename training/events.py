@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from a2keras.errors import UserError
+from a2keras.errors import UserError, reason_of
+from a2keras.files import make_directory
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.config import Recipe
 from a2keras.training.data.pipeline import first_views
@@ -35,9 +36,9 @@ class EventFile:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         with self._told():
-            directory.mkdir(parents=True, exist_ok=True)
-            name = f"events.out.tfevents.{time.time_ns()}"
-            self.file = tf.io.TFRecordWriter(str(directory / name))
+            path = make_directory(directory) / f"events.out.tfevents.{time.time_ns()}"
+            path.touch(exist_ok=False)  # TensorFlow would write through a link of this name
+            self.file = tf.io.TFRecordWriter(str(path))
             self._write(tf.compat.v1.Event(file_version="brain.Event:2"))
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
@@ -75,7 +76,9 @@ class EventFile:
         try:
             yield
         except (OSError, tf.errors.OpError) as error:
-            raise UserError(f"the events cannot be written to {self.directory}: {error}") from error
+            reason = getattr(error, "strerror", None) or reason_of(error)
+            told = f"the events cannot be written to {self.directory}: {reason}"
+            raise UserError(told) from error
 
 
 def first_examples(examples: Examples, recipe: Recipe, preprocessing: Preprocessing) -> np.ndarray:

@@ -10,7 +10,9 @@ import numpy as np
 from a2keras.attention_maps import attention_maps
 from a2keras.console import progress
 from a2keras.documents import write_json
+from a2keras.drawing import drawable
 from a2keras.errors import UserError
+from a2keras.models import keras_files
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.data import open_held_out
@@ -78,14 +80,13 @@ def explain(path: str | Path, files: list[str], output: str | Path, samples: int
         examples, skipped = _from_files(files, preprocessing)
     else:
         examples, skipped = _held_out(run, preprocessing, samples), []
-    model = keras.models.load_model(run.model_path, compile=False)
+    model = keras_files.load(run.model_path)
     explained: list[dict] = []
     document = {"run": str(run.path), "explained": explained, "skipped": skipped}
     with writing("the pictures", output):
         output.mkdir(parents=True, exist_ok=True)
         for number, example in enumerate(progress(examples, "explaining", unit=" examples"), 1):
-            name = re.sub(r"[^\w-]+", "_", Path(example.name).stem).strip("_")
-            picture = output / f"{number:02}_{name}.png"
+            picture = output / f"{number:02}_{_file_name(example.name)}.png"
             explained.append(_explain_one(model, example, preprocessing, picture))
         write_json(output / "explain.json", document)
     return document
@@ -141,7 +142,18 @@ def _held_out(run: Run, preprocessing: Preprocessing, samples: int) -> list[Exam
         examples.append(Example(held_out.names[i], pixels, label))
         if len(examples) == samples:
             break
+    if not examples:
+        raise UserError("none of the held-out examples can be read")
     return examples
+
+
+def _file_name(name: str) -> str:
+    """The name of a picture of an example, without its suffix; a number before it tells them apart.
+
+    File systems take 255 bytes.
+    """
+    plain = re.sub(r"[^\w-]+", "_", Path(name).stem).strip("_")
+    return plain.encode()[:100].decode(errors="ignore")
 
 
 def _explain_one(
@@ -150,10 +162,11 @@ def _explain_one(
     blocks = blocks_of(model, example.pixels)
     probabilities = model.predict_on_batch(example.pixels[None].astype("float32"))[0]
     best = int(probabilities.argmax())
-    prediction = f"{preprocessing.labels[best]} ({probabilities[best]:.1%})"
-    truth = f", in truth {example.label}" if example.label is not None else ""
+    prediction = f"{drawable(preprocessing.labels[best])} ({probabilities[best]:.1%})"
+    truth = f", in truth {drawable(example.label)}" if example.label is not None else ""
+    name = drawable(Path(example.name).name, 60)
     frames = example.pixels if preprocessing.is_video else example.pixels[None]
-    draw_attention(frames, blocks, f"{Path(example.name).name}: {prediction}{truth}", picture)
+    draw_attention(frames, blocks, f"{name}: {prediction}{truth}", picture)
     entered = draw_input(example.pixels, picture.with_name(f"{picture.stem}_input"))
     return {
         "name": example.name,

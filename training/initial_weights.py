@@ -6,10 +6,11 @@ from pathlib import Path
 import keras
 
 from a2keras.documents import write_json
-from a2keras.errors import UserError
-from a2keras.models import checkpoints, fetching, published, weights
+from a2keras.errors import UserError, reason_of
+from a2keras.models import checkpoints, fetching, keras_files, published, weights
 from a2keras.models.layouts import layout_of
 from a2keras.models.preprocessing.pixels import Pixels
+from a2keras.models.preprocessing.places import absolute
 from a2keras.models.preprocessing.spec import FILE_NAME as PREPROCESSING
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training import network
@@ -24,7 +25,7 @@ def resolve_weights(recipe: Recipe) -> Recipe:
     """Names the file by its full path; of a run, its model. Published weights keep their name."""
     if not recipe.weights or published.of_network(recipe.model, recipe.weights):
         return recipe
-    path = Path(recipe.weights).expanduser().resolve()
+    path = Path(absolute(recipe.weights))
     path = path / "model.keras" if path.is_dir() else path
     return dataclasses.replace(recipe, weights=str(path))
 
@@ -66,8 +67,8 @@ def start_from_weights(computation: Computation, directory: Path) -> None:
     model = network.build(recipe, computation.preprocessing)
     try:
         report = _load(model, recipe)
-    except (OSError, ValueError) as error:
-        raise UserError(f"the recipe's weights cannot be loaded: {error}") from error
+    except (OSError, ValueError, UserError) as error:
+        raise UserError(f"the recipe's weights cannot be loaded: {reason_of(error)}") from error
     values = model.get_weights()
     computation.write(values, computation.model.weights)
     of = {
@@ -86,7 +87,7 @@ def _load(model: keras.Model, recipe: Recipe) -> weights.Report:
     record = published.of_network(recipe.model, recipe.weights)
     path = fetching.weights_of(record) if record else Path(recipe.weights)
     if path.suffix == ".keras" and len(model.inputs[0].shape) == 5:
-        found = keras.models.load_model(path, compile=False)
+        found = keras_files.load(path)
         if len(found.inputs[0].shape) == 4:
             return weights.inflate(found, model)
     return weights.read(path, model, skip_mismatch=True)

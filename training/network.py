@@ -6,8 +6,9 @@ from typing import Any
 import keras
 
 from a2keras import models
-from a2keras.errors import UserError
+from a2keras.errors import UserError, reason_of
 from a2keras.models.preprocessing.spec import Preprocessing
+from a2keras.normalization import batch_normalizations
 from a2keras.training.config import Recipe
 
 
@@ -48,7 +49,9 @@ def build(recipe: Recipe, preprocessing: Preprocessing, precision: str = "float3
             **block_arguments(recipe),
         )
     except ValueError as error:
-        raise UserError(f"{recipe.model} cannot be built by this recipe: {error}") from error
+        raise UserError(
+            f"{recipe.model} cannot be built by this recipe: {reason_of(error)}"
+        ) from error
     finally:
         keras.config.set_dtype_policy(before)
     set_batch_normalization(model, recipe)
@@ -66,22 +69,7 @@ def block_arguments(recipe: Recipe) -> dict[str, Any]:
 
 
 def set_batch_normalization(model: keras.Model, recipe: Recipe) -> None:
-    """Sets momentum and epsilon as the recipe asks.
-
-    A block's epsilon is part of what the block is: a saved model would come back with it. So only
-    the network's own layers take the recipe's.
-    """
-    for layer in layers_of(model):
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = recipe.bn_momentum or layer.momentum
-            if layer in model.layers:
-                layer.epsilon = recipe.bn_epsilon or layer.epsilon
-
-
-def layers_of(model: keras.Model) -> list[keras.layers.Layer]:
-    """All layers, those inside other layers included.
-
-    The walk is not public in Keras, but nothing that is reaches the layers that a composite layer
-    keeps in a list: not `model.layers`, not `tf.train.TrackableView`.
-    """
-    return list(model._flatten_layers(include_self=False, recursive=True))
+    """Sets momentum and epsilon as the recipe asks, in the blocks too."""
+    for layer in batch_normalizations(model):
+        layer.momentum = recipe.bn_momentum or layer.momentum
+        layer.epsilon = recipe.bn_epsilon or layer.epsilon

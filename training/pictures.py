@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from a2keras.training.plots import INK, MUTED, figure
+from a2keras.drawing import figure
+from a2keras.files import replacing
+from a2keras.training.plots import INK, MUTED
 
 if TYPE_CHECKING:
     from a2keras.training.explain import Block
@@ -41,20 +43,20 @@ def draw_attention(frames: np.ndarray, blocks: list[Block], title: str, path: Pa
     columns = max(len(cells) for _, cells in rows)
     side = 1.25 if len(frames) > 1 else 1.9
     size = (side * columns + 1.7, (side + 0.22 * (len(frames) == 1)) * len(rows) + 0.9)
-    drawing, axes = figure(len(rows), columns, size=size, squeeze=False)
-    for (label, cells), line in zip(rows, axes, strict=True):
-        line[0].set_ylabel(label, rotation=0, ha="right", va="center", labelpad=10, color=INK)
-        for axis, cell in zip(line, [*cells, *[None] * (columns - len(cells))], strict=True):
-            _draw_cell(axis, cell)
-    drawing.suptitle(title, color=INK, fontweight="bold", fontsize=13)
-    drawing.supxlabel(
-        "gather: where a descriptor is collected (brightest: its largest weight, × that of a "
-        "uniform map)\ndistribution: the descriptor that each position takes most of, one colour "
-        "each",
-        color=MUTED,
-        fontsize=8.5,
-    )
-    drawing.savefig(path, dpi=110)
+    shape = (len(rows), columns)
+    with figure(path, *shape, size=size, dpi=110, squeeze=False) as (drawing, axes):
+        for (label, cells), line in zip(rows, axes, strict=True):
+            line[0].set_ylabel(label, rotation=0, ha="right", va="center", labelpad=10, color=INK)
+            for axis, cell in zip(line, [*cells, *[None] * (columns - len(cells))], strict=True):
+                _draw_cell(axis, cell)
+        drawing.suptitle(title, color=INK, fontweight="bold", fontsize=13)
+        drawing.supxlabel(
+            "gather: where a descriptor is collected (brightest: its largest weight, × that of a "
+            "uniform map)\ndistribution: the descriptor that each position takes most of, one "
+            "colour each",
+            color=MUTED,
+            fontsize=8.5,
+        )
 
 
 def _image_rows(frames: np.ndarray, blocks: list[Block]) -> list[tuple[str, list[Cell]]]:
@@ -155,9 +157,11 @@ def draw_input(pixels: np.ndarray, stem: Path) -> Path:
 
     if pixels.ndim == 3:
         path = stem.with_suffix(".png")
-        Image.fromarray(pixels).save(path)
+        with replacing(path) as partial:
+            Image.fromarray(pixels).save(partial)
         return path
     path = stem.with_suffix(".gif")
     first, *rest = [Image.fromarray(frame) for frame in pixels]
-    first.save(path, save_all=True, append_images=rest, duration=120, loop=0)
+    with replacing(path) as partial:
+        first.save(partial, save_all=True, append_images=rest, duration=120, loop=0)
     return path

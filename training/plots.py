@@ -5,110 +5,106 @@ from typing import Any
 
 import numpy as np
 
+from a2keras.drawing import drawable, figure
+
 INK, MUTED, BLUE, ORANGE = "#1f2933", "#7b8794", "#2f6fbb", "#d9730d"
-
-
-def figure(*shape: int, size: tuple[float, float], **options: Any) -> tuple[Any, Any]:
-    """A figure that is drawn to a file, never to a screen, whatever the user's backend is."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    drawing = Figure(figsize=size, layout="constrained", facecolor="white")
-    FigureCanvasAgg(drawing)
-    return drawing, drawing.subplots(*shape, **options)
 
 
 def draw_curves(history: list[dict], path: Path) -> None:
     """Draws loss, accuracy and learning rate over the epochs."""
-    drawing, axes = figure(1, 3, size=(13, 3.8))
-    epochs = [line["epoch"] for line in history]
-    for axis, key, title in zip(
-        axes,
-        ("loss", "accuracy", "learning_rate"),
-        ("Loss", "Accuracy", "Learning rate"),
-        strict=True,
-    ):
-        style = {"lw": 2, "marker": "o", "ms": 3.5 if len(epochs) <= 60 else 0}
-        axis.plot(epochs, [line[key] for line in history], color=BLUE, label="training", **style)
-        scored = [line for line in history if f"validation_{key}" in line]
-        if scored:
-            values = [line[f"validation_{key}"] for line in scored]
-            at = [line["epoch"] for line in scored]
-            axis.plot(at, values, color=ORANGE, label="validation", **style)
-            axis.legend(frameon=False)
-        axis.set_title(title, loc="left", color=INK, fontweight="bold")
-        axis.set_xlabel("epoch", color=MUTED)
-        axis.grid(color="#e4e7eb")
-        axis.set_axisbelow(True)
-        axis.tick_params(colors=MUTED)
-        axis.xaxis.get_major_locator().set_params(integer=True)
-        axis.spines[["top", "right"]].set_visible(False)
-    axes[1].set_ylim(None, 1.01)
-    axes[2].set_ylim(0, None)
-    drawing.savefig(path, dpi=130)
+    with figure(path, 1, 3, size=(13, 3.8), dpi=130) as (_, axes):
+        epochs = [line["epoch"] for line in history]
+        for axis, key, title in zip(
+            axes,
+            ("loss", "accuracy", "learning_rate"),
+            ("Loss", "Accuracy", "Learning rate"),
+            strict=True,
+        ):
+            style = {"lw": 2, "marker": "o", "ms": 3.5 if len(epochs) <= 60 else 0}
+            axis.plot(
+                epochs, [line[key] for line in history], color=BLUE, label="training", **style
+            )
+            scored = [line for line in history if f"validation_{key}" in line]
+            if scored:
+                values = [line[f"validation_{key}"] for line in scored]
+                at = [line["epoch"] for line in scored]
+                axis.plot(at, values, color=ORANGE, label="validation", **style)
+                axis.legend(frameon=False)
+            axis.set_title(title, loc="left", color=INK, fontweight="bold")
+            axis.set_xlabel("epoch", color=MUTED)
+            axis.grid(color="#e4e7eb")
+            axis.set_axisbelow(True)
+            axis.tick_params(colors=MUTED)
+            axis.xaxis.get_major_locator().set_params(integer=True)
+            axis.spines[["top", "right"]].set_visible(False)
+        axes[1].set_ylim(None, 1.01)
+        axes[2].set_ylim(0, None)
 
 
 def draw_confusion(matrix: np.ndarray, classes: tuple[str, ...], title: str, path: Path) -> None:
     """Draws a confusion matrix: rows are true classes, shades are shares of the row."""
     count = len(classes)
     side = min(max(4.5, 2.2 + 0.55 * count), 20)
-    drawing, axis = figure(size=(side + 0.8, side))
-    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    image = axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    drawing.colorbar(image, ax=axis, label="share of the true class", shrink=0.8)
-    if count <= 30:  # more numbers could not be read
-        for row, column in np.ndindex(count, count):
-            if matrix[row, column]:
-                colour = "white" if shares[row, column] > 0.5 else INK
-                axis.text(column, row, matrix[row, column], ha="center", va="center", color=colour)
-    axis.set_xticks(range(count), classes, rotation=45, ha="right", rotation_mode="anchor")
-    axis.set_yticks(range(count), classes)
-    axis.set_xlabel("predicted class")
-    axis.set_ylabel("true class")
-    axis.set_title(title, loc="left", color=INK, fontweight="bold")
-    drawing.savefig(path, dpi=130)
+    with figure(path, size=(side + 0.8, side), dpi=130) as (drawing, axis):
+        shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+        image = axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        drawing.colorbar(image, ax=axis, label="share of the true class", shrink=0.8)
+        if count <= 30:  # more numbers could not be read
+            for row, column in np.ndindex(count, count):
+                if matrix[row, column]:
+                    colour = "white" if shares[row, column] > 0.5 else INK
+                    axis.text(
+                        column, row, matrix[row, column], ha="center", va="center", color=colour
+                    )
+        names = [drawable(name, 30) for name in classes]
+        axis.set_xticks(range(count), names, rotation=45, ha="right", rotation_mode="anchor")
+        axis.set_yticks(range(count), names)
+        axis.set_xlabel("predicted class")
+        axis.set_ylabel("true class")
+        axis.set_title(title, loc="left", color=INK, fontweight="bold")
 
 
 def draw_ablation(document: dict[str, Any], path: Path) -> None:
     """Draws video@1 (mean ± std over the seeds) of every row against its multiply-adds."""
     from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
-    drawing, axis = figure(size=(10, 5))
-    colours, markers = {None: MUTED, "non_local": ORANGE, "a2": BLUE}, "os^Dv"
-    costs = [row["multiply_adds"] / 1e9 for row in document["rows"]]
-    seen: dict[str | None, int] = {}
-    for row, cost in zip(document["rows"], apart(costs), strict=True):
-        kind = row["attention"]
-        seen[kind] = seen.get(kind, -1) + 1
-        mean, deviation = row["video@1"]["mean"], row["video@1"]["std"] or 0
-        axis.errorbar(
-            cost,
-            100 * mean,
-            100 * deviation,
-            fmt=markers[seen[kind] % len(markers)],
-            color=colours[kind],
-            label=row["row"],
-            ms=7,
-            capsize=4,
-            elinewidth=1.5,
+    with figure(path, size=(10, 5), dpi=130) as (_, axis):
+        colours, markers = {None: MUTED, "non_local": ORANGE, "a2": BLUE}, "os^Dv"
+        costs = [row["multiply_adds"] / 1e9 for row in document["rows"]]
+        seen: dict[str | None, int] = {}
+        for row, cost in zip(document["rows"], apart(costs), strict=True):
+            kind = row["attention"]
+            seen[kind] = seen.get(kind, -1) + 1
+            mean, deviation = row["video@1"]["mean"], row["video@1"]["std"] or 0
+            axis.errorbar(
+                cost,
+                100 * mean,
+                100 * deviation,
+                fmt=markers[seen[kind] % len(markers)],
+                color=colours[kind],
+                label=row["row"],
+                ms=7,
+                capsize=4,
+                elinewidth=1.5,
+            )
+        axis.set_xscale("log")
+        axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.xaxis.set_minor_formatter(
+            StrMethodFormatter("{x:g}") if max(costs) < 3 * min(costs) else NullFormatter()
         )
-    axis.set_xscale("log")
-    axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axis.xaxis.set_minor_formatter(
-        StrMethodFormatter("{x:g}") if max(costs) < 3 * min(costs) else NullFormatter()
-    )
-    axis.set_xlabel("multiply-adds of a clip in G (logarithmic)", color=MUTED)
-    axis.set_ylabel("video@1 in %", color=MUTED)
-    runs = [len(row["runs"]) for row in document["rows"]]
-    over = f"{min(runs)}" if min(runs) == max(runs) else f"{min(runs)} to {max(runs)}"
-    title = f"Table {document['table']} on {document['examples']} examples, mean ± std of {over}"
-    axis.set_title(f"{title} runs", loc="left", color=INK, fontweight="bold")
-    axis.grid(color="#e4e7eb")
-    axis.set_axisbelow(True)
-    axis.margins(x=0.1, y=0.1)
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
-    drawing.savefig(path, dpi=130)
+        axis.set_xlabel("multiply-adds of a clip in G (logarithmic)", color=MUTED)
+        axis.set_ylabel("video@1 in %", color=MUTED)
+        runs = [len(row["runs"]) for row in document["rows"]]
+        over = f"{min(runs)}" if min(runs) == max(runs) else f"{min(runs)} to {max(runs)}"
+        title = (
+            f"Table {document['table']} on {document['examples']} examples, mean ± std of {over}"
+        )
+        axis.set_title(f"{title} runs", loc="left", color=INK, fontweight="bold")
+        axis.grid(color="#e4e7eb")
+        axis.set_axisbelow(True)
+        axis.margins(x=0.1, y=0.1)
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
 
 
 def apart(values: list[float], gap: float = 0.008) -> list[float]:

@@ -1,6 +1,9 @@
 """Where a run is, and what it says of an epoch."""
 
 import dataclasses
+from typing import ClassVar
+
+from a2keras.documents import RECORD
 
 
 @dataclasses.dataclass
@@ -14,11 +17,17 @@ class Position:
         history: a line for each epoch that has ended.
     """
 
+    __pydantic_config__: ClassVar = RECORD
+
     step: int = 0
     loss: float = 0.0
     correct: float = 0.0
     seconds: float = 0.0
-    history: list[dict] = dataclasses.field(default_factory=list)
+    history: list[dict[str, int | float]] = dataclasses.field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if any("step" not in line for line in self.history):
+            raise ValueError("every line of `history` must have a step")
 
     def line(self, examples: int, validation: dict[str, float], rate: float) -> dict:
         """What metrics.jsonl says of the epoch that ends here.
@@ -48,7 +57,7 @@ class Position:
         scored = [line for line in self.history if "validation_accuracy" in line]
         if not scored:
             return None
-        return max(scored, key=lambda line: line["validation_accuracy"])["step"]
+        return int(max(scored, key=lambda line: line["validation_accuracy"])["step"])
 
 
 def sentence(line: dict, epochs: int) -> str:

@@ -1,22 +1,28 @@
 """`a2keras prepare`: any source as sharded records in which training reads in any order."""
 
+import contextlib
 import dataclasses
+import glob
 import importlib.util
-import json
 import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from etils import epath
 
 from a2keras.console import say
-from a2keras.errors import UserError, counted
-from a2keras.models.preprocessing.places import absolute, as_path
+from a2keras.documents import as_json
+from a2keras.errors import UserError, counted, reason_of
+from a2keras.models.preprocessing.places import absolute, as_path, check_text, is_remote
 from a2keras.training.config import Recipe
-from a2keras.training.data import KINDS, list_source
+from a2keras.training.data import KINDS, absolute_source, list_source
 from a2keras.training.data.files import FileListing, reached
 from a2keras.training.data.manifest import Manifest
 from a2keras.training.prepare_encoding import VIDEO_SHORT_SIDE, Format
 from a2keras.training.prepare_shards import FileShard, Shard, ShardWriter
+from a2keras.training.run import alone
 
 LARGEST_SHARD = {"image": 2048, "video": 128}  # examples; some 100 MB
 SMALLEST_NUMBER = 16  # of shards, as far as the examples go: they are written side by side
@@ -58,6 +64,7 @@ def prepare(
         raise UserError("preparing data needs Apache Beam: pip install 'a2keras[prepare]'")
     from a2keras.training.prepare_builder import PreparedBuilder, pipeline_options, quiet_libraries
 
+    check_text("--output", output)
     quiet_libraries()
     options = pipeline_options(beam_options)
     shards, manifest = plan(source, task, root, fold)
@@ -70,11 +77,17 @@ def prepare(
     with reached(output):
         if _is_done(directory, manifest):
             return Manifest.load(directory)
-        _begin(work, manifest)
-    writer = ShardWriter(str(work), manifest["task"], manifest["classes"], how)
-    builder = PreparedBuilder(directory, work, shards, writer, manifest, options)
-    builder.download_and_prepare(download_dir=work / "downloads")
-    work.rmtree()
+    with _alone(work, directory):
+        with reached(output):
+            if _is_done(directory, manifest):  # by another process, just now
+                work.rmdir()
+                return Manifest.load(directory)
+            _begin(work, manifest)
+        writer = ShardWriter(str(work), manifest["task"], manifest["classes"], how)
+        with _written(directory):
+            builder = PreparedBuilder(directory, work, shards, writer, manifest, options)
+            builder.download_and_prepare(download_dir=work / "downloads")
+            work.rmtree()
     result = Manifest.load(directory)
     tell(result, str(directory))
     return result
@@ -90,10 +103,15 @@ def plan(source: str, task: str, root: str, fold: int) -> tuple[list[Shard], dic
         from a2keras.training.prepare_tfds import tfds_shards
 
         return tfds_shards(place, root, task, examples_per_shard)
-    place = ",".join(absolute(each) for each in place.split(","))
-    recipe = Recipe("prepare", data=f"{kind}:{place}", task=task, root=root, fold=fold)
+    root = absolute(root) if root else ""
+    recipe = Recipe("prepare", data=absolute_source(source), task=task, root=root, fold=fold)
     listing = list_source(recipe)
     assert isinstance(listing, FileListing)
+    for note in listing.notes:
+        say(note)
+    for label in range(len(listing.classes)):
+        if label not in listing.labels:
+            listing.refuse_empty(label)
     return file_shards(listing), {
         "source": recipe.data,
         "task": listing.task,
@@ -112,6 +130,7 @@ def file_shards(listing: FileListing) -> list[Shard]:
     """Deals the files of every split out to shards, in the order of the list."""
     per_shard = examples_per_shard(len(listing.names), listing.task)
     members: dict[str, list[int]] = {}
+    contents = listing.contents()
     for i, split in enumerate(listing.splits.tolist()):
         members.setdefault(split or "train", []).append(i)
     shards: list[Shard] = []
@@ -126,13 +145,16 @@ def file_shards(listing: FileListing) -> list[Shard]:
                 )
                 for i in mine[first : first + per_shard]
             )
-            shards.append(FileShard(split, number, len(files), files))
+            hashes = tuple(contents[i] for i in mine[first : first + per_shard])
+            shards.append(FileShard(split, number, len(files), files, hashes))
     return shards
 
 
 def _is_done(directory: epath.Path, manifest: dict[str, Any]) -> bool:
     """Whether the same has been prepared there; `UserError` where it is something else."""
     if not directory.exists():
+        if os.path.lexists(directory):
+            raise UserError(f"{directory} is a symbolic link to nowhere: choose another --output")
         return False
     if not (directory / "manifest.json").exists():
         if not directory.is_dir() or any(directory.iterdir()):
@@ -161,21 +183,42 @@ def _words(value: Any) -> str:
 
 def _begin(work: epath.Path, manifest: dict[str, Any]) -> None:
     """Makes the folder of the shards; what another preparation has left there goes."""
-    text = json.dumps(manifest, indent=2)
+    text = as_json(manifest).encode()
     plan_file = work / PLAN
-    try:
-        if work.exists() and not (plan_file.exists() and plan_file.read_text() == text):
-            say(f"{work} is left of another preparation, which begins anew")
-            work.rmtree()
-        elif work.exists():
-            say(f"going on with what is in {work}")
+    with _written(work):
         work.mkdir(parents=True, exist_ok=True)
-        plan_file.write_text(text)
-        name = work.name.removesuffix(".incomplete")
+        left = list(work.iterdir())
+        if plan_file in left and plan_file.read_bytes() == text:
+            say(f"going on with what is in {work}")
+        elif left:
+            say(f"{work} is left of another preparation, which begins anew")
+            for each in left:
+                _remove(each)
+        plan_file.write_bytes(text)
+        name = glob.escape(work.name.removesuffix(".incomplete"))
         for folder in work.parent.glob(f"incomplete.*_{name}"):  # TFDS's, of a call that was killed
             folder.rmtree()
+
+
+def _remove(path: epath.Path) -> None:
+    path.unlink() if not path.is_dir() or Path(path).is_symlink() else path.rmtree()
+
+
+def _alone(work: epath.Path, directory: epath.Path) -> contextlib.AbstractContextManager[None]:
+    """Keeps other processes from preparing the same, where files can be locked: not in a cloud."""
+    if is_remote(work):
+        return contextlib.nullcontext()
+    return alone(Path(work), "a data set", directory, "prepared")
+
+
+@contextlib.contextmanager
+def _written(directory: epath.Path) -> Iterator[None]:
+    """Tells a full disk, or one that may not be written, as a `UserError`."""
+    try:
+        yield
     except OSError as error:
-        raise UserError(f"{work} cannot be written: {error.strerror or error}") from error
+        reason = error.strerror or reason_of(error)
+        raise UserError(f"{directory} cannot be written: {reason}") from error
 
 
 def tell(manifest: Manifest, place: str) -> None:

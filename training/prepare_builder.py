@@ -14,9 +14,9 @@ from tensorflow_datasets.core.dataset_builder import FileReaderBuilder
 
 from a2keras.console import progress
 from a2keras.errors import UserError
-from a2keras.training.data.listing import SPLITS
 from a2keras.training.data.manifest import Entry, Manifest, write_examples
 from a2keras.training.data.source import Skipped
+from a2keras.training.data.split_names import SPLITS
 from a2keras.training.prepare_shards import (
     Shard,
     ShardWriter,
@@ -32,6 +32,13 @@ LOCAL = {
     "direct_num_workers": "0",  # as many as there are cores
     "direct_running_mode": "multi_threading",
 }
+
+
+class _Info(tfds.core.DatasetInfo):  # type: ignore[misc]
+    """The description of a set that nobody knows but we."""
+
+    def initialize_from_bucket(self) -> None:
+        """TFDS would make a folder, which stays, and look for the set among Google's."""
 
 
 class PreparedBuilder(FileReaderBuilder, skip_registration=True):  # type: ignore[call-arg]
@@ -82,7 +89,7 @@ class PreparedBuilder(FileReaderBuilder, skip_registration=True):  # type: ignor
 
     def _info(self) -> tfds.core.DatasetInfo:
         task, classes = self.manifest["task"], self.manifest["classes"]
-        return tfds.core.DatasetInfo(
+        return _Info(
             builder=self,
             description=f"Prepared from {self.manifest['source']} by a2keras.",
             features=features_of(task, classes),
@@ -105,19 +112,19 @@ class PreparedBuilder(FileReaderBuilder, skip_registration=True):  # type: ignor
         for split in SPLITS:
             mine = [(each, read_done(self.work, each)) for each in self.shards]
             mine = [(each, done) for each, done in mine if each.split == split]
-            skipped += [each for _, done in mine for each in done["skipped"]]
-            mine = [(each, done) for each, done in mine if done["examples"]]
+            skipped += [each for _, done in mine for each in done.skipped]
+            mine = [(each, done) for each, done in mine if done.examples]
             if not mine:
                 continue
             info = tfds.core.SplitInfo(
                 name=split,
-                shard_lengths=[len(done["examples"]) for _, done in mine],
-                num_bytes=sum(done["bytes"] for _, done in mine),
+                shard_lengths=[len(done.examples) for _, done in mine],
+                num_bytes=sum(done.bytes for _, done in mine),
                 filename_template=self._get_filename_template(split),
             )
             for (shard, done), path in zip(mine, info.filepaths, strict=True):
                 (self.work / shard.file_name).rename(directory / path.name)
-                entries += done["examples"]
+                entries += done.examples
             infos.append(info)
         self.info.set_splits(tfds.core.SplitDict(infos))
         write_examples(directory, entries)
@@ -184,7 +191,11 @@ def run_beam(shards: Sequence[Shard], writer: ShardWriter, options: dict[str, st
 def _reason(error: BaseException) -> str:
     """The error that a worker has had, of the account of it that Beam gives."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = [line for line in lines if re.match(r"[\w.]*(Error|Exception|Interrupt)\b", line)]
+    told = [
+        line
+        for line in lines
+        if re.match(r"[\w.]*(Error|Exception|Interrupt|OutOfResources)\b", line)
+    ]
     return (told or lines or [type(error).__name__])[-1]
 
 

@@ -8,12 +8,12 @@ import numpy as np
 
 from a2keras.errors import UserError
 from a2keras.models.preprocessing.errors import DecodeError
-from a2keras.models.preprocessing.image import read_image
+from a2keras.models.preprocessing.image import formats, read_image
+from a2keras.models.preprocessing.orientation import block_of, orientation_in
 from a2keras.models.preprocessing.places import Path_
-from a2keras.models.preprocessing.sampling import nearest_indices
-from a2keras.models.preprocessing.video import Video
+from a2keras.models.preprocessing.sampling import clock_of, nearest_indices
+from a2keras.models.preprocessing.video import MAX_FRAMES, Video
 
-EXIF_ORIENTATION = 0x0112
 # The training videos of the authors' sister code, GloRe, have this short side.
 VIDEO_SHORT_SIDE = 288
 
@@ -47,16 +47,20 @@ class Format:
 def encode_video(path: Path_, video: Video, how: Format) -> tuple[list[bytes], np.ndarray]:
     """The frames to store as JPEG, and their times in seconds: float64 (T,).
 
-    With `fps` the frames nearest to the moments of that rate are taken; where the times do not
-    ascend they are counted out by the rate that the container states.
+    With `fps` the frames nearest to the moments of that rate are taken, by `clock_of`.
+
+    Raises:
+        DecodeError: there is no clock, or more than `MAX_FRAMES` such moments.
     """
     frames, times = video.frames, video.times
     if how.fps:
-        if not (np.diff(times) > 0).all():
-            if not video.rate > 0:
-                raise DecodeError(path, "has no time stamps and no rate, so --fps cannot be met")
-            times = np.arange(len(frames)) / video.rate
-        chosen = nearest_indices(times, 1 / how.fps)
+        times, clock = clock_of(times, video.rate)
+        if clock == "none":
+            raise DecodeError(path, "has no time stamps and no rate, so --fps cannot be met")
+        try:
+            chosen = nearest_indices(times, 1 / how.fps, MAX_FRAMES)
+        except ValueError as error:
+            raise DecodeError(path, f"cannot be sampled evenly ({error})") from None
         frames, times = frames[chosen], times[chosen]
     return [encode_jpeg(frame, how.quality) for frame in frames], times
 
@@ -84,13 +88,13 @@ def encode_image(path: Path_, data: bytes, how: Format) -> bytes:
     smaller = reduced(pixels, how.short_side)
     plain = lossy = False
     if data.startswith((b"\xff\xd8", b"\x89PNG", b"RIFF")):
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=formats()) as image:
             lossy = image.format != "PNG"
             plain = (
                 image.format in ("JPEG", "PNG")
                 and image.mode in ("L", "RGB")
                 and "transparency" not in image.info
-                and image.getexif().get(EXIF_ORIENTATION, 1) == 1
+                and orientation_in(block_of(io.BytesIO(data)) or b"") == 1
             )
     if plain and smaller is pixels:
         return data

@@ -1,7 +1,7 @@
 """One shard of a prepared data set: its examples, how they are read, and writing it whole."""
 
+import dataclasses
 import io
-import json
 import os
 import tempfile
 from abc import ABC, abstractmethod
@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from etils import epath
 
-from a2keras.models.preprocessing.errors import DecodeError
-from a2keras.models.preprocessing.places import read_bytes
+from a2keras.documents import as_json, read_json
+from a2keras.models.preprocessing.errors import DecodeError, undecodable
+from a2keras.models.preprocessing.places import is_remote, read_bytes
 from a2keras.models.preprocessing.video import Video, decode_video
 from a2keras.training.data.files import MediaFile
 from a2keras.training.data.manifest import Entry
@@ -31,6 +32,7 @@ class Content:
         label: name of its class.
         image: the bytes of an image file, or None.
         video: the decoded video, or None.
+        content: what tells it from all others, see `FileListing.contents`; "" if only its name.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Content:
     label: str
     image: bytes | None = None
     video: Video | None = None
+    content: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,19 +73,22 @@ class Shard(ABC):
 
 @dataclass(frozen=True)
 class FileShard(Shard):
-    """Examples that are files: (name, split, label, file)."""
+    """Examples that are files: (name, split, label, file), and of each the content if known."""
 
     files: tuple[tuple[str, str, str, MediaFile], ...]
+    hashes: tuple[str, ...] = ()
 
     def contents(self, task: str, how: Format) -> Iterator[Content | Skipped]:
-        for name, split, label, file in self.files:
+        hashes = self.hashes or ("",) * len(self.files)
+        for (name, split, label, file), content in zip(self.files, hashes, strict=True):
             try:
                 if task == "image":
-                    yield Content(name, split, label, image=_bytes(file.path))
+                    image = _bytes(file.path)
+                    yield Content(name, split, label, image=image, content=content)
                 else:
                     side = how.short_side or None
                     video = decode_video(file.path, side, file.start, file.end)
-                    yield Content(name, split, label, video=video)
+                    yield Content(name, split, label, video=video, content=content)
             except DecodeError as error:
                 yield Skipped(name, str(error))
 
@@ -93,7 +99,7 @@ def _bytes(path: str) -> bytes:
     except FileNotFoundError:
         raise DecodeError(path, "does not exist") from None
     except OSError as error:
-        raise DecodeError(path, f"cannot be read ({error})") from error
+        raise undecodable(path, "cannot be read", error) from error
 
 
 def features_of(task: str, classes: tuple[str, ...]) -> Any:
@@ -109,6 +115,21 @@ def features_of(task: str, classes: tuple[str, ...]) -> Any:
         }
     label = tfds.features.ClassLabel(names=list(classes))
     return tfds.features.FeaturesDict({**pixels, "label": label, "name": tfds.features.Text()})
+
+
+@dataclass(frozen=True)
+class Done:
+    """What is in a shard that is whole.
+
+    Attributes:
+        examples: in the order of the records.
+        skipped: what could not be read.
+        bytes: of the records.
+    """
+
+    examples: tuple[Entry, ...]
+    skipped: tuple[Skipped, ...]
+    bytes: int
 
 
 class ShardWriter:
@@ -135,14 +156,16 @@ class ShardWriter:
         entries: list[Entry] = []
         skipped: list[Skipped] = []
         partial = folder / f"{shard.file_name}.{os.getpid()}"
-        with tempfile.TemporaryDirectory() as scratch:  # records are written to local files only
+        # Records are written to local files only; what a killed process leaves, goes with the work.
+        place = None if is_remote(self.directory) else self.directory
+        with tempfile.TemporaryDirectory(dir=place) as scratch:
             path = f"{scratch}/{shard.file_name}"
             size = self._write_records(shard, path, entries, skipped)
             epath.Path(path).copy(partial, overwrite=True)
         partial.replace(folder / shard.file_name)
-        done = {"examples": entries, "skipped": [vars(each) for each in skipped], "bytes": size}
+        done = Done(tuple(entries), tuple(skipped), size)
         partial_done = folder / f"{shard.done_name}.{os.getpid()}"
-        partial_done.write_text(json.dumps(done))
+        partial_done.write_text(as_json(dataclasses.asdict(done), indent=None))
         partial_done.replace(folder / shard.done_name)
 
     def _write_records(
@@ -167,9 +190,8 @@ class ShardWriter:
                 record = features.serialize_example(example)
                 writer.write(record)
                 size += len(record)
-                entries.append(
-                    Entry(shard.split, content.split, content.label, frames, content.name)
-                )
+                about = (content.split, content.label, frames, content.name, content.content)
+                entries.append(Entry(shard.split, *about))
         finally:
             writer.close()
         return size
@@ -189,9 +211,7 @@ def is_whole(directory: epath.Path, shard: Shard) -> bool:
     return (directory / shard.done_name).exists() and (directory / shard.file_name).exists()
 
 
-def read_done(directory: epath.Path, shard: Shard) -> dict[str, Any]:
-    """What is in a shard that is whole: `examples`, `skipped`, `bytes`."""
-    done = json.loads((directory / shard.done_name).read_text())
-    done["examples"] = [Entry(*entry) for entry in done["examples"]]
-    done["skipped"] = [Skipped(**each) for each in done["skipped"]]
+def read_done(directory: epath.Path, shard: Shard) -> Done:
+    """What is in a shard that is whole; `UserError` where that is damaged."""
+    done: Done = read_json(directory / shard.done_name, Done, "the list of a shard")
     return done

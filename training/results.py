@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from a2keras.documents import write_json
+from a2keras.files import replacing
 from a2keras.training import network
 from a2keras.training.computation import Computation
 from a2keras.training.data.source import Source
@@ -30,9 +31,8 @@ def write(
     finished = network.build(run.recipe, computation.preprocessing)
     finished.set_weights(computation.read(computation.model.weights))
     with run.writing("the results"):
-        partial = run.path / ".model.partial.keras"
-        finished.save(partial)
-        partial.replace(run.model_path)
+        with replacing(run.model_path) as partial:
+            finished.save(partial)
         computation.preprocessing.save(run.path)
         draw_samples(source, computation.preprocessing, run.recipe.seed).save(run.path)
         draw_curves(history, run.path / "curves.png")

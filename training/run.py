@@ -1,17 +1,15 @@
 """The directory of a run: who may write into it, and what lies in it."""
 
 import contextlib
-import fcntl
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from a2keras.documents import write_json
-from a2keras.errors import UserError
-from a2keras.files import write_text
-from a2keras.models.preprocessing.places import is_remote
+from a2keras import files
+from a2keras.documents import parse_json, read_json, write_json
+from a2keras.errors import UserError, reason_of
+from a2keras.models.preprocessing.places import check_text, is_remote
 from a2keras.training.config import Recipe
 from a2keras.training.data.source import Skipped
 
@@ -22,8 +20,32 @@ def writing(what: str, directory: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or error
+        reason = error.strerror or reason_of(error)
         raise UserError(f"{what} cannot be written to {directory}: {reason}") from error
+
+
+@contextlib.contextmanager
+def alone(directory: Path, what: str, place: object, doing: str) -> Iterator[None]:
+    """As `files.locked`, in words.
+
+    Args:
+        directory: to make and to lock.
+        what: is written there, such as "a run".
+        place: that another process would be at.
+        doing: what it would be doing to it, such as "trained".
+
+    Raises:
+        UserError: another process has it, or it cannot be made.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(files.locked(directory))
+        except BlockingIOError:
+            raise UserError(f"{place} is being {doing} by another process") from None
+        except OSError as error:
+            reason = error.strerror or reason_of(error)
+            raise UserError(f"{what} cannot be written to {directory}: {reason}") from error
+        yield
 
 
 def local(output: str | Path) -> Path:
@@ -36,7 +58,17 @@ def local(output: str | Path) -> Path:
             f"--output must be a directory of this machine or mounted on it. "
             f"Received: --output={output}"
         )
+    check_text("--output", str(output))
     return Path(output)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What is read again of a run's data.json. What else is in it is for people."""
+
+    fingerprint: str
+    skipped: tuple[Skipped, ...] = ()
+    trained_on: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,8 +98,7 @@ class Run:
         """What lies in the directory, but for what a killed process has left half-written."""
         return [path for path in self.path.iterdir() if not path.match(".*.partial*")]
 
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> contextlib.AbstractContextManager[None]:
         """Makes the directory, and keeps other processes from training in it meanwhile.
 
         The lock goes with the process, however that ends.
@@ -75,19 +106,7 @@ class Run:
         Raises:
             UserError: another process trains here, or it cannot be made.
         """
-        with self.writing("a run"):
-            self.path.mkdir(parents=True, exist_ok=True)
-            directory = os.open(self.path, os.O_RDONLY)
-        try:
-            try:
-                fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise UserError(f"{self.path} is being trained by another process") from error
-            except OSError:  # a file system that has no locks
-                pass
-            yield
-        finally:
-            os.close(directory)
+        return alone(self.path, "a run", self.path, "trained")
 
     def start(self, data: dict) -> None:
         """Writes what the run is made of: the recipe, and the report on its data.
@@ -100,26 +119,28 @@ class Run:
         with self.writing("a run"):
             self.path.mkdir(parents=True, exist_ok=True)
             for path in self.path.glob(".*.partial*"):
-                path.unlink()
+                files.remove(path)
             # First what makes a directory a run: a process may be killed between the two.
             self.recipe.save(self.path / "recipe.json")
             write_json(self.path / "data.json", data)
 
     def check_data(self, fingerprint: str) -> None:
         """Refuses data other than what the run began with: its splits would mix with these."""
-        report = self.path / "data.json"
-        if report.is_file() and json.loads(report.read_text())["fingerprint"] != fingerprint:
+        if (self.path / "data.json").is_file() and self.report().fingerprint != fingerprint:
             raise UserError(f"the files of {self.recipe.data} have changed since {self.path} began")
+
+    def report(self) -> "Report":
+        """What data.json says."""
+        report: Report = read_json(self.path / "data.json", Report, "a report on a run's data")
+        return report
 
     def skipped(self) -> tuple[Skipped, ...]:
         """What could not be read when the run began; it has split the others."""
-        report = json.loads((self.path / "data.json").read_text())
-        return tuple(Skipped(**skipped) for skipped in report["skipped"])
+        return self.report().skipped
 
     def training_fingerprints(self) -> set[str]:
         """Of the examples that it was trained on, see `fingerprints_of`."""
-        report = json.loads((self.path / "data.json").read_text())
-        return set(report.get("trained_on", "").split())
+        return set(self.report().trained_on.split())
 
     @classmethod
     def load(cls, path: str | Path) -> "Run":
@@ -143,12 +164,17 @@ class Run:
     def history(self) -> list[dict]:
         """The lines of metrics.jsonl, one per epoch that has ended."""
         path = self.path / "metrics.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        if not path.exists():
+            return []
+        try:
+            return [parse_json(line) for line in path.read_bytes().splitlines()]
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path} has a damaged line: {reason_of(error)}") from error
 
     def write_history(self, history: list[dict]) -> None:
         text = "".join(json.dumps(line, allow_nan=False) + "\n" for line in history)
         with self.writing("metrics.jsonl"):
-            write_text(self.path / "metrics.jsonl", text)
+            files.write_text(self.path / "metrics.jsonl", text)
 
     def writing(self, what: str) -> contextlib.AbstractContextManager:
         """As `writing`, into the run."""

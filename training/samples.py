@@ -2,13 +2,10 @@
 
 import numpy as np
 
-from a2keras.models.preprocessing.samples import Samples
+from a2keras.models.preprocessing.samples import BYTES, COUNT, Samples
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.data.pipeline import plain_batches
 from a2keras.training.data.source import Examples, Source
-
-COUNT = 128  # views of each kind, if they take at most …
-BYTES = 64 * 2**20  # … this much memory
 
 
 def draw_samples(source: Source, preprocessing: Preprocessing, seed: int) -> Samples:

@@ -4,12 +4,32 @@ import statistics
 from typing import Any
 
 import numpy as np
+from typing_extensions import TypedDict
 
 from a2keras.errors import UserError, counted
 from a2keras.training.config import Recipe
 
 # In the order in which they are told.
 ACCURACIES = ("top1", "top5", "clip@1", "clip@5", "video@1", "video@5")
+
+# What an ablation reads again of a video run's evaluation.json.
+Evaluation = TypedDict(
+    "Evaluation",
+    {
+        "data": str,
+        "split": str,
+        "split_rule": str,
+        "fingerprint": str,
+        "examples": int,
+        "skipped": list,
+        "clip@1": float,
+        "video@1": float,
+        "majority_rate": float,
+        "per_class": dict[str, float],
+        "protocol": list[str],
+        "confusion": list[list[int]],
+    },
+)
 
 
 def scores(

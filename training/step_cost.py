@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from typing_extensions import TypedDict
 
 from a2keras.errors import UserError
 from a2keras.measuring import forget_peak, peak_memory
@@ -24,6 +25,24 @@ WARM_UP = 3  # steps: the first traces, the next ones find their buffers
 LEAST, MOST = 5, 30  # steps that are timed …
 SECONDS = 10.0  # … for about so long
 MIB = 2**20
+
+
+class Costs(TypedDict):
+    """What a training step takes; bytes and seconds, see `costs` and `time_steps`."""
+
+    parameters: int
+    multiply_adds: int
+    planned_multiply_adds: int
+    activation_bytes: int
+    step_seconds: float
+    step_spread: list[float]
+    processor_seconds: float
+    steps: int
+    batch_size: int
+    replicas: int
+    device: str
+    peak_bytes: int
+    peak_of: str
 
 
 def measure(recipe: Recipe, classes: tuple[str, ...], strategy: str, replicas: int | None) -> dict:

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import tensorflow as tf
 
 from a2keras.console import say
 from a2keras.errors import UserError
-from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.pixels import Pixels
 from a2keras.models.preprocessing.spec import FILE_NAME as PREPROCESSING
 from a2keras.models.preprocessing.spec import Preprocessing
@@ -20,7 +18,7 @@ from a2keras.training.computation import Computation
 from a2keras.training.config import Recipe
 from a2keras.training.data import open_source, resolve
 from a2keras.training.data.pipeline import steps_per_epoch
-from a2keras.training.data.source import Source
+from a2keras.training.data.source import Source, readable
 from a2keras.training.distribution import computation_for
 from a2keras.training.initial_weights import pixels_of, resolve_weights
 from a2keras.training.interruption import WORKER_LOST, Interruption, Stopped
@@ -158,13 +156,9 @@ def _check_agreement(recipe: Recipe, source: Source, computation: Computation) -
 def _explained(computation: Computation, run: Run) -> Iterator[None]:
     """Tells errors that have a cause outside the program in a sentence."""
     try:
-        yield
-    except DecodeError as error:
-        raise UserError(f"a file can no longer be read: {error}") from error
+        with readable(run.recipe.data):
+            yield
     except tf.errors.OpError as error:
-        # What tf.data makes of an error in Python code.
-        if reason := re.search(r"DecodeError: (.*)", str(error)):
-            raise UserError(f"a file can no longer be read: {reason[1]}") from error
         if (lost := computation.lost_worker(error)) is None:
             raise
         last = Checkpoints(run.path / "checkpoints").last_one()

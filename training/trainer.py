@@ -52,7 +52,7 @@ class Trainer:
         self.interruption = interruption
         self.examples = source.splits["train"]
         self.steps_per_epoch = steps_per_epoch(self.recipe, len(self.examples))
-        self.checkpoints = Checkpoints(run.path / "checkpoints", saving.keep)
+        self.checkpoints = Checkpoints(run.path / "checkpoints", saving.keep, Position)
         self.position = Position()
         self.waiting: tuple[int, Any] | None = None  # the last step, whose numbers are not read yet
         self.stop_after: int | None = None  # the step at which all workers stop
@@ -70,7 +70,9 @@ class Trainer:
         with progress((), "training", unit=unit, total=total) as bar:
             bar.update(self.position.step * size)
             while len(self.position.history) < self.recipe.epochs:
-                bar.write(self.train_epoch(batches, bar), file=sys.stderr)
+                line = self.train_epoch(batches, bar)
+                with bar.external_write_mode(file=sys.stderr):
+                    say(line)
         self.interruption.patient = False
         chosen = self.select()
         with self.evaluated_weights():
@@ -112,8 +114,8 @@ class Trainer:
         state = list(arrays)
         if not document:
             return
-        shapes = [list(variable.shape) for variable in self.computation.variables]
-        if shapes != [list(array.shape) for array in state]:
+        ours = [(str(each.dtype), tuple(each.shape)) for each in self.computation.variables]
+        if ours != [(str(array.dtype), array.shape) for array in state]:
             raise UserError(f"the checkpoints of {self.run.path} are of another network")
         self.computation.write(state)
         self.position = Position(**document)

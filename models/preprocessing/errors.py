@@ -1,9 +1,12 @@
-"""What decoding images and videos shares: its error, opening a file, the limit on pixels."""
+"""What decoding images and videos shares: its errors, opening a file, the limit on pixels."""
 
 import io
 import os
 from pathlib import Path
 
+import numpy as np
+
+from a2keras.errors import OutOfResources, lacking, printable, reason_of
 from a2keras.models.preprocessing.places import Path_, is_remote, read_bytes
 
 MAX_PIXELS = 89_478_485  # of one frame; Pillow's own bound against decompression bombs
@@ -13,20 +16,50 @@ class DecodeError(Exception):
     """A file gives no frames. The text is one sentence that names the path."""
 
     def __init__(self, path: Path_, reason: object):
-        super().__init__(f"{os.fsdecode(path)}: {reason}")
+        # Safe to print: TensorFlow hands on no error whose text is not UTF-8.
+        super().__init__(printable(f"{os.fsdecode(path)}: {reason}"))
+
+
+def undecodable(path: Path_, reason: str, error: BaseException) -> Exception:
+    """What to raise where a library fails on a file.
+
+    Returns:
+        `OutOfResources` where the machine is what fails: a file that has never been looked at must
+        not be left out as a damaged one. Else a `DecodeError`, with what the library says.
+    """
+    lack = lacking(error)
+    if lack == "memory" and type(error).__module__.startswith("av.") and not _memory_is_short():
+        lack = None  # FFmpeg says so as well where a damaged file asks for an absurd amount
+    if lack:
+        return OutOfResources(lack, f"{os.fsdecode(path)} was read", error)
+    told = getattr(error, "strerror", None) or reason_of(error)
+    return DecodeError(path, f"{reason} ({told})")
+
+
+def _memory_is_short() -> bool:
+    """Whether there is less to be had than FFmpeg takes at most at a time: 2 GiB."""
+    try:
+        np.empty(2**31, np.uint8)
+    except MemoryError:
+        return True
+    return False
 
 
 def opened(path: Path_) -> str | io.BytesIO:
-    """What a decoder takes: the path of a file here, the bytes of one elsewhere."""
+    """What a decoder takes: the absolute path of a file here, the bytes of one elsewhere."""
     text = os.fsdecode(path)
     if is_remote(text):
         try:
             return io.BytesIO(read_bytes(text))
         except OSError as error:
-            raise DecodeError(path, f"cannot be read ({error})") from error
-    if not Path(text).is_file():
-        raise DecodeError(path, "is not a file" if Path(text).exists() else "does not exist")
-    return text
+            raise undecodable(path, "cannot be read", error) from error
+    try:
+        there, is_file = Path(text).exists(), Path(text).is_file()
+    except OSError as error:  # a name that is too long, a folder that nobody may look into
+        raise undecodable(path, "cannot be read", error) from error
+    if not is_file:
+        raise DecodeError(path, "is not a file" if there else "does not exist")
+    return str(Path(text).absolute())  # to FFmpeg, the beginning of `a:b.mp4` is a protocol
 
 
 def check_pixels(path: Path_, width: int, height: int) -> None:

@@ -1,25 +1,38 @@
 """From an image file to uint8 RGB pixels, by Pillow."""
 
+import contextlib
+import functools
 import io
 import warnings
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from a2keras.models.preprocessing import errors
-from a2keras.models.preprocessing.errors import DecodeError, check_pixels, opened
-from a2keras.models.preprocessing.places import Path_, read_bytes, tensorflow_io
+from a2keras.models.preprocessing.colours import to_rgb
+from a2keras.models.preprocessing.errors import DecodeError, check_pixels, opened, undecodable
+from a2keras.models.preprocessing.file_formats import IMAGE_FORMATS
+from a2keras.models.preprocessing.orientation import block_of, orientation_in, upright
+from a2keras.models.preprocessing.places import Path_, tensorflow_io
 
 # First bytes of the formats that tensorflow-io decodes.
 TIFF = (b"II*\0", b"MM\0*")
 WEBP = b"RIFF"
+POSTSCRIPT = (b"%!PS", b"\xc5\xd0\xd3\xc6")
+HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
+
+
+class NotAnImage(DecodeError):
+    """By its first bytes a file is no image of `IMAGE_FORMATS`; it may be a video."""
 
 
 def read_image(path: Path_, data: bytes | None = None) -> np.ndarray:
     """Reads an image (of an animated one the first frame) as uint8 RGB (H, W, 3).
 
-    EXIF orientation is applied; 16-bit grey keeps its upper 8 bits; transparent parts are laid
-    over white. TIFF and WebP that Pillow cannot read are given to tensorflow-io, where it loads.
+    It is turned as `orientation` says, and transparent parts are laid over white; `colours` says
+    what becomes of more than 8 bits. TIFF and WebP that Pillow cannot read are given to
+    tensorflow-io, where it loads; HEIC is read where pillow-heif is installed.
 
     Args:
         path: the file.
@@ -27,50 +40,66 @@ def read_image(path: Path_, data: bytes | None = None) -> np.ndarray:
 
     Raises:
         DecodeError: missing, no image, cut off, damaged, or more than `MAX_PIXELS`.
+        OutOfResources: too little memory, or too few files that may be open.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, UnidentifiedImageError
 
     source = opened(path) if data is None else io.BytesIO(data)
-    try:
-        with warnings.catch_warnings():
-            # Pillow warns beside our own limit, and about damaged metadata that does not matter.
-            warnings.simplefilter("ignore")
-            with Image.open(source) as image:
-                if image.format == "EPS":
-                    raise DecodeError(path, "is PostScript: a program to run, not pixels")
-                check_pixels(path, *image.size)
-                return to_rgb(ImageOps.exif_transpose(image))
-    except (DecodeError, MemoryError):
-        raise
-    except Image.DecompressionBombError:
-        reason = f"has more pixels than the limit of {errors.MAX_PIXELS}"
-        raise DecodeError(path, reason) from None
-    except UnidentifiedImageError:
-        return _by_tensorflow_io(path, read_bytes(path) if data is None else data)
-    except Exception as error:  # on damaged bytes Pillow raises errors of a dozen types
-        raise DecodeError(path, f"is a damaged or cut-off image ({error})") from error
+    with _stream(path, source) as file:
+        try:
+            with warnings.catch_warnings():
+                # Pillow warns beside our own limit, and about damaged metadata that do not matter.
+                warnings.simplefilter("ignore")
+                with Image.open(file, formats=formats()) as image:
+                    check_pixels(path, *image.size)
+                    image.info.pop("xmp", None)  # by which Pillow, too, would turn TIFF
+                    pixels = to_rgb(image, path)
+                    return upright(pixels, _orientation(file, image))
+        except DecodeError:
+            raise
+        except Image.DecompressionBombError:
+            reason = f"has more pixels than the limit of {errors.MAX_PIXELS}"
+            raise DecodeError(path, reason) from None
+        except UnidentifiedImageError:
+            file.seek(0)
+            return _by_tensorflow_io(path, file.read())
+        except Exception as error:  # on damaged bytes Pillow raises errors of a dozen types
+            raise undecodable(path, "is a damaged or cut-off image", error) from error
 
 
-def to_rgb(image: Any) -> np.ndarray:
-    """The pixels of a Pillow image as uint8 RGB (H, W, 3), see `read_image`."""
+@functools.cache
+def formats() -> tuple[str, ...]:
+    """What Pillow may open, by its own names: no other formats, whatever the content."""
     from PIL import Image
 
-    if image.mode == "F":
-        raise ValueError("its pixels are floats of unknown range")
-    if image.mode.startswith("I"):
-        grey = (np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
-        return np.repeat(grey[..., None], 3, axis=-1)
-    if "A" in image.mode or "transparency" in image.info:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    return np.array(image.convert("RGB"))
+    with contextlib.suppress(ImportError):
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+    Image.init()
+    return tuple(name for name in (*IMAGE_FORMATS, "HEIF") if name in Image.OPEN)
+
+
+def _stream(path: Path_, source: str | io.BytesIO) -> BinaryIO:
+    if isinstance(source, io.BytesIO):
+        return source
+    try:
+        return Path(source).open("rb")
+    except OSError as error:
+        raise undecodable(path, "cannot be read", error) from error
+
+
+def _orientation(file: BinaryIO, image: Any) -> int:
+    block = block_of(file)
+    if block is None:
+        block = image.info.get("exif")
+    return orientation_in(block) if isinstance(block, bytes) else 1
 
 
 def _by_tensorflow_io(path: Path_, data: bytes) -> np.ndarray:
     """TIFF of kinds that Pillow does not know (16-bit grey with alpha, say), and WebP."""
     if not data.startswith((*TIFF, WEBP)):
-        raise DecodeError(path, "is not an image that can be read")
+        raise NotAnImage(path, _what_else(data))
     if (tfio := tensorflow_io()) is None:
         raise DecodeError(
             path, "is not an image that Pillow can read; with 'a2keras[io]' tensorflow-io may"
@@ -81,10 +110,24 @@ def _by_tensorflow_io(path: Path_, data: bytes) -> np.ndarray:
     try:
         pixels = decode(data).numpy()
     except Exception as error:
-        raise DecodeError(path, f"is a damaged or cut-off image ({error})") from error
+        raise undecodable(path, "is a damaged or cut-off image", error) from error
     check_pixels(path, *pixels.shape[1::-1])
-    return to_rgb(Image.fromarray(pixels, "RGBA"))
+    return to_rgb(Image.fromarray(pixels, "RGBA"), path)
 
 
 def _decode_tiff(tfio: Any) -> Any:
     return tfio.experimental.image.decode_tiff
+
+
+def _what_else(data: bytes) -> str:
+    """What a file is, of which Pillow says that it is no image."""
+    if not data:
+        return "is empty"
+    if data.startswith(POSTSCRIPT):
+        return "is PostScript: a program to run, not pixels"
+    if data[4:8] == b"ftyp" and b"avif" not in data[8:64] and data[8:12] in HEIF_BRANDS:
+        if "HEIF" not in formats():
+            return "is HEIC, which Pillow reads with a plug-in: pip install pillow-heif"
+    elif data[4:12] in (b"ftypavif", b"ftypavis") and "AVIF" not in formats():
+        return "is AVIF, which this version of Pillow does not read: pip install -U pillow"
+    return "is not an image that can be read"

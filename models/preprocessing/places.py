@@ -23,7 +23,20 @@ def is_remote(path: Path_) -> bool:
 
 def absolute(place: str) -> str:
     """The place as it is written into a recipe: absolute, `~` resolved, a URI as it is."""
-    return place.rstrip("/") if is_remote(place) else str(Path(place).expanduser().resolve())
+    if is_remote(place):
+        return place.rstrip("/")
+    # Those of pathlib raise where links go in circles, and for the home of somebody unknown.
+    return os.path.realpath(os.path.expanduser(place))  # noqa: PTH111
+
+
+def check_text(what: str, path: str) -> None:
+    """`UserError` where a path is not UTF-8: no file of a run could keep it."""
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"{what} must be a path in UTF-8, which a run can keep. Received: {path}"
+        ) from error
 
 
 def as_path(place: Path_) -> Any:

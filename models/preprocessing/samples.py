@@ -1,14 +1,18 @@
 """Views of a run's own data that are kept beside its model: what an export is measured on."""
 
-import zipfile
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from a2keras.errors import UserError
+from a2keras.arrays import read_npz
+from a2keras.errors import UserError, reason_of
+from a2keras.files import replacing
 
 FILE_NAME = "samples.npz"
+COUNT = 128  # views of each kind, if they take at most …
+BYTES = 64 * 2**20  # … this much memory
 
 
 @dataclass(frozen=True)
@@ -27,10 +31,8 @@ class Samples:
 
     def save(self, directory: Path) -> None:
         """Writes `samples.npz` into a directory that exists."""
-        partial = directory / f".{FILE_NAME}.partial"
-        with partial.open("wb") as file:
+        with replacing(directory / FILE_NAME) as partial, partial.open("wb") as file:
             np.savez_compressed(file, calibration=self.calibration, held_out=self.held_out)
-        partial.replace(directory / FILE_NAME)
 
     @classmethod
     def load(cls, directory: Path, input_shape: tuple[int, ...]) -> "Samples":
@@ -48,10 +50,12 @@ class Samples:
             nothing = np.zeros((0, *input_shape), np.uint8)
             return cls(nothing, nothing)
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                samples = cls(arrays["calibration"], arrays["held_out"])
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise UserError(f"{path} cannot be used: {error}") from error
+            arrays = read_npz(path, 2 * max(BYTES, math.prod(input_shape)))
+            samples = cls(arrays.pop("calibration"), arrays.pop("held_out"))
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path} cannot be used: {reason_of(error)}") from error
+        except KeyError as error:
+            raise UserError(f"{path} cannot be used: it does not hold {error}") from error
         for views in (samples.calibration, samples.held_out):
             if views.dtype != np.uint8 or views.shape[1:] != input_shape:
                 sizes = ", ".join(map(str, input_shape))

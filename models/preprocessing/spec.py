@@ -1,14 +1,13 @@
 """What a network needs to know about its input, kept beside every saved model and artefact."""
 
-import json
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from a2keras.documents import write_json
+from a2keras.documents import RECORD, read_json, write_json
 from a2keras.errors import UserError
 from a2keras.models.preprocessing.geometry import FITS, INTERPOLATIONS, fit
 from a2keras.models.preprocessing.image import read_image
@@ -18,6 +17,7 @@ from a2keras.models.preprocessing.sampling import clip_indices, even_starts
 from a2keras.models.preprocessing.video import decode_video
 
 FILE_NAME = "preprocessing.json"
+MOST = 2**16  # pixels of a side, frames of a clip: what a file says may be anything
 
 
 def normalisation(name: str = "normalisation") -> Any:
@@ -41,6 +41,8 @@ class Preprocessing:
             is told here, and not to be done again.
     """
 
+    __pydantic_config__: ClassVar = RECORD
+
     labels: tuple[str, ...]
     size: int
     frames: int | None = None
@@ -62,6 +64,8 @@ class Preprocessing:
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ValueError(f"`{name}` must be an integer of at least 1. Received: {value!r}")
+            if value > MOST:
+                raise ValueError(f"`{name}` must be at most {MOST}. Received: {value!r}")
         if self.fit not in FITS:
             raise ValueError(f"`fit` must be one of {FITS}. Received: fit={self.fit!r}")
         if self.interpolation not in INTERPOLATIONS:
@@ -209,18 +213,10 @@ class Preprocessing:
             UserError: it is missing or does not hold what it must; names the path.
         """
         path = Path(directory) / FILE_NAME
-        try:
-            document = json.loads(path.read_text())
-            if not isinstance(document, dict) or not isinstance(document.get("labels"), list):
-                raise ValueError("an object with a list of labels is expected")
-            unknown = set(document) - {field.name for field in fields(cls)}
-            if unknown:
-                raise ValueError(f"unknown keys {sorted(unknown)}")
-            return cls(**document)
-        except FileNotFoundError:
-            raise UserError(f"{path} is missing: it tells how the model's input is made") from None
-        except (OSError, ValueError, TypeError) as error:
-            raise UserError(f"{path} cannot be used: {error}") from error
+        if not path.exists():
+            raise UserError(f"{path} is missing: it tells how the model's input is made")
+        spec: Preprocessing = read_json(path, cls, "a description of a model's input")
+        return spec
 
 
 def _finite(number: Any) -> bool:

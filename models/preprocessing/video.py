@@ -4,21 +4,30 @@ Files come from anywhere, so there are limits on pixels, frames and time, and wh
 raises becomes a `DecodeError` that names the file.
 """
 
+import contextlib
+import functools
+import math
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from a2keras.models.preprocessing.errors import DecodeError, check_pixels, opened
+from a2keras.errors import UserError
+from a2keras.models.preprocessing.containers import open_container
+from a2keras.models.preprocessing.errors import DecodeError, check_pixels, opened, undecodable
+from a2keras.models.preprocessing.parts import Missed, Shown, quick_ways, sure_way
 from a2keras.models.preprocessing.places import Path_
-from a2keras.models.preprocessing.sampling import steady_indices
+from a2keras.models.preprocessing.sampling import clock_of, steady_indices
+from a2keras.models.preprocessing.stream import display_matrix, frames_of, video_stream
+from a2keras.models.preprocessing.waiting import made_aside
 
 MAX_FRAMES = 20_000
 MAX_VIDEO_BYTES = 2 * 1024**3  # of all decoded frames together
+MAX_SECONDS = 1e7  # that a part of a video may start or end at: 115 days
 TIME_LIMIT = 120.0  # seconds for one file
-
+# Threads of one decoder. Files are read side by side: more would wait for one another.
+DECODER_THREADS = 1
 Part = tuple[float | None, float | None]  # seconds from which and to which
 WHOLE: Part = (None, None)
 
@@ -28,7 +37,8 @@ class Video(NamedTuple):
 
     Attributes:
         frames: uint8 RGB (T, H, W, 3).
-        times: float64 (T,), seconds from the beginning of the stream; NaN where a frame has none.
+        times: float64 (T,), seconds from the first frame of the stream, see `clock_of`; NaN where
+            frames have no times and the container states no rate.
         rate: frames per second as the container says; NaN where it does not.
     """
 
@@ -38,7 +48,7 @@ class Video(NamedTuple):
 
     def steady(self) -> np.ndarray:
         """The frames at a constant rate, see `sampling.steady_indices`."""
-        indices = steady_indices(self.times)
+        indices = steady_indices(self.times, MAX_FRAMES)
         everything = np.array_equal(indices, np.arange(len(self.times)))
         return self.frames if everything else self.frames[indices]
 
@@ -54,7 +64,7 @@ def decode_video(
     start: float | None = None,
     end: float | None = None,
 ) -> Video:
-    """Decodes a video's first video stream.
+    """Decodes a video's first video stream that is no cover art.
 
     T counts the frames that decode: headers are often wrong. The display matrix (rotation and
     mirroring) is applied.
@@ -74,66 +84,71 @@ def decode_video(
     Raises:
         DecodeError: missing, no video, no frames (between start and end), damaged part way, or
             beyond `MAX_PIXELS`, `MAX_FRAMES`, `MAX_VIDEO_BYTES` or `TIME_LIMIT`.
+        OutOfResources: too little memory, or too few threads or files that may be open.
+        UserError: not 0 ≤ start < end ≤ `MAX_SECONDS`.
     """
+    if not 0 <= (start or 0.0) < (MAX_SECONDS if end is None else end) <= MAX_SECONDS:
+        raise UserError(
+            f"a part of a video must have 0 <= start < end <= {MAX_SECONDS:g} in seconds. "
+            f"Received: start={start}, end={end}"
+        )
     source = opened(path)
     return _within_time(path, lambda gone: _decode(path, source, short_side, (start, end), gone))
 
 
 def _within_time(path: Path_, work: Callable[[threading.Event], Video]) -> Video:
     """Runs `work` in a thread, and leaves it there when `TIME_LIMIT` is over."""
-    result: Future[Video] = Future()
-    gone = threading.Event()
 
-    def run() -> None:
-        try:
-            result.set_result(work(gone))
-        except BaseException as error:
-            result.set_exception(error)
+    def once(gone: threading.Event) -> Iterator[Video]:
+        yield work(gone)
 
-    threading.Thread(target=run, name="decode", daemon=True).start()
-    try:
-        return result.result(TIME_LIMIT)
-    except TimeoutError:
-        if result.done():  # an error of the decoder that is of this type, too
-            raise
-        gone.set()
-        reason = f"takes more than {TIME_LIMIT:g} s to decode; cut it into shorter videos"
-        raise DecodeError(path, reason) from None
+    reason = f"takes more than {TIME_LIMIT:g} s to decode; cut it into shorter videos"
+    with contextlib.closing(made_aside(path, once, TIME_LIMIT, reason)) as results:
+        return next(results)
 
 
 def _decode(
     path: Path_, source: Any, short_side: int | None, part: Part, gone: threading.Event
 ) -> Video:
-    frames: list[np.ndarray] = []
+    read = functools.partial(shown, path, source, gone, short_side)
+    if part == WHOLE:
+        video = _collected(path, read(), part)
+        return video._replace(times=clock_of(video.times, video.rate)[0])
+    start, end = part[0] or 0.0, part[1] or math.inf
+    for frames in quick_ways(read, start, end):
+        with contextlib.suppress(Missed):
+            return _collected(path, frames, part)
+    return _collected(path, sure_way(read, start, end), part)
+
+
+def _collected(path: Path_, frames: Iterator[Shown], part: Part) -> Video:
+    """All frames in one array, which grows where it lies: twice their memory is not needed."""
+    pixels = np.empty(0, np.uint8)
     times: list[float] = []
-    rate = float("nan")
-    for each in shown(path, source, gone, short_side, part):
+    rate = math.nan
+    for each in frames:
         assert each.pixels is not None
-        frames.append(each.pixels)
-        times.append(each.time)
-        rate = each.rate
         # A header may tell at the first frame what would else be known after thousands.
         promised = each.promised if part == WHOLE else 0
-        _check_amount(path, max(promised, len(frames)), frames[0].nbytes)
-    video = Video(np.stack(frames), np.array(times), rate)
-    _check_amount(path, len(steady_indices(video.times)), frames[0].nbytes)
+        _check_amount(path, max(promised, len(times) + 1), each.pixels.nbytes)
+        if not times:
+            with contextlib.suppress(MemoryError):  # of a promise that may be empty
+                pixels = np.empty((promised, *each.pixels.shape), np.uint8)
+        if len(times) == len(pixels):
+            pixels.resize((len(times) * 5 // 4 + 1, *each.pixels.shape), refcheck=False)
+        pixels[len(times)] = each.pixels
+        times.append(each.time)
+        rate = each.rate
+    if not times:
+        begin = f"from {part[0] or 0:g} s"
+        raise DecodeError(path, f"has no frame {begin} {f'to {part[1]} s' if part[1] else 'on'}")
+    pixels.resize((len(times), *pixels.shape[1:]), refcheck=False)
+    video = Video(pixels, np.array(times), rate)
+    try:
+        steady_indices(video.times, min(MAX_FRAMES, MAX_VIDEO_BYTES // pixels[0].nbytes))
+    except ValueError as error:
+        raise DecodeError(path, f"cannot be sampled evenly ({error})") from None
     return video
-
-
-class Shown(NamedTuple):
-    """A frame as it is decoded.
-
-    Attributes:
-        time: seconds from the beginning of the stream; NaN where it has none.
-        pixels: uint8 RGB (H, W, 3), upright; None where they are not wanted.
-        rate: frames per second as the container says; NaN where it does not.
-        promised: number of frames as the container says; 0 where it does not.
-    """
-
-    time: float
-    pixels: np.ndarray | None
-    rate: float
-    promised: int
 
 
 def shown(
@@ -141,8 +156,8 @@ def shown(
     source: Any,
     gone: threading.Event,
     short_side: int | None = None,
-    part: Part = WHOLE,
-    wanted: Callable[[int], bool] = lambda number: True,
+    wanted: Callable[[int, float], bool] = lambda number, time: True,
+    begin: float = 0.0,
 ) -> Iterator[Shown]:
     """Decodes a file frame by frame; all frames have the size of the first.
 
@@ -151,88 +166,64 @@ def shown(
         source: what `opened` gives.
         gone: where it is set, nobody waits any more, and the generator ends.
         short_side: as in `decode_video`.
-        part: the times from which and to which frames are yielded.
-        wanted: whether the pixels of the n-th frame are.
+        wanted: whether the pixels of the n-th frame, shown at a time, are.
+        begin: seconds; see `frames_of`.
 
     Raises:
         DecodeError: see `decode_video`, except for what limits all frames together.
+        OutOfResources: see `decode_video`.
     """
-    import av
+    from av.video.reformatter import VideoReformatter
 
     count = 0
     size = None
+    scaler = VideoReformatter()
+    if not isinstance(source, str):
+        source.seek(0)
     try:
-        with av.open(source) as container:
-            streams = container.streams.video
-            rate = float((streams and streams[0].average_rate) or "nan")
-            for time, frame in _decoded(path, container, part, gone):
+        with open_container(path, source) as container:
+            stream = video_stream(path, container)
+            stream.thread_count = DECODER_THREADS
+            rate = float(stream.average_rate or "nan")
+            for time, frame in frames_of(container, stream, gone, begin):
                 check_pixels(path, frame.width, frame.height)
-                size = size or _reduced(frame.width, frame.height, short_side)
-                pixels = _upright(frame, size) if wanted(count) else None
+                size = size or _reduced(frame, short_side)
+                pixels = _upright(frame, size, scaler) if wanted(count, time) else None
                 count += 1
-                yield Shown(time, pixels, rate, streams[0].frames)
-    except av.FFmpegError as error:
+                yield Shown(time, pixels, rate, stream.frames)
+    except DecodeError:
+        raise
+    except Exception as error:  # on damaged bytes PyAV raises errors of a dozen types
         reason = "is not a video that can be read"
         if count:
             reason = f"is damaged or cut off after {count} frames"
-        raise DecodeError(path, f"{reason} ({error.strerror})") from error
+        raise undecodable(path, reason, error) from error
     if not count and not gone.is_set():
-        if part != WHOLE:
-            raise DecodeError(path, f"has no frame from {part[0] or 0:g} s to {part[1]} s")
         raise DecodeError(path, "holds a video stream, but no frame of it decodes")
 
 
-def _decoded(
-    path: Path_, container: Any, part: Part, gone: threading.Event
-) -> Iterator[tuple[float, Any]]:
-    """The frames within `part`, each with its time from the beginning of the stream."""
-    if container.format.name == "image2" or container.format.name.endswith("_pipe"):
-        raise DecodeError(path, "is a still image, not a video")
-    if not container.streams.video:
-        raise DecodeError(path, "has no video stream")
-    stream = container.streams.video[0]
-    check_pixels(path, stream.width, stream.height)  # before a decoder takes memory for them
-    start, end = part
-    origin = stream.start_time or 0
-    if start:
-        # To the last keyframe before it; what lies between is decoded and left out.
-        container.seek(origin + int(start / stream.time_base), stream=stream)
-    for packet in container.demux(stream):
-        for frame in packet.decode():
-            if gone.is_set():
-                return
-            time = float("nan")
-            if frame.pts is not None:
-                time = float((frame.pts - origin) * stream.time_base)
-            if part != WHOLE and not (start or 0) <= time < (end or float("inf")):
-                continue  # NaN, too: a frame without a time is in no part
-            yield time, frame
-        if gone.is_set():
-            return
+def _reduced(frame: Any, short_side: int | None) -> tuple[int, int]:
+    """Width and height of all frames, upright, by the first one."""
+    width, height = frame.width, frame.height
+    if short_side is not None and min(width, height) > short_side:
+        scale = short_side / min(width, height)
+        width, height = (max(round(side * scale), short_side) for side in (width, height))
+    a, b, _, _ = display_matrix(frame)
+    return (height, width) if abs(b) > abs(a) else (width, height)
 
 
-def _reduced(width: int, height: int, short_side: int | None) -> tuple[int, int]:
-    if short_side is None or min(width, height) <= short_side:
-        return width, height
-    scale = short_side / min(width, height)
-    return max(round(width * scale), short_side), max(round(height * scale), short_side)
-
-
-def _upright(frame: Any, size: tuple[int, int]) -> np.ndarray:
-    """The frame as RGB in its stream's size, turned as its display matrix says."""
-    from av.sidedata.sidedata import Type
-
+def _upright(frame: Any, size: tuple[int, int], scaler: Any) -> np.ndarray:
+    """The frame as RGB of a size, turned as its display matrix says."""
+    a, b, c, d = display_matrix(frame)
+    turned = abs(b) > abs(a)  # x and y are exchanged
+    width, height = size[::-1] if turned else size
     # AREA averages all source pixels, like the antialiased resize of geometry.py.
-    pixels = frame.to_ndarray(format="rgb24", width=size[0], height=size[1], interpolation="AREA")
-    data = frame.side_data.get(Type.DISPLAYMATRIX)
-    if data is None:
-        return pixels
-    # x' = a·x + c·y and y' = b·x + d·y, in 16.16 fixed point.
-    a, b, _, c, d = np.frombuffer(data, np.int32)[:5]
-    if abs(b) > abs(a):  # x and y are exchanged
+    rgb = scaler.reformat(frame, width, height, "rgb24", interpolation="AREA", threads=1)
+    pixels = rgb.to_ndarray()
+    if turned:
         pixels = pixels.transpose(1, 0, 2)
         a, d = c, b
-    return np.ascontiguousarray(pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
+    return pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
 
 
 def _check_amount(path: Path_, count: int, frame_bytes: int) -> None:

@@ -1,7 +1,5 @@
 """Clips of a video one after the other: of a file of any length, memory holds a few clips."""
 
-import contextlib
-import queue
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -11,10 +9,16 @@ import numpy as np
 from a2keras.models.preprocessing import video
 from a2keras.models.preprocessing.errors import DecodeError, opened
 from a2keras.models.preprocessing.places import Path_
-from a2keras.models.preprocessing.sampling import clip_indices, even_starts, steady_indices
+from a2keras.models.preprocessing.sampling import (
+    bridged,
+    clip_indices,
+    clock_of,
+    even_starts,
+    steady_indices,
+)
+from a2keras.models.preprocessing.waiting import Work, made_aside
 
 MAX_STREAMED_FRAMES = 2_000_000  # 22 hours at 25 a second
-AHEAD = 2  # frames that are decoded while the last clip is still in use
 
 # From the times of all frames at a constant rate, float (N,), to the frames of every clip:
 # int (clips, T), both axes ascending.
@@ -93,8 +97,11 @@ class Windows:
         """
         self._path, self._short_side = path, short_side
         stamps, self.clock = self._read_times()
-        steady = steady_indices(stamps)
-        moments = stamps
+        try:
+            steady = steady_indices(stamps, MAX_STREAMED_FRAMES)
+        except ValueError as error:
+            raise DecodeError(path, f"cannot be sampled evenly ({error})") from None
+        moments = bridged(stamps)
         if not np.array_equal(steady, np.arange(len(stamps))):
             moments = stamps[0] + np.median(np.diff(stamps)) * np.arange(len(steady))
         self._clips = steady[plan(moments)]
@@ -116,20 +123,20 @@ class Windows:
     def _read_times(self) -> tuple[np.ndarray, str]:
         times: list[float] = []
         rate = float("nan")
-        for each in ahead(self._path, lambda gone: self._shown(gone, lambda number: False)):
+        for each in ahead(self._path, lambda gone: self._shown(gone, lambda number, time: False)):
             times.append(each.time)
             rate = each.rate
             if max(len(times), each.promised) > MAX_STREAMED_FRAMES:
                 reason = f"has more than {MAX_STREAMED_FRAMES} frames; cut it into shorter videos"
                 raise DecodeError(self._path, reason)
-        stamps = np.array(times)
-        if np.isfinite(stamps).all() and (np.diff(stamps) > 0).all():
-            return stamps, "time stamps"
-        if not rate > 0:
+        stamps, clock = clock_of(np.array(times), rate)
+        if clock == "none":
             raise DecodeError(self._path, "has neither ascending time stamps nor a frame rate")
-        return np.arange(len(times)) / rate, "frame rate"
+        return stamps, clock
 
-    def _shown(self, gone: threading.Event, wanted: Callable[[int], bool]) -> Iterator[video.Shown]:
+    def _shown(
+        self, gone: threading.Event, wanted: Callable[[int, float], bool]
+    ) -> Iterator[video.Shown]:
         source = opened(self._path)
         return video.shown(self._path, source, gone, self._short_side, wanted=wanted)
 
@@ -139,7 +146,7 @@ class Windows:
         wanted[self._clips] = True
         held: dict[int, np.ndarray] = {}
         clip = 0
-        shown = self._shown(gone, lambda number: number < len(wanted) and bool(wanted[number]))
+        shown = self._shown(gone, lambda number, _: number < len(wanted) and wanted[number])
         for number, each in enumerate(shown):
             yield None
             if each.pixels is None:
@@ -166,46 +173,12 @@ class Windows:
             raise DecodeError(self._path, f"has clips that decode to more than {limit} MiB")
 
 
-def ahead(path: Path_, work: Callable[[threading.Event], Iterator[Any]]) -> Iterator[Any]:
+def ahead(path: Path_, work: Work) -> Iterator[Any]:
     """What a generator of frames yields, without the Nones: it runs in a thread of its own.
 
-    Args:
-        path: what the error names.
-        work: gives the generator; the event is set when nobody waits any more.
-
     Raises:
-        DecodeError: the generator has yielded nothing, not even None, for `TIME_LIMIT`. Its thread
-            ends at the next frame or, if the decoder hangs within one, with the process.
+        DecodeError: the generator has yielded nothing, not even None, for `TIME_LIMIT`.
+        OutOfResources: see `made_aside`.
     """
-    items: queue.Queue[tuple[str, Any]] = queue.Queue(AHEAD)
-    gone = threading.Event()
-
-    def put(kind: str, item: Any = None) -> None:
-        while not gone.is_set():
-            with contextlib.suppress(queue.Full):
-                items.put((kind, item), timeout=0.1)
-                return
-
-    def run() -> None:
-        try:
-            for item in work(gone):
-                put("item", item)
-            put("end")
-        except BaseException as error:
-            put("error", error)
-
-    threading.Thread(target=run, name="decode", daemon=True).start()
-    try:
-        while True:
-            kind, item = items.get(timeout=video.TIME_LIMIT)
-            if kind == "end":
-                return
-            if kind == "error":
-                raise item
-            if item is not None:
-                yield item
-    except queue.Empty:
-        reason = f"has given no frame for {video.TIME_LIMIT:g} s; the decoder hangs"
-        raise DecodeError(path, reason) from None
-    finally:
-        gone.set()
+    reason = f"has given no frame for {video.TIME_LIMIT:g} s; the decoder hangs"
+    return made_aside(path, work, video.TIME_LIMIT, reason)

@@ -170,7 +170,9 @@ def test_a_plain_import_is_enough_to_load_the_layers(tmp_path):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ChannelShuffle(0), r"`groups` must be at least 1. Received: groups=0"),
+        (lambda: ChannelShuffle(0),
+         r"`groups` must be a whole number of at least 1. Received: groups=0"),
+        (lambda: ChannelShuffle(2.0), r"`groups` must be a whole number .* Received: groups=2.0"),
         (lambda: ChannelShuffle(4)(normal(2, 5, 7, 6)),
          r"divisible by `groups`. Received: groups=4, input_shape=\(2, 5, 7, 6\)"),
         (lambda: ChannelShuffle(2)(keras.Input((5, 7, None))),

@@ -1,10 +1,15 @@
 """The `a2keras` command: its table, its help, and a user's mistakes."""
 
+import errno
 import json
 import os
+import shlex
+import signal
 import subprocess
 import sys
+import tempfile
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 from absl import flags
@@ -102,6 +107,7 @@ def test_flags_are_typed_and_positional_arguments_kept():
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
+        ("--" + 2000 * "x", r"Unknown command line flag '--x{38}…' \(see --help\)"),
         ("--cuont=5", r"Unknown command line flag 'cuont'. Did you mean: count"),
         ("--count=many", r"flag --count=many: .*\(see --help\)"),
         ("--kind=c", r"flag --kind=c: value should be one of <a\|b>"),
@@ -164,15 +170,186 @@ def test_a_missing_flag_is_named():
         parse("a2keras x", "Does x.", needs_output, [])
 
 
-def test_a_reader_that_has_had_enough_is_no_error():
+CALLS = [(), ("--version",), ("tables", "--help"), ("summry",)]
+BUFFERED = {**os.environ, "PYTHONUNBUFFERED": ""}  # as a user's Python writes into a pipe
+
+
+def code_of(arguments) -> int:
+    return 0 if arguments and arguments[-1] in ("--help", "--version") else 2
+
+
+def called(arguments, **options):
+    command = [sys.executable, "-m", "a2keras", *arguments]
+    return subprocess.run(command, stderr=subprocess.PIPE, **{"env": BUFFERED, **options})
+
+
+@pytest.mark.parametrize("arguments", CALLS)
+def test_a_reader_that_has_had_enough_is_no_error(arguments):
     reading, writing = os.pipe()
     os.close(reading)
-    command = [sys.executable, "-m", "a2keras", "tables", "--help"]
-    buffered = {**os.environ, "PYTHONUNBUFFERED": ""}  # as a user's Python writes into a pipe
     try:
-        done = subprocess.run(
-            command, stdout=writing, stderr=subprocess.PIPE, text=True, env=buffered
-        )
+        done = called(arguments, stdout=writing)
     finally:
         os.close(writing)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == code_of(arguments)
+    assert b"Traceback" not in done.stderr and done.stderr.count(b"\n") <= 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "closed"),
+    [(("--help",), ">&-"), (("summry",), "2>&-"), (("tables", "--help"), "<&- >&- 2>&-")],
+)
+def test_closed_streams_are_no_error(arguments, closed):
+    command = [sys.executable, "-m", "a2keras", *arguments]
+    line = f"{shlex.join(command)} {closed}"
+    done = subprocess.run(line, shell=True, capture_output=True, env=BUFFERED)
+    assert done.returncode == code_of(arguments)
+    assert b"Traceback" not in done.stderr and b"lost sys" not in done.stderr
+
+
+def test_a_full_output_is_one_sentence():
+    with Path("/dev/full").open("wb") as full:
+        done = called(["--help"], stdout=full)
+    assert done.returncode == 2
+    assert done.stderr == (
+        b"a2keras --help: standard output cannot be written: No space left on device\n"
+    )
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "iso-8859-1"])
+def test_every_encoding_will_do(encoding):
+    environment = {**BUFFERED, "PYTHONIOENCODING": encoding}
+    done = called(["--help"], stdout=subprocess.PIPE, env=environment)
+    assert (done.returncode, done.stderr) == (0, b"")
+    named = {"ascii": "A\\xb2-Nets"}.get(encoding, "A²-Nets")
+    assert named in done.stdout.decode(encoding)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "iso-8859-1", "utf-8"])
+def test_json_is_json_in_every_encoding(encoding):
+    code = (
+        "from a2keras import console; console.prepare_streams();"
+        "console.print_json({'naïve 😀': 'a\\x1b'}); console.show('naïve 😀\\x1b[2J')"
+    )
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment)
+    document, _, line = done.stdout.decode(encoding).strip().rpartition("\n")
+    assert json.loads(document) == {"naïve 😀": "a\x1b"}
+    expected = "naïve 😀\\x1b[2J".encode(encoding, "backslashreplace").decode(encoding)
+    assert line == expected
+
+
+def test_an_output_that_breaks_does_not_break_the_command():
+    code = (
+        "import os, sys; from a2keras import console\n"
+        "for stream, write in ((1, console.show), (2, console.say)):\n"
+        "    reading, writing = os.pipe(); os.dup2(writing, stream); os.close(reading)\n"
+        "    os.close(writing); write('a'); write('b')\n"
+        "open(sys.argv[1], 'w').write('done')"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "mark"
+        assert subprocess.run([sys.executable, "-c", code, path]).returncode == 0
+        assert path.read_text() == "done"
+
+
+WRITER = """
+import sys, pathlib, time
+sys.argv = ["a2keras", "x"]
+from a2keras import __main__ as command, files
+def x(arguments):
+    with files.replacing_directory(pathlib.Path("out")) as partial:
+        (partial / "a").touch()
+        with files.replacing("file") as half:
+            print("ready", flush=True)
+            {0}
+command.COMMANDS["x"] = command.Command("x", "", False)
+sys.modules["x"] = sys.modules["__main__"]
+sys.exit(command.main())
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129),
+                                              (signal.SIGINT, 130)])  # fmt: skip
+def test_a_command_that_is_ended_leaves_nothing_half_done(tmp_path, number, code):
+    (tmp_path / "a2keras").write_text(WRITER.format("time.sleep(60)"))
+    command = [sys.executable, "a2keras"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=tmp_path, **pipes) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        _, errors = process.communicate()
+    assert process.returncode == code
+    name = {signal.SIGINT: "interrupted"}.get(number, f"ended by {number.name}")
+    assert errors == f"a2keras: {name}\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["a2keras"]
+
+
+def test_a_signal_that_comes_within_a_callback_is_not_lost(tmp_path):
+    code = (
+        "import gc, os; gc.callbacks.append(lambda *_: gc.callbacks.clear() or os.kill(os.getpid(),"
+        " 15)); gc.collect(); time.sleep(60)"
+    )
+    (tmp_path / "a2keras").write_text(WRITER.format(code))
+    done = subprocess.run(
+        [sys.executable, "a2keras"], cwd=tmp_path, capture_output=True, text=True, timeout=50
+    )
+    assert (done.returncode, done.stderr) == (143, "a2keras: ended by SIGTERM\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["a2keras"]
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "sentence"),
+    [
+        ("raise OSError(28, 'No space left on device', 'a\\nb')", 2,
+         "a2keras x: No space left on device: a\\nb\n"),
+        ("open('/', 'w')", 2, "a2keras x: Is a directory: /\n"),
+        ("open('y' * 999, 'w')", 2, f"a2keras x: File name too long: {'y' * 999}\n"),
+        ("raise command.UserError('two\\nlines\\x1b[2J')", 2,
+         "a2keras x: two\\nlines\\x1b[2J\n"),
+        ("raise KeyError('a bug')", 1, "KeyError: 'a bug'\n"),
+        ("open('absent')", 1, "FileNotFoundError: [Errno 2] No such file or directory: 'absent'\n"),
+    ],
+)  # fmt: skip
+def test_what_the_machine_refuses_is_a_sentence_and_a_bug_is_a_traceback(
+    tmp_path, raised, code, sentence
+):
+    (tmp_path / "a2keras").write_text(WRITER.format(raised))
+    command = [sys.executable, "a2keras"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == code
+    assert done.stderr.endswith(sentence)
+    assert ("Traceback" in done.stderr) == (code == 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["a2keras"]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            OSError(errno.EMFILE, "Too many open files"),
+            "open files while it was at work ([Errno 24]",
+        ),
+        (MemoryError("no more"), "memory while it was at work (no more): raise its limits"),
+        (RuntimeError("can't start new thread"), "threads while it was at work (can't start new"),
+    ],
+)
+def test_what_runs_out_ends_a_command_in_one_sentence(monkeypatch, capsys, error, told):
+    def run(arguments):
+        raise error
+
+    monkeypatch.setattr(command, "run", run)
+    monkeypatch.setattr(sys, "argv", ["a2keras", "train"])
+    assert command.main() == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"a2keras train: this process has run out of {told}")
+
+
+def test_other_errors_keep_their_traceback(monkeypatch):
+    def run(arguments):
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr(command, "run", run)
+    monkeypatch.setattr(sys, "argv", ["a2keras", "train"])
+    with pytest.raises(RuntimeError, match="a mistake of ours"):
+        command.main()

@@ -45,6 +45,8 @@ def test_a_document_becomes_its_record(tmp_path):
         (b'{"name": "a", "at": [], "x": 1}', "x: unexpected keyword argument. Received: 1"),
         (b'{"name": "a", "at": [NaN]}', "it is no valid JSON (expected value"),
         (b'{"name": "a", "at": [1e999]}', "it is no valid JSON (a number is too large)"),
+        (b'{"name": "a", "at": [], "at": [1]}', "it is no valid JSON (it has the key 'at' twice)"),
+        (b'{"name": "\xe9", "at": []}', "it is no valid JSON (invalid unicode code point"),
         (b'{"name": "\\ud800", "at": []}', "it is no valid JSON (unexpected end of hex escape"),
         (b'{"name": "a", "at": [], "count": -2}', "`count` must be at least 0. Received: count=-2"),
         (b'{"at":' + b"[" * 10**6, "it is no valid JSON (recursion limit exceeded"),
@@ -57,6 +59,11 @@ def test_what_is_no_such_record_is_told_in_one_sentence(tmp_path, text, reason):
         documents.read_json(path, Point, "a point")
     assert str(told.value).startswith(f"{path} is not a point: {reason}")
     assert "\n" not in str(told.value) and len(str(told.value)) < 400
+
+
+def test_a_text_of_the_environment_may_be_no_text():
+    with pytest.raises(ValueError, match="it is no valid JSON"):
+        documents.parse_json('{"a": "\udcff"}')
 
 
 def test_a_document_has_a_limit_and_must_be_there(tmp_path, monkeypatch):

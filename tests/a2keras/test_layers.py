@@ -1,6 +1,7 @@
 """The contract that every attention layer keeps: shapes, configs, files, precision, messages."""
 
 import inspect
+import json
 
 import keras
 import numpy as np
@@ -17,7 +18,12 @@ FAMILIES = {
     "kernel_constraint": keras.constraints.MaxNorm(3),
     "bias_constraint": keras.constraints.NonNeg(),
 }
+TENSORFLOW = keras.backend.backend() == "tensorflow"
 POSITIONAL = {
+    "bn_momentum": 0.75,
+    "bn_epsilon": 0.125,
+    "bn_trainable": False,
+    "synchronized": TENSORFLOW,  # elsewhere an error
     "residual": False,
     "output_initializer": "he_uniform",
     "data_format": "channels_first",
@@ -36,7 +42,6 @@ ARGUMENTS = {
 }
 LAYERS = pytest.mark.parametrize("kind", ARGUMENTS, ids=lambda kind: kind.__name__)
 SHAPE = (2, 5, 7, 11)
-TENSORFLOW = keras.backend.backend() == "tensorflow"
 
 
 def normal(shape=SHAPE, seed=1):
@@ -65,7 +70,7 @@ def test_a_config_brings_back_the_same_layer(kind):
     again = kind.from_config(config)
     assert again.get_config() == config
     for name, value in ARGUMENTS[kind].items():
-        if isinstance(value, (int, str, bool)) and "initializer" not in name:
+        if isinstance(value, (int, float, str, bool)) and "initializer" not in name:
             assert config[name] == value
             assert getattr(again, name) == value
         else:
@@ -306,7 +311,15 @@ def mask(*shape):
         (lambda: DoubleAttention(3, -1), r"`descriptors` must be .* Received: descriptors=-1"),
         (lambda: DoubleAttention(2.5), r"`value_channels` must .* Received: value_channels=2.5"),
         (lambda: NonLocal(0), r"`value_channels` must be .* Received: value_channels=0"),
-        (lambda: SqueezeExcitation(0), r"`ratio` must be .* Received: ratio=0"),
+        (lambda: DoubleAttention(4, 4.0), r"`descriptors` must be .* Received: descriptors=4.0"),
+        (lambda: NonLocal(True), r"`value_channels` must be .* Received: value_channels=True"),
+        (lambda: NonLocal("4"), r"`value_channels` must be .* Received: value_channels='4'"),
+        (lambda: SqueezeExcitation(0),
+         r"`ratio` must be a whole number of at least 1. Received: ratio=0"),
+        (lambda: SqueezeExcitation(None), r"`ratio` must be .* Received: ratio=None"),
+        (lambda: DoubleAttention(bn_momentum=2),
+         r"`bn_momentum` must be a number from 0 to 1. Received: bn_momentum=2"),
+        (lambda: NonLocal(bn_epsilon="1e-3"), r"`bn_epsilon` must be .* bn_epsilon='1e-3'"),
         (lambda: DoubleAttention(association="middle"),
          r"`association` must be one of 'auto', 'left', 'right'. Received: association='middle'"),
         (lambda: DoubleAttention(data_format="last"),
@@ -331,6 +344,11 @@ def mask(*shape):
          r"Received: input_shape=\(None, None, 7, 11\)"),
         (lambda: NonLocal().multiply_adds((2, None, 11)), r"known sizes .*\(2, None, 11\)"),
         (lambda: SqueezeExcitation()(X, mask=mask(2, 5)), r"Received: mask.shape=\(2, 5\)"),
+        (lambda: DoubleAttention()(X, mask=[[True] * 5] * 2),
+         r"`mask` must have the shape .* Received: mask.shape=\(2, 5\)"),
+        (lambda: NonLocal()(X[:, 0], mask=[[True], [True, False]]),
+         r"`mask` must be a tensor, an array or a list of the shape \(B, \*spatial\). "
+         r"Received: mask=\[\["),
         (lambda: DoubleAttention()(keras.Input((5, 7, 2)), mask=keras.Input((7, 5), dtype="bool")),
          r"`mask` must .* \(None, 5, 7\). Received: mask.shape=\(None, 7, 5\)"),
     ],
@@ -338,3 +356,109 @@ def mask(*shape):
 def test_bad_input_is_told_by_rule_and_value(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@LAYERS
+def test_other_channels_than_the_layer_was_built_for_are_refused(kind, tmp_path):
+    for data_format, shape in (("channels_last", (5, 7, 13)), ("channels_first", (13, 5, 7))):
+        last = data_format == "channels_last"
+        inputs = keras.Input((None, None, 11) if last else (11, None, None))
+        layer = kind(data_format=data_format, name="block")
+        model = keras.Model(inputs, layer(inputs))
+        model.save(tmp_path / "model.keras")
+        loaded = keras.models.load_model(tmp_path / "model.keras").get_layer("block")
+        axis = -1 if last else 1
+        message = f"of layer .block. is incompatible.* expected axis {axis} of input shape to"
+        for each in (layer, loaded):
+            for x in (keras.Input(shape), np.zeros((2, *shape), "float32")):
+                with pytest.raises(ValueError, match=message):
+                    each(x)
+            with pytest.raises(ValueError, match="expected min_ndim=3, found ndim=2"):
+                each(np.zeros((2, 11), "float32"))
+            unknown = keras.Input((None, None, None))
+            assert tuple(each(unknown).shape) == (None, None, None, None)
+
+
+@LAYERS
+def test_whole_numbers_of_numpy_become_ints(kind):
+    layer = kind(np.int64(4))
+    assert type(next(v for v in layer.get_config().values() if v == 4 and v is not True)) is int
+    json.dumps(layer.get_config())
+
+
+@LAYERS
+def test_a_mask_may_be_a_list(kind, oracle):
+    layer = kind()
+    x, mask = normal(), normal(SHAPE[:3], seed=2) > -0.5
+    layer.build(SHAPE)
+    oracle.randomise(layer)
+    want = oracle.to_numpy(layer(x, mask=mask))
+    assert np.array_equal(oracle.to_numpy(layer(x, mask=mask.tolist())), want)
+    inputs = keras.Input(batch_shape=SHAPE)
+    model = keras.Model(inputs, layer(inputs, mask=mask.tolist()))
+    assert np.allclose(oracle.to_numpy(model(x)), want, atol=1e-5)
+
+
+@LAYERS
+def test_integers_are_taken_as_numbers(kind, oracle):
+    layer = kind()
+    x = (10 * normal()).astype("int32")
+    layer.build(SHAPE)
+    oracle.randomise(layer)
+    want = oracle.to_numpy(layer(x.astype("float32")))
+    assert np.allclose(oracle.to_numpy(layer(x)), want, atol=1e-4)
+
+
+@LAYERS
+def test_ragged_and_sparse_inputs_are_refused(kind):
+    name = kind.__name__
+    message = f"{name} needs a dense tensor; pad what is ragged.* Received: a %s tensor of shape"
+    cases = []
+    if TENSORFLOW:
+        import tensorflow as tf
+
+        ragged = tf.RaggedTensor.from_row_lengths(normal((7, 11)), [3, 4])
+        cases += [("ragged", ragged), ("sparse", tf.sparse.from_dense(normal((2, 7, 11))))]
+        cases += [("ragged", keras.Input((None, 11), ragged=True))]
+    if keras.backend.backend() == "torch":
+        import torch
+
+        rows = [torch.zeros(3, 11), torch.zeros(4, 11)]
+        cases += [("sparse", torch.zeros(2, 7, 11).to_sparse())]
+        cases += [("nested", torch.nested.nested_tensor(rows, layout=torch.jagged))]
+    else:
+        cases += [("sparse", keras.Input((7, 11), sparse=True))]
+    for kind_of_tensor, x in cases:
+        with pytest.raises(ValueError, match=message % kind_of_tensor):
+            kind()(x)
+
+
+@pytest.mark.parametrize(
+    ("kind", "form"),
+    [(kind, {}) for kind in ARGUMENTS]
+    + [(kind, {"pre_activation": True}) for kind in (DoubleAttention, NonLocal)],
+)
+def test_quantization_leaves_the_blocks_in_float_and_says_so(kind, form, oracle, tmp_path):
+    x = inputs = keras.Input((5, 7, 11))
+    x = keras.layers.Dense(64)(x)
+    x = kind(**form, name="mine")(x)
+    model = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.GlobalAveragePooling2D()(x)))
+    oracle.randomise(model.get_layer("mine"))
+    values = normal((4, 5, 7, 11))
+    want = oracle.to_numpy(model(values))
+    block = [oracle.to_numpy(w) for w in model.get_layer("mine").weights]
+    with pytest.warns(UserWarning) as warned:
+        model.quantize("int8")
+    texts = {str(w.message) for w in warned if "quanti" in str(w.message)}
+    assert f"{kind.__name__} 'mine' is not quantised: it keeps its float weights." in texts
+    assert not any("Projection" in text or "BatchNormalization" in text for text in texts)
+    assert {w.dtype for w in model.get_layer("mine").weights} == {"float32"}
+    for a, b in zip(block, model.get_layer("mine").weights, strict=True):
+        assert np.array_equal(a, oracle.to_numpy(b))
+    kernels = [w for w in model.weights if w.path.endswith("kernel") and "mine" not in w.path]
+    assert {w.dtype for w in kernels} == {"int8"}
+    got = oracle.to_numpy(model(values))
+    assert oracle.relative_error(got, want) < 0.1  # of random weights
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert np.allclose(oracle.to_numpy(loaded(values)), got, atol=1e-5)

@@ -1,6 +1,5 @@
 """Times and memory of artefacts, measured in processes of their own."""
 
-import contextlib
 import json
 import os
 import sys
@@ -12,7 +11,7 @@ import pytest
 from a2keras.__main__ import main
 from a2keras.errors import UserError
 from a2keras.export import benchmark as module
-from a2keras.export.benchmark_worker import Bench, answers, size_of
+from a2keras.export.benchmark_worker import Bench, size_of
 from a2keras.measuring import forget_peak, peak_resident
 
 
@@ -46,13 +45,15 @@ class FakeWorker:
     clock = 1.0
     log: ClassVar[list] = []
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, threads: int, batch: int, warm_up: int) -> None:
         self.name, self.speed = name, {"fast": 1.0, "slow": 3.0}[name]
+        self.about = {"path": self.name, "batch": {"fast": 1, "slow": batch}[self.name]}
 
-    def ask(self, request):
-        if "path" in request:
-            return {"path": self.name, "batch": {"fast": 1, "slow": 4}[self.name]}
+    def finish(self):
         return {"batch_peak_bytes": 5}
+
+    def close(self):
+        pass
 
     def run(self, count, batched):
         FakeWorker.log.append((self.name, count, batched))
@@ -65,8 +66,7 @@ def test_turns_ratios_and_quantiles(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     for name in ("fast", "slow"):
         (tmp_path / name).touch()
-    fake = contextlib.contextmanager(lambda request: iter([FakeWorker(request["path"])]))
-    monkeypatch.setattr(module, "_worker", fake)
+    monkeypatch.setattr(module, "Worker", FakeWorker)
     monkeypatch.setattr(FakeWorker, "log", [])
     monkeypatch.setattr(FakeWorker, "clock", 1.0)
     document = module.benchmark(["fast", "slow"], repeats=12, batch=4)
@@ -94,7 +94,7 @@ def test_a_bench_counts_the_model_only(image_run):
     assert about["kind"] == "keras"
     assert about["bytes"] == (image_run / "model.keras").stat().st_size
     assert about["batch"] == 5
-    assert len(bench.run(3, batched=True)["seconds"]) == 3
+    assert len(bench.run(3, batched=True)) == 3
 
 
 def test_peaks_begin_anew():
@@ -124,42 +124,51 @@ def test_mistakes(image_export, tmp_path, monkeypatch, capsys):
         assert capsys.readouterr().err.startswith(f"a2keras benchmark: {message}")
     cut = tmp_path / "cut.tflite"
     cut.write_bytes((image_export / "model_float32.tflite").read_bytes()[:1000])
-    (answer,) = answers(iter([{"path": str(cut), "threads": 1, "batch": 1, "warm_up": 1}]))
-    assert answer == {
-        "mistake": f"{cut} cannot be loaded as tflite: it is damaged, cut off or no LiteRT model"
-    }
+    with pytest.raises(UserError) as caught:
+        module.Worker(str(cut), threads=1, batch=1, warm_up=1)
+    assert str(caught.value) == (
+        f"{cut} cannot be loaded as tflite: it is damaged, cut off or no LiteRT model"
+    )
 
 
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
-        ("import os; os.kill(os.getpid(), 11)", "its process was ended by signal 11"),
+        ("import os; os.kill(os.getpid(), 11)", "its process was ended by signal 11 (SIGSEGV)"),
         ("raise RuntimeError('no luck')", "RuntimeError: no luck"),
-        ('print(\'{"mistake": "it is no model"}\', flush=True)', None),
     ],
 )
-def test_a_worker_that_ends(monkeypatch, tmp_path, code, reason):
-    script = tmp_path / "worker.py"
-    script.write_text(f"import sys; sys.stdin.readline(); exec({code!r})")
-    launcher = tmp_path / "python"
-    launcher.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}"\n')
-    launcher.chmod(0o755)
-    monkeypatch.setattr(module.sys, "executable", str(launcher))
+def test_a_worker_that_ends(launched, tmp_path, code, reason):
+    launched(f"import sys; sys.stdin.readline(); exec({code!r})")
     model = tmp_path / "model.tflite"
     model.touch()
     with pytest.raises(UserError) as caught:
         module.benchmark([str(model)])
-    expected = f"{model} cannot be measured: {reason}" if reason else "it is no model"
-    assert str(caught.value) == expected
+    assert str(caught.value) == f"{model} cannot be measured: {reason}"
 
 
-def test_workers_are_told_their_threads(monkeypatch, tmp_path):
-    launcher = tmp_path / "python"
-    launcher.write_text(
-        '#!/bin/sh\nread line\necho "{\\"mistake\\": \\"$TF_NUM_INTRAOP_THREADS threads\\"}"\n'
+@pytest.fixture
+def launched(monkeypatch, tmp_path):
+    """Lets Python run this code, whatever it is told to run."""
+
+    def launch(code: str) -> None:
+        (tmp_path / "worker.py").write_text(code)
+        launcher = tmp_path / "python"
+        launcher.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{tmp_path}/worker.py"\n')
+        launcher.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(launcher))
+
+    return launch
+
+
+def test_workers_are_told_their_threads(launched, tmp_path):
+    launched(
+        "import json, os, sys; sys.stdin.readline()\n"
+        "told = os.environ['TF_NUM_INTRAOP_THREADS'] + ' threads'\n"
+        "print(json.dumps({'mistake': told}), flush=True)"
     )
-    launcher.chmod(0o755)
-    monkeypatch.setattr(module.sys, "executable", str(launcher))
+    model = tmp_path / "model.tflite"
+    model.touch()
     for threads, told in ((3, 3), (None, len(os.sched_getaffinity(0)))):
         with pytest.raises(UserError, match=f"^{told} threads$"):
-            module.benchmark([str(launcher)], threads=threads)
+            module.benchmark([str(model)], threads=threads)

@@ -38,6 +38,17 @@ def test_export_as_json(image_run, photos, tmp_path, capsys):
     assert manifest["artefacts"]["tflite_float32"]["parity"]["serving_default"]["samples"] == 10
 
 
+def test_files_that_are_passed_over_are_counted(tmp_path, capsys):
+    for name in ("a.jfif", "b.JP2", "c.m2ts", "d.txt", "e", "f.svg"):
+        (tmp_path / name).touch()
+    (tmp_path / "g.jpg").mkdir()
+    assert commands._files([str(tmp_path)]) == [tmp_path / n for n in ("a.jfif", "b.JP2", "c.m2ts")]
+    assert capsys.readouterr().err == (
+        f"--samples={tmp_path}: 3 files passed over, by the suffix no image or video: "
+        f"{tmp_path / 'd.txt'}\n"
+    )
+
+
 def test_messages(image_run, tmp_path):
     for command, arguments, message in (
         (commands.export, [], "give one run or .keras file. Received: none"),

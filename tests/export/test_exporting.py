@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from a2keras import models
+from a2keras import files, models
 from a2keras.errors import UserError
-from a2keras.export import litert, saved_model
+from a2keras.export import commands, litert, saved_model
 from a2keras.export.exporting import export
 from a2keras.export.formats import FORMATS, Format
 from a2keras.export.manifest import sha256
@@ -226,8 +226,80 @@ def test_a_corrupted_tflite_file_is_removed(image_run, tmp_path, monkeypatch):
     broken = Format("model_float32.tflite", write_corrupted)
     monkeypatch.setitem(FORMATS, "tflite_float32", broken)
     with pytest.raises(UserError, match=r"tflite_float32 does not compute what .* does"):
-        export(image_run, tmp_path / "out")
+        export(image_run, tmp_path / "out", ["tflite_float32"])
     assert not list(tmp_path.iterdir())
+
+
+def test_what_passes_is_kept_and_what_fails_is_told(image_run, tmp_path, monkeypatch, capsys):
+    def raises(model, path):
+        path.write_bytes(b"half")
+        raise RuntimeError("of a converter\nin two lines")
+
+    swap_writer(monkeypatch, "onnx", raises)
+    out = tmp_path / "out"
+    with pytest.raises(SystemExit) as end:
+        commands.export([str(image_run), f"--output={out}", "--formats=tflite_float32,onnx"])
+    assert end.value.code == 1
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert list(manifest["artefacts"]) == ["tflite_float32"]
+    reason = "onnx cannot be written: of a converter"
+    assert manifest["failed"] == {"onnx": reason}
+    assert sorted(listing(out)) == ["manifest.json", "model_float32.tflite", "preprocessing.json"]
+    printed = capsys.readouterr()
+    assert printed.err.splitlines()[-2:] == [
+        reason,
+        "a2keras export: 1 of 2 formats failed: onnx",
+    ]
+    assert printed.out.splitlines()[-1] == f"written to {out}"
+    before = (out / "manifest.json").read_bytes()
+    with pytest.raises(UserError, match=r"^onnx cannot be written: .*; nothing was written$"):
+        export(image_run, out, ["onnx"])  # what was asked for has not passed
+    assert (out / "manifest.json").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_the_tolerance_may_be_chosen(image_run, tmp_path):
+    formats = ["tflite_float16"]
+    with pytest.raises(UserError, match=r"^tflite_float16 does not .*, the tolerance 1e-09; nothi"):
+        export(image_run, tmp_path / "out", formats, tolerance=1e-9)
+    entry = export(image_run, tmp_path / "out", formats, tolerance=0.5)["artefacts"]
+    assert entry["tflite_float16"]["tolerance"]["max_error"] == 0.5
+    for wrong in (-0.1, 1.5, float("nan")):
+        with pytest.raises(UserError, match=r"^--tolerance must be from 0 to 1\. Received: --tol"):
+            export(image_run, tmp_path / "other", formats, tolerance=wrong)
+
+
+def test_what_killed_exports_have_left_is_removed(image_run, tmp_path):
+    for number, kind in ((11, "partial"), (12, "partial"), (13, "earlier")):
+        (tmp_path / f".out.{number}.{kind}" / "saved_model").mkdir(parents=True)
+    (tmp_path / ".out.notes").mkdir()
+    (tmp_path / ".other.11.partial").mkdir()
+    with files.locked(tmp_path / ".out.12.partial"):  # as by an export that runs
+        export(image_run, tmp_path / "out", ["tflite_float32"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".other.11.partial", ".out.12.partial", ".out.notes", "out",
+    ]  # fmt: skip
+    # One that was killed between its two renames has left what was there before.
+    (tmp_path / "out").rename(tmp_path / ".out.14.earlier")
+    with pytest.raises(UserError, match="holds no image"):
+        commands.export([str(image_run), f"--output={tmp_path / 'out'}", f"--samples={tmp_path}"])
+    export(image_run, tmp_path / "out", ["tflite_float16"])
+    assert not (tmp_path / ".out.14.earlier").exists()
+
+
+def test_a_place_that_cannot_be_written_is_told(image_run, tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for name, reason in (
+        ("file", "exists and is not an export of a2keras: choose another --output"),
+        ("file/below", "cannot be written: Not a directory"),
+        ("loop", "cannot be written: "),
+        ("x" * 300, "cannot be written: File name too long"),
+    ):
+        with pytest.raises(UserError) as caught:
+            export(image_run, tmp_path / name, ["tflite_float32"])
+        assert str(caught.value).startswith(f"{tmp_path / name} {reason}")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "loop"]
 
 
 def test_a_full_disk_leaves_nothing_behind(image_run, tmp_path, monkeypatch):
@@ -238,9 +310,7 @@ def test_a_full_disk_leaves_nothing_behind(image_run, tmp_path, monkeypatch):
     swap_writer(monkeypatch, "tflite_float32", write_some)
     with pytest.raises(UserError) as caught:
         export(image_run, tmp_path / "out", ["tflite_float32"])
-    assert str(caught.value) == (
-        f"{tmp_path / 'out'} cannot be written: [Errno 28] No space left on device"
-    )
+    assert str(caught.value) == (f"{tmp_path / 'out'} cannot be written: No space left on device")
     assert not list(tmp_path.iterdir())
 
 
@@ -253,7 +323,9 @@ def test_what_litert_lacks_is_named(tmp_path):
     preprocessing.save(tmp_path)
     with pytest.raises(UserError) as caught:
         export(tmp_path, tmp_path / "out", ["tflite_float32"])
-    assert str(caught.value) == "no .tflite of bent: LiteRT's built-in operations lack tf.Erfinv"
+    assert str(caught.value) == (
+        "no .tflite of bent: LiteRT's built-in operations lack tf.Erfinv; nothing was written"
+    )
     assert not (tmp_path / "out").exists()
 
 

@@ -1,11 +1,14 @@
 """ONNX files: they compute what their model does, for any batch, with and without the maps."""
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from a2keras import DoubleAttention, NonLocal, attention_maps, models
 from a2keras.errors import UserError
@@ -166,3 +169,20 @@ def test_another_signature_is_refused(tmp_path):
     )
     with pytest.raises(UserError, match=r"must take pixels and give probabilities.*x → y"):
         load_model(tmp_path / "model.onnx")
+
+
+def test_nothing_is_written_into_the_users_home(image_run, tmp_path, monkeypatch):
+    """onnxruntime 1.32 leaves a device id and a log of events there, unless it is told not to."""
+    export(image_run, tmp_path / "exported", ["onnx"])
+    photo = tmp_path / "photo.png"
+    Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(photo)
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = {**os.environ, "HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
+    environment.pop("ORT_DISABLE_TELEMETRY", None)
+    path = tmp_path / "exported/model.onnx"
+    for arguments in (("predict", path, photo), ("benchmark", path, "--repeats=1")):
+        command = [sys.executable, "-m", "a2keras", *map(str, arguments)]
+        subprocess.run(command, check=True, capture_output=True, env=environment)
+    left = {each.relative_to(home).parent.as_posix() for each in home.rglob("*") if each.is_file()}
+    assert left <= {".keras", "cache/matplotlib"}  # Keras's settings, and the list of fonts

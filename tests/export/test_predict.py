@@ -1,5 +1,9 @@
+import gc
 import json
+import os
+import signal
 import zipfile
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -14,7 +18,7 @@ from a2keras.models.preprocessing import Preprocessing
 
 def message_of(path) -> str:
     with pytest.raises(UserError) as caught:
-        load(path)
+        load(path, apart=False)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -27,7 +31,7 @@ def test_every_kind_is_found(image_run, image_export):
         (image_export / "saved_model", "saved_model", image_export / "saved_model"),
         (image_export / "model_float32.tflite", "tflite", image_export / "model_float32.tflite"),
     ):
-        artefact = load(path)
+        artefact = load(path, apart=False)
         assert (artefact.kind, artefact.path) == (kind, model)
 
 
@@ -35,12 +39,12 @@ def test_a_saved_model_may_carry_its_preprocessing(image_export, tmp_path, copy_
     moved = copy_of(image_export).joinpath("saved_model").rename(tmp_path / "1")
     assert "preprocessing.json is missing" in message_of(moved)
     Preprocessing.load(image_export).save(moved)
-    assert load(moved).kind == "saved_model"
+    assert load(moved, apart=False).kind == "saved_model"
 
 
 def test_batches_of_another_shape(image_run):
     with pytest.raises(ValueError) as caught:
-        load(image_run).probabilities(np.zeros((2, 17, 19, 3), np.uint8))
+        load(image_run, apart=False).probabilities(np.zeros((2, 17, 19, 3), np.uint8))
     assert str(caught.value) == ("`batch` must have shape (B, 17, 17, 3). Received: (2, 17, 19, 3)")
 
 
@@ -89,7 +93,9 @@ def test_damage_is_seen_by_the_hashes(image_export, copy_of):
     index.unlink()
     assert message_of(directory) == f"{directory / 'saved_model'} is damaged: {index} is missing"
     (directory / "manifest.json").write_text("{}")
-    assert message_of(directory) == f"{directory / 'manifest.json'} is not a manifest of a2keras"
+    assert message_of(directory).startswith(
+        f"{directory / 'manifest.json'} is not a manifest of a2keras: versions: field required"
+    )
 
 
 def test_code_in_a_model_is_not_run(image_run, copy_of):
@@ -133,7 +139,7 @@ def test_a_preprocessing_that_does_not_fit(image_run, image_export, copy_of, nam
         f"{path} takes pixels of shape {shape}, but preprocessing.json makes (5, 17, 17, 3)"
     )
     (directory / "preprocessing.json").write_text(json.dumps({"labels": "left"}))
-    assert "an object with a list of labels is expected" in message_of(path)
+    assert "is not a description of a model's input: " in message_of(path)
 
 
 def test_a_model_of_two_inputs(image_run, copy_of):
@@ -151,7 +157,7 @@ def test_a_model_that_gives_nan(image_run, copy_of):
     model.layers[-1].bias.assign([np.nan, 0.0, 0.0])
     model.save(run / "model.keras")
     with pytest.raises(UserError) as caught:
-        load(run).probabilities(natural_pixels((17, 17, 3), 1))
+        load(run, apart=False).probabilities(natural_pixels((17, 17, 3), 1))
     assert str(caught.value) == (
         f"{run / 'model.keras'} gives NaN or infinity instead of probabilities"
     )
@@ -164,3 +170,68 @@ def test_uint8_and_float_pixels_are_the_same(image_run, tmp_path):
     np.testing.assert_array_equal(
         artefact.probabilities(views), artefact.probabilities(views.astype(np.float32))
     )
+
+
+def children() -> set[int]:
+    """The processes that this one has started and that are still there, zombies among them."""
+    return {int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()}
+
+
+@pytest.mark.parametrize("name", ["model_float32.tflite", "saved_model"])
+def test_a_model_is_in_a_process_of_its_own(image_export, name):
+    pixels = natural_pixels((17, 17, 3), 3)
+    before = children()
+    with load(image_export / name) as artefact:
+        (child,) = children() - before
+        np.testing.assert_array_equal(
+            artefact.probabilities(pixels),
+            load(image_export / name, apart=False).probabilities(pixels),
+        )
+        os.kill(child, signal.SIGSEGV)
+        for reason in ("by signal 11 (SIGSEGV)", None):
+            with pytest.raises(UserError) as caught:
+                artefact.probabilities(pixels)
+            ended = f"its process was ended {reason}" if reason else "its process has been ended"
+            assert str(caught.value) == f"{image_export / name} cannot be run: {ended}"
+    assert children() == before
+
+
+def test_a_model_that_is_no_longer_used_leaves_no_process(image_export):
+    before = children()
+    artefact = load(image_export / "model_float32.tflite")
+    assert len(children() - before) == 1
+    del artefact
+    gc.collect()
+    assert children() == before
+
+
+def test_a_model_that_does_not_load_leaves_no_process(image_export, copy_of):
+    before = children()
+    directory = copy_of(image_export)
+    (directory / "manifest.json").unlink()
+    path = directory / "model_float32.tflite"
+    Preprocessing(("left", "right"), 17).save(directory)
+    with pytest.raises(UserError, match="gives outputs of shape"):
+        load(path)
+    path.write_bytes(path.read_bytes()[:999])
+    with pytest.raises(UserError, match="is damaged, cut off or no LiteRT model"):
+        load(path)
+    assert children() == before
+
+
+def test_classes_of_this_program_are_loaded_in_it(image_run, copy_of):
+    @keras.saving.register_keras_serializable("of_this_test")
+    class Pool(keras.layers.GlobalAveragePooling2D):
+        pass
+
+    run = copy_of(image_run)
+    pixels = keras.Input((17, 17, 3))
+    x = keras.layers.Dense(3, activation="softmax")(Pool()(pixels))
+    keras.Model(pixels, x).save(run / "model.keras")
+    before = children()
+    try:
+        artefact = load(run)
+        assert artefact.probabilities(natural_pixels((17, 17, 3), 2)).shape == (2, 3)
+        assert children() == before
+    finally:
+        del keras.saving.get_custom_objects()["of_this_test>Pool"]

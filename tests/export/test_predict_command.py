@@ -46,6 +46,31 @@ def test_a_cut_off_artefact_ends_with_code_2(image_export, photos, tmp_path, mon
     )
 
 
+def test_a_library_that_crashes_ends_with_code_2(image_export, photos, tmp_path, monkeypatch):
+    """Its process alone: the import of the interpreter is where it does so here."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'ai_edge_litert.interpreter': os.abort()\n"
+        "if 'a2keras.export.worker' in sys.orig_argv: sys.meta_path.insert(0, Finder())\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    tflite = image_export / "model_float32.tflite"
+    done = a2keras("predict", tflite, photos[0])
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"a2keras predict: {tflite} cannot be loaded as tflite: its process was ended by signal 6 "
+        "(SIGABRT)\n"
+    )
+    done = a2keras("benchmark", tflite)
+    assert done.stderr == (
+        f"a2keras benchmark: {tflite} cannot be measured: its process was ended by signal 6 "
+        "(SIGABRT)\n"
+    )
+    assert done.returncode == 2
+
+
 @pytest.mark.parametrize("name", ["saved_model", "model_float32.tflite", "."])
 def test_all_artefacts_predict_the_same(image_run, image_export, photos, name, capsys):
     predict([str(image_run), *map(str, photos), "--format=json"])

@@ -2,7 +2,9 @@
 
 import io
 import struct
+import sys
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,9 @@ from a2keras.export.parity import natural_pixels
 from a2keras.export.serving_images import decode, formats, views
 from a2keras.models.preprocessing import Preprocessing, errors
 from a2keras.models.preprocessing.image import read_image
+
+sys.path.insert(0, str(Path(__file__).parent))
+import odd_exif
 
 PIXELS = natural_pixels((29, 37, 3), 1, seed=7)[0]
 PICTURE = Image.fromarray(PIXELS)
@@ -76,6 +81,40 @@ def every_alpha() -> Image.Image:
     return Image.fromarray(pixels.astype(np.uint8))
 
 
+def png16(colour: int, channels: int, *key: int) -> bytes:
+    """Noise of 16 bits a channel; with a `key`, the first pixel is of the transparent colour."""
+    pixels = np.random.default_rng(7).integers(0, 65536, (11, 13, channels)).astype(">u2")
+    pixels[0, 0, : len(key)] = key
+    pixels[0, 1] = pixels[0, 0] + 1  # the same in the upper 8 bits
+    header = struct.pack(">IIBBBBB", 13, 11, 16, colour, 0, 0, 0)
+    rows = zlib.compress(b"".join(b"\0" + row.tobytes() for row in pixels))
+    parts = [(b"IHDR", header), (b"IDAT", rows), (b"IEND", b"")]
+    if key:
+        parts.insert(1, (b"tRNS", struct.pack(f">{len(key)}H", *key)))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(odd_exif.chunk(*part) for part in parts)
+
+
+def palette(bits: int, alpha: bytes) -> bytes:
+    """A PNG of as many colours as `bits` tell apart, the first ones with an alpha."""
+    colours = np.random.default_rng(7).integers(0, 200, (2**bits, 3), np.uint8)
+    header = struct.pack(">IIBBBBB", 8, 2, bits, 3, 0, 0, 0)
+    rows = zlib.compress(b"".join(b"\0" + bytes(range(7 * row, 7 * row + bits)) for row in (2, 3)))
+    parts = [(b"IHDR", header), (b"PLTE", colours.tobytes()), (b"IDAT", rows), (b"IEND", b"")]
+    if alpha:
+        parts.insert(2, (b"tRNS", alpha))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(odd_exif.chunk(*part) for part in parts)
+
+
+def cmyk(mark: str) -> bytes:
+    """A JPEG of four inks, each over the whole range, with Adobe's mark of a kind or without."""
+    inks = np.random.default_rng(7).integers(0, 256, (11, 13, 4), np.uint8)
+    file = file_of(Image.fromarray(np.repeat(np.repeat(inks, 8, 0), 8, 1), "CMYK"), "JPEG")
+    at = file.index(b"\xff\xee")
+    if mark == "none":
+        return file[:at] + file[at + 16 :]
+    return file[: at + 15] + {"CMYK": b"\0", "YCCK": b"\2"}[mark] + file[at + 16 :]
+
+
 GREY16 = Image.fromarray((np.arange(29 * 37, dtype=np.uint16) * 61).reshape(29, 37))
 KINDS = {
     "jpeg": file_of(PICTURE, "JPEG", quality=91),
@@ -87,6 +126,19 @@ KINDS = {
     "one bit": file_of(PICTURE.convert("1"), "PNG"),
     "grey and alpha": file_of(PICTURE.convert("LA"), "PNG"),
     "16 bits": file_of(GREY16, "PNG"),
+    "16 bits, dark": file_of(Image.fromarray(np.arange(4096, dtype=np.uint16)[None]), "PNG"),
+    "16 bits, grey and key": png16(0, 1, 4000),
+    "16 bits, grey and alpha": png16(4, 2),
+    "16 bits, RGB": png16(2, 3),
+    "16 bits, RGB and key": png16(2, 3, 300, 40000, 5),
+    "16 bits, RGBA": png16(6, 4),
+    **{f"CMYK, mark: {mark}": cmyk(mark) for mark in ("none", "CMYK", "YCCK")},
+    **{
+        f"palette of {n} bits, alpha {alpha.hex()}": palette(n, alpha)
+        for n in (1, 2, 4, 8)
+        for alpha in (b"", b"\x0f\x03", b"\x01", b"\0\x80")
+    },
+    "MPO": file_of(PICTURE, "MPO", save_all=True, append_images=[PICTURE.rotate(90)]),
     "png alpha": file_of(every_alpha(), "PNG"),
     "webp": file_of(PICTURE, "WEBP"),
     "lossless": file_of(PICTURE, "WEBP", lossless=True),
@@ -98,7 +150,8 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind(decoded, kind):
-    assert np.ptp(check(decoded, KINDS[kind])) > 50
+    least = 10 if "dark" in kind or "palette of 1 bits" in kind else 50
+    assert np.ptp(check(decoded, KINDS[kind])) > least
 
 
 @pytest.mark.parametrize("fit", ["crop", "letterbox"])

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import io
 import json
 
 import numpy as np
@@ -43,6 +44,15 @@ def test_one_clip_is_one_segment():
     assert segment == {"from": 0.0, "to": 0.7, "label": "up", "probability": 0.75}
 
 
+def test_names_are_drawn_as_they_are(tmp_path):
+    labels = ("$5", "_$a_", "caf\udce9 \x1b{")
+    odd = dataclasses.replace(made(labels=labels), file=f"x/$_$ {'n' * 230}.mp4")
+    odd.draw(tmp_path / "timeline.png")
+    with Image.open(tmp_path / "timeline.png") as picture:
+        assert picture.size == (990, 352)
+        assert np.asarray(picture).std() > 10
+
+
 def test_files(tmp_path):
     made().save(tmp_path / "new" / "folder")
     directory = tmp_path / "new" / "folder"
@@ -60,6 +70,28 @@ def test_files(tmp_path):
     numbers = np.array(rows, float)
     np.testing.assert_allclose(numbers[:, 0], TIMES)
     np.testing.assert_allclose(numbers[:, 1:], PROBABILITIES, atol=1e-6)
+
+
+def test_names_are_no_formulas_and_steer_no_terminal(tmp_path):
+    labels = ("=cmd|' /C calc'!A0", "-1.5", "a\x1b[2J\n+b")
+    made(labels=labels).save(tmp_path)
+    text = (tmp_path / "timeline.csv").read_text()
+    heading = next(csv.reader(io.StringIO(text)))
+    assert heading == ["time", "'=cmd|' /C calc'!A0", "-1.5", "a\\x1b[2J\\n+b"]
+    assert "\x1b" not in text + (tmp_path / "timeline.json").read_text()
+    assert json.loads((tmp_path / "timeline.json").read_text())["labels"] == list(labels)
+
+
+def test_links_in_the_output_are_not_written_through(tmp_path):
+    (tmp_path / "victim").write_text("mine")
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in ("timeline.csv", "timeline.json", "timeline.png"):
+        (out / name).symlink_to(tmp_path / "victim")
+    made().save(out)
+    assert (tmp_path / "victim").read_text() == "mine"
+    assert not any(path.is_symlink() for path in out.iterdir())
+    assert len(list(out.iterdir())) == 3
 
 
 def test_a_directory_that_is_a_file(tmp_path):

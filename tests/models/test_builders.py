@@ -109,7 +109,11 @@ def test_a_model_without_stages_is_refused():
     [
         ({"padding": "valid"}, ValueError, r"`padding` must be 'same' or 'symmetric'.*'valid'"),
         ({"input_shape": (0, 9, 3)}, ValueError, r"at least 1. Received: input_shape=\(0, 9, 3\)"),
-        ({"reduction": 0}, ValueError, r"`reduction` must be at least 1. Received: reduction=0"),
+        (
+            {"reduction": 0},
+            ValueError,
+            r"`reduction` must be a whole number .* Received: reduction=0",
+        ),
         ({"variant": "c"}, ValueError, r"`variant` must be 'a' or 'b'. Received: variant='c'"),
         ({"depth": 3}, TypeError, r"A2ResNet11\(\) has no argument 'depth'"),
     ],

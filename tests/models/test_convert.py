@@ -16,7 +16,7 @@ from keras import ops
 from a2keras import __main__ as command
 from a2keras import models
 from a2keras.errors import UserError
-from a2keras.models import checkpoints, layouts, weights
+from a2keras.models import checkpoints, commands, layouts, weights
 from a2keras.models.assignment import variables_of
 from a2keras.models.translation import translate
 
@@ -592,3 +592,18 @@ def test_mistakes_with_a_checkpoint_are_told_in_a_sentence(checkpoint, tmp_path)
     assert "(nothing for conv2_1_se (4), conv2_2_se (4), " in mistake("--model=se_resnet50")
     assert "nothing in" in mistake("--model=resnet50_lite", "--layout=glore")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["net.v1.weights.h5", "net.keras"])
+def test_a_link_in_the_place_of_the_output_is_replaced(tmp_path, name):
+    (tmp_path / "victim").write_text("mine")
+    (tmp_path / name).symlink_to(tmp_path / "victim")
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    commands._save(model, tmp_path / name)
+    assert (tmp_path / "victim").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [name, "victim"]
+    assert not (tmp_path / name).is_symlink()
+    with pytest.raises(
+        UserError, match=r"^--output=.*/absent/net.keras cannot be written: No such"
+    ):
+        commands._save(model, tmp_path / "absent" / "net.keras")

@@ -1,5 +1,6 @@
 """Files of every sad kind to frames, or to one sentence that names the file."""
 
+import errno
 import io
 import json
 import struct
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 import zlib
 from fractions import Fraction
 from pathlib import Path
@@ -16,10 +18,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from a2keras.errors import OutOfResources
 from a2keras.models.preprocessing import (
     DecodeError,
     decode_video,
     errors,
+    image,
     read,
     read_image,
     read_video,
@@ -293,6 +297,34 @@ def test_a_header_beyond_the_limit_saves_decoding(tmp_path, monkeypatch):
     assert len(decode_video(path, start=0.2).frames) == 12  # a part of it is short enough
 
 
+@pytest.mark.parametrize("seconds", [3600, 864_000])
+@pytest.mark.parametrize("suffix", [".mkv", ".flv"])
+def test_time_stamps_that_jump(tmp_path, suffix, seconds):
+    """40 frames, the last ten an hour or ten days later: they are 40 frames."""
+    times = [40 * i + 1000 * seconds * (i >= 30) for i in range(40)]
+    codec = "flv1" if suffix == ".flv" else "libx264"
+    path = encode(tmp_path / f"film{suffix}", [quarters(34, 46)] * 40, codec, times)
+    found = decode_video(path)
+    np.testing.assert_allclose(found.times, np.array(times) / 1000, atol=1e-3)
+    tracemalloc.start()
+    assert len(found.steady()) == 40
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
+
+
+def test_time_stamps_of_too_many_frames(tmp_path):
+    """A millisecond from frame to frame, but for pauses of nine seconds."""
+    steps = [1] * 20 + [9000] * 10
+    times = np.cumsum(steps).tolist()
+    path = encode(tmp_path / "film.mkv", [quarters(34, 46)] * 30, times=times)
+    with pytest.raises(DecodeError) as caught:
+        decode_video(path)
+    assert str(caught.value) == (
+        f"{path}: cannot be sampled evenly (30 frames within 90.019 s are more than 20000 at a "
+        "constant rate, one every 0.001 s)"
+    )
+
+
 def decoding_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "decode"]
 
@@ -426,6 +458,128 @@ def test_postscript_is_not_run(tmp_path):
     with pytest.raises(DecodeError) as caught:
         read_image(path)
     assert str(caught.value) == f"{path}: is PostScript: a program to run, not pixels"
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "iim", "eps"])
+def test_no_program_is_run(tmp_path, monkeypatch, suffix):
+    """PostScript under another name, or inside IPTC, where Pillow opens whatever there is."""
+    script = tmp_path / "gs"
+    script.write_text(f"#!/bin/sh\ntouch {tmp_path}/run\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    postscript = io.BytesIO()
+    Image.new("RGB", (7, 5)).save(postscript, format="EPS")
+    data = postscript.getvalue()
+    fields = [(3, 60, b"\1\0"), (3, 65, b"\1"), (3, 20, b"\0\0\0\7"), (3, 30, b"\0\0\0\5")]
+    fields += [(3, 120, b"\x05"), (8, 10, data[:32000])]
+    iptc = b"".join(b"\x1c" + struct.pack(">BBH", n, k, len(v)) + v for n, k, v in fields)
+    path = tmp_path / f"picture.{suffix}"
+    path.write_bytes(iptc if suffix == "iim" else data)
+    for call in (read_image, read):
+        with pytest.raises(DecodeError):
+            call(path)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "is empty"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "is PostScript: a program to run, not pixels"),
+        (b"\xff\xd8\xff", "is not an image that can be read"),
+        (b"%PDF-1.7\n", "is not an image that can be read"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is not an image that can be read"),
+    ],
+)
+def test_what_a_file_is_instead(tmp_path, content, reason):
+    path = tmp_path / "picture.jpg"
+    path.write_bytes(content)
+    with pytest.raises(DecodeError) as caught:
+        read_image(path)
+    assert str(caught.value) == f"{path}: {reason}"
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"heix", b"mif1"])
+def test_heic_needs_a_plug_in(tmp_path, monkeypatch, brand):
+    path = tmp_path / "phone.HEIC"
+    path.write_bytes(b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0mif1heic" + bytes(99))
+    without = tuple(name for name in image.formats() if name != "HEIF")
+    monkeypatch.setattr(image, "formats", lambda: without)
+    for call in (read_image, read):
+        with pytest.raises(DecodeError) as caught:
+            call(path)
+        reason = "is HEIC, which Pillow reads with a plug-in: pip install pillow-heif"
+        assert str(caught.value) == f"{path}: {reason}"
+
+
+def test_heic_is_read_where_the_plug_in_is():
+    pytest.importorskip("pillow_heif", reason="pillow-heif is not installed")
+    assert "HEIF" in image.formats()
+    buffer = io.BytesIO()
+    Image.fromarray(quarters(32, 48)).save(buffer, "HEIF", quality=95)
+    assert is_like(image.read_image("phone.heic", buffer.getvalue()), quarters(32, 48))
+
+
+def test_a_pillow_without_avif(tmp_path, monkeypatch):
+    path = tmp_path / "picture.avif"
+    path.write_bytes(b"\0\0\0\x1cftypavif\0\0\0\0mif1avif" + bytes(99))
+    monkeypatch.setattr(image, "formats", lambda: ("JPEG", "PNG"))
+    with pytest.raises(DecodeError) as caught:
+        read_image(path)
+    reason = "is AVIF, which this version of Pillow does not read: pip install -U pillow"
+    assert str(caught.value) == f"{path}: {reason}"
+
+
+def test_texts_that_unpack_to_much_memory(tmp_path):
+    buffer = io.BytesIO()
+    Image.new("RGB", (7, 5)).save(buffer, "PNG")
+    packed = zlib.compress(bytes(200_000_000), 1)
+    for kind, head in {b"zTXt": b"a\0\0", b"iTXt": b"a\0\1\0\0\0", b"iCCP": b"a\0\0"}.items():
+        part = kind + head + packed
+        part = struct.pack(">I", len(part) - 4) + part + struct.pack(">I", zlib.crc32(part))
+        path = tmp_path / f"{kind.decode()}.png"
+        path.write_bytes(buffer.getvalue()[:33] + part + buffer.getvalue()[33:])
+    code = (
+        "import resource, sys\n"
+        "from a2keras.models.preprocessing import DecodeError, read_image\n"
+        "for path in sys.argv[1:]:\n"
+        "    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "    try: read_image(path)\n"
+        "    except DecodeError: pass\n"
+        "    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+    command = [sys.executable, "-c", code, *map(str, tmp_path.glob("*.png"))]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    taken = list(map(int, done.stdout.split()))
+    assert len(taken) == 3
+    assert max(taken) < 100_000  # KiB
+
+
+def test_out_of_files_is_not_a_damaged_image(tmp_path, monkeypatch):
+    path = save(tmp_path / "picture.png", Image.fromarray(quarters(34, 46)))
+
+    def fail(*arguments, **options):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(Path, "open", fail)
+    with pytest.raises(OutOfResources, match=r"has run out of open files while .*picture.png was"):
+        read_image(path)
+
+    def refuse(*arguments, **options):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(DecodeError) as caught:
+        read_image(path)
+    assert str(caught.value) == f"{path}: cannot be read (Permission denied)"
+
+
+def test_a_damaged_image_without_a_suffix_is_told_as_such(tmp_path):
+    whole = save(tmp_path / "whole.jpg", Image.fromarray(quarters(340, 460)), quality=95)
+    path = tmp_path / "cut"
+    path.write_bytes(whole.read_bytes()[:3000])
+    with pytest.raises(DecodeError, match="is a damaged or cut-off image"):
+        read(path)
 
 
 def test_read_goes_by_suffix_and_else_by_content(tmp_path):

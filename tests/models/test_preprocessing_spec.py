@@ -218,14 +218,19 @@ def test_a_file_that_is_missing_or_wrong_is_one_sentence(tmp_path):
     assert str(caught.value) == f"{path} is missing: it tells how the model's input is made"
     whole = {"labels": ["a", "b"], "size": 7}
     for text, reason in (
-        ("{", "Expecting property name"),
-        ("[]", "an object with a list of labels is expected"),
-        (json.dumps({"size": 7}), "an object with a list of labels is expected"),
-        (json.dumps({"labels": ["a"]}), "Preprocessing.__init__() missing 1 required"),
-        (json.dumps({**whole, "sise": 8}), "unknown keys ['sise']"),
-        (json.dumps({**whole, "size": "7"}), "`size` must be an integer of at least 1. Received"),
+        ("{", "it is no valid JSON (EOF while parsing an object"),
+        ("[]", "the document: input should be an object. Received: []"),
+        (json.dumps({"size": 7}), "labels: field required. Received: {'size': 7}"),
+        (json.dumps({"labels": ["a"]}), "size: field required. Received: "),
+        (json.dumps({**whole, "sise": 8}), "sise: unexpected keyword argument. Received: 8"),
+        (json.dumps({**whole, "size": "7"}), "size: input should be a valid integer. Received"),
+        (json.dumps({**whole, "size": 0}), "`size` must be an integer of at least 1. Received: 0"),
+        (json.dumps({**whole, "frames": 10**9}), "`frames` must be at most 65536. Received: 1000"),
+        (json.dumps({**whole, "labels": ["a", "a"]}), "`labels` must differ from one another."),
     ):
         path.write_text(text)
         with pytest.raises(UserError) as caught:
             Preprocessing.load(tmp_path)
-        assert str(caught.value).startswith(f"{path} cannot be used: {reason}")
+        assert str(caught.value).startswith(
+            f"{path} is not a description of a model's input: {reason}"
+        )

@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 from a2keras.models.preprocessing import clip_indices, even_starts, steady_indices
+from a2keras.models.preprocessing.sampling import clock_of, nearest_indices
 
 
 @pytest.mark.parametrize(
@@ -80,3 +81,59 @@ def test_steady_indices_take_the_nearest_frame():
             expected.append(int(np.argmin(np.abs(times - moment))))
             moment += step
         assert steady_indices(times).tolist() == expected
+
+
+@pytest.mark.parametrize("gap", [10.5, 3600.0, 864_000.0, 1e9])
+def test_a_clock_that_jumps_is_bridged(gap):
+    """40 frames of 25 a second, the last ten later; and where the first or the last one jumps."""
+    times = np.arange(40) / 25
+    for at in (30, 1, 39):
+        assert steady_indices(times + gap * (np.arange(40) >= at)).tolist() == list(range(40))
+    irregular = np.array([0, 1, 2, 5, 6]) / 25  # of which two frames were left out
+    twice = np.concatenate([irregular, irregular + gap])
+    assert steady_indices(twice).tolist() == [0, 1, 2, 2, 3, 3, 4, 5, 6, 7, 7, 8, 8, 9]
+
+
+def test_a_pause_is_not_bridged():
+    times = np.array([0, 1, 2, 102, 103]) / 25  # of 4 s
+    assert len(steady_indices(times)) == 104
+    slides = np.array([0, 30, 60, 90, 180, 210.0])  # one for half a minute each, one for 90 s
+    assert steady_indices(slides).tolist() == [0, 1, 2, 3, 3, 4, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("times", "rate", "clock"),
+    [
+        ([0, 0.1, 0.3], 25, "time stamps"),
+        ([0, 0.1, 0.1], 25, "frame rate"),  # a duplicate
+        ([0, 0.2, 0.1], 25, "frame rate"),  # backwards
+        ([0, 0, 0], 25, "frame rate"),
+        ([0, np.nan, 0.2], 25, "frame rate"),
+        ([0, 0.1, np.inf], 25, "frame rate"),
+        ([-0.3, -0.1, 0.0], 25, "time stamps"),
+        ([0, 0.2, 0.1], np.nan, "none"),
+        ([0, 0.2, 0.1], 0, "none"),
+        ([0.5], 25, "time stamps"),
+    ],
+)
+def test_which_clock(times, rate, clock):
+    times = np.array(times, float)
+    found, name = clock_of(times, rate)
+    assert name == clock
+    counted = np.arange(len(times)) / 25
+    np.testing.assert_array_equal(found, counted if clock == "frame rate" else times)
+    # Whatever the times are, every frame is there, or the rate varies.
+    if clock != "time stamps":
+        assert steady_indices(times).tolist() == list(range(len(times)))
+
+
+def test_moments_are_counted_before_there_is_an_array_of_them():
+    """A microsecond from frame to frame, but for pauses of seconds: 10 million moments a pause."""
+    times = np.cumsum([1e-6] * 20 + [9.0] * 10)
+    with pytest.raises(ValueError) as caught:
+        steady_indices(times, 20_000)
+    assert str(caught.value) == (
+        "30 frames within 90 s are more than 20000 at a constant rate, one every 1e-06 s"
+    )
+    with pytest.raises(ValueError, match="more than 2000000 at a constant rate, one every 1e-300"):
+        nearest_indices(np.array([0.0, 1.0]), 1e-300)

@@ -314,7 +314,7 @@ def bomb(h5):
         (twice, "has two layers of the name 'dense'"),
         (link, "links to something else at /layers/dense"),
         (soft_link, "links to something else at /layers/dense_1"),
-        (circle, "recursion"),
+        (circle, "holds the group /layers/dense/again a second time"),
         (bomb, "declares 4398046511104 bytes at /layers/dense/vars/0 and holds 0: it would fill"),
         (lambda h5: named(h5).create_dataset("0", data="text"), "holds no numbers at /layers"),
         (lambda h5: named(h5).create_group("0"), "has no plain array at /layers/dense/vars/0"),

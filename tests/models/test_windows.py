@@ -145,6 +145,29 @@ def test_without_time_stamps_the_frame_rate_counts(tmp_path, monkeypatch):
     )
 
 
+def test_a_clock_that_jumps(tmp_path):
+    """Ten days within 40 frames are one step; the times that are told are the file's own."""
+    times = [100 * number + 864_000_000 * (number >= 30) for number in range(40)]
+    greys = [np.full((34, 46, 3), 5 * number, np.uint8) for number in range(40)]
+    found = Windows(
+        encode(tmp_path / "film.mkv", greys, times=times), sliding_clips(1, 2, 1), short_side=29
+    )
+    shown = [window.frames.mean(axis=(1, 2, 3)) / 5 for window in found]
+    np.testing.assert_allclose(shown, [[at, at + 1] for at in (0, 10, 20, 30)], atol=0.5)
+    np.testing.assert_allclose(found.times, [0.05, 1.05, 2.05, 864_003.05], atol=1e-6)
+
+
+def test_times_of_too_many_frames(tmp_path):
+    times = np.cumsum([1] * 20 + [9000] * 10).tolist()
+    path = encode(tmp_path / "film.mkv", [np.zeros((34, 46, 3), np.uint8)] * 30, times=times)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(streamed, "MAX_STREAMED_FRAMES", 1000)
+        assert message_of(lambda: Windows(path, sliding_clips(1, 2, 1))) == (
+            f"{path}: cannot be sampled evenly (30 frames within 90.019 s are more than 1000 at a "
+            "constant rate, one every 0.001 s)"
+        )
+
+
 def test_memory_does_not_grow_with_the_video(film):
     """331 frames of 34 × 46 are 1.5 MB; of a clip of 5 frames with what overlaps it, 43 kB."""
 

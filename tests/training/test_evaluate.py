@@ -252,6 +252,16 @@ def test_a_folder_of_images_from_training_to_scores(tmp_path, images, tiny_netwo
     with pytest.raises(UserError, match=f"{images} is not a run: it has no recipe.json"):
         run_command("evaluate", images)
 
+    # A model that was exchanged for one that holds code is not run.
+    pixels = keras.Input((16, 16, 3))
+    keras.Model(pixels, keras.layers.Lambda(lambda x: x[:, 0, 0])(pixels)).save(run / "model.keras")
+    for command in (["evaluate", run], ["explain", run, f"--output={tmp_path}/explained"]):
+        with pytest.raises(UserError) as error:
+            run_command(*command)
+        assert str(error.value) == (
+            f"{run}/model.keras holds a Lambda layer, that is code of its own, which is not run"
+        )
+
 
 def check_precise_statistics(path):
     """Those of the first batch normalisation are those of what it takes in the last batches."""

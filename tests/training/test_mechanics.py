@@ -12,7 +12,7 @@ import tensorflow as tf
 from a2keras import DoubleAttention, models
 from a2keras.errors import UserError
 from a2keras.models.preprocessing import Pixels, Preprocessing
-from a2keras.training import network, optimizers
+from a2keras.training import initial_weights, network, optimizers
 from a2keras.training.batch_statistics import precise_statistics
 from a2keras.training.computation_tensorflow import TensorFlowComputation
 from a2keras.training.config import Recipe
@@ -289,11 +289,12 @@ def test_batch_normalization_is_set_and_saved(tmp_path):
     model = network.build(recipe, preprocessing_of(recipe, CLASSES))
     block = model.get_layer("attention").theta.normalization
     assert (model.get_layer("bn").momentum, model.get_layer("bn").epsilon) == (0.35, 0.25)
-    assert (block.momentum, block.epsilon) == (0.35, 1e-4)
+    assert (block.momentum, block.epsilon) == (0.35, 0.25)
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
     pixels = np.random.default_rng(0).integers(0, 256, (2, 11, 11, 3)).astype("float32")
     np.testing.assert_array_equal(again(pixels), model(pixels))
+    assert again.get_layer("attention").theta.normalization.epsilon == 0.25
 
 
 def test_compiled_by_xla_it_computes_the_same(examples):
@@ -429,6 +430,17 @@ def test_other_classes_leave_the_classifier_new(tmp_path):
     assert np.array_equal(computation.model.get_layer("conv").kernel.value.numpy(), kernel)
     at = [v.path for v in computation.optimizer.averaged].index("conv/kernel")
     assert np.array_equal(computation.optimizer.averages[at].numpy(), kernel)
+
+
+def test_weights_of_a_network_with_code_are_refused(tmp_path):
+    """A network for images whose kernels a video network would take, but for its Lambda."""
+    pixels = keras.Input((13, 13, 3))
+    x = keras.layers.Lambda(lambda x: 2 * x)(pixels)
+    keras.Model(pixels, keras.layers.Conv2D(5, 3, name="conv")(x)).save(tmp_path / "model.keras")
+    clips = keras.Input((3, 13, 13, 3))
+    video = keras.Model(clips, keras.layers.Conv3D(5, 3, name="conv")(clips))
+    with pytest.raises(UserError, match="holds a Lambda layer, that is code of its own"):
+        initial_weights._load(video, tmp_path / "model.keras")
 
 
 @pytest.mark.parametrize("name", ["nothing.weights.h5", "nothing.keras"])

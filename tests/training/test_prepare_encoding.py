@@ -52,6 +52,27 @@ def test_image_bytes_stay_where_tensorflow_reads_them_as_pillow_does():
         assert_same_pixels(stored, data)
 
 
+def with_exif(data: bytes, *entries: bytes) -> bytes:
+    """A JPEG with a directory of these entries."""
+    block = b"Exif\0\0II*\0\x08\0\0\0" + len(entries).to_bytes(2, "little")
+    block += b"".join(entries) + bytes(4)
+    return data[:2] + b"\xff\xe1" + (2 + len(block)).to_bytes(2, "big") + block + data[2:]
+
+
+@pytest.mark.parametrize("quality", [70, 95])
+def test_images_with_odd_tags(quality):
+    """`XResolution` as text, and a pointer to nothing: Pillow can read them, but not write them."""
+    data = saved(Image.fromarray(picture(1)), "JPEG", quality=quality)
+    text = b"\x1a\x01\x02\0\x03\0\0\0" + b"72\0\0"
+    nowhere = b"\x69\x87\x02\0\xff\xff\0\0" + b"\xff\xff\xff\x7f"
+    turned = b"\x12\x01\x03\0\x01\0\0\0" + b"\6\0\0\0"
+    upright = with_exif(data, text, nowhere)
+    assert encode_image("x", upright, Format()) == upright
+    stored = encode_image("x", with_exif(data, turned, text, nowhere), Format())
+    assert Image.open(io.BytesIO(stored)).size == (23, 31)
+    assert_same_pixels(stored, with_exif(data, turned, text, nowhere))
+
+
 def assert_same_pixels(stored: bytes, data: bytes) -> None:
     expected = read_image("x", data)
     pixels = tf.io.decode_image(stored, channels=3).numpy()

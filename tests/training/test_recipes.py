@@ -77,6 +77,11 @@ def test_settings_take_the_type_of_their_field():
             "recipe field warmup_epochs must be at most epochs=30. Received: warmup_epochs=31.0",
         ),
         (
+            "step_epochs=1,²",
+            "recipe field step_epochs must be whole numbers with commas between. "
+            "Received: step_epochs=1,²",
+        ),
+        (
             "step_epochs=1,x",
             "recipe field step_epochs must be whole numbers with commas between. "
             "Received: step_epochs=1,x",

@@ -75,9 +75,11 @@ def test_a_list_and_its_files_over_http(tmp_path, server, write_images, write_vi
     recipe = Recipe("mine", data=f"csv:{server}/list.csv", size=10, test_fraction=0.25)
     recipe = resolve(recipe)
     assert recipe.data == f"csv:{server}/list.csv"
-    here = list_source(resolve(Recipe("mine", data=f"csv:{tmp_path}/list.csv")))
-    listing = list_source(recipe)
-    assert listing.fingerprint == here.fingerprint  # of names and sizes, wherever they lie
+    before = list_source(recipe).fingerprint
+    assert list_source(recipe).fingerprint == before  # of names and sizes: nothing is fetched
+    with (tmp_path / names[0]).open("ab") as file:
+        file.write(b"x")
+    assert list_source(recipe).fingerprint != before
     source = open_source(recipe)
     (skipped,) = source.skipped
     assert skipped.reason.startswith(f"{server}/media/red/99.png: cannot be read (")

@@ -73,6 +73,22 @@ def test_images(root):
     assert [1 - n % 2 for n in validation] == held_out.splits["validation"].labels.tolist()
 
 
+def test_a_class_without_examples_is_told(root):
+    source = open_source(recipe_of("tfds:tiny_gap", root))
+    assert source.classes == ("blue", "red", "green")
+    assert source.gaps()[0] == "no split has an example of green"
+    assert sum(len(part) for part in source.splits.values()) == 11
+
+
+def test_data_to_be_scored_may_be_of_one_class_and_of_the_test_alone(root):
+    recipe = recipe_of("tfds:tiny_pictures", root)
+    split, held_out = open_held_out(recipe, ("green", "red", "blue"), "tfds:tiny_test")
+    assert (split, held_out.splits["test"].labels.tolist()) == ("test", [1, 1, 1, 1])
+    with pytest.raises(UserError) as error:
+        recipe_of("tfds:tiny_test", root)
+    assert str(error.value) == "tfds:tiny_test has nothing to train on: all of it is for test"
+
+
 def test_jpeg_is_decoded_as_pillow_decodes_it(root):
     from PIL import Image
 

@@ -105,10 +105,10 @@ def test_a_chief_of_its_own_comes_first():
     ("config", "message"),
     [
         ("{", "TF_CONFIG must be {"),
-        ('{"cluster": {}}', "(KeyError: 'task')"),
+        ('{"cluster": {}}', "(task: field required. Received: "),
         (
             json.dumps({"cluster": {"ps": ["a:1"]}, "task": {"type": "ps", "index": 0}}),
-            "(ValueError: tasks must be of type worker or chief, not ps)",
+            "(tasks must be of type worker or chief, not ps)",
         ),
         (
             json.dumps({"cluster": TWO, "task": {"type": "worker", "index": 2}}),
@@ -171,6 +171,14 @@ def test_counts_of_tasks():
     [
         ({"SLURM_STEP_NODELIST": "n[1-2][3-4]"}, "this list of nodes cannot be read: SLURM_STEP_"),
         ({"SLURM_STEP_TASKS_PER_NODE": "2x"}, "these counts cannot be read: SLURM_STEP_TASKS_PER"),
+        ({"SLURM_STEP_NODELIST": "n[1-2-3]"}, "this list of nodes cannot be read: SLURM_STEP_"),
+        ({"SLURM_STEP_NODELIST": "n[-,]"}, "this list of nodes cannot be read: SLURM_STEP_NODE"),
+        ({"SLURM_STEP_NODELIST": "n[1-999999999]"}, "this list of nodes cannot be read: SLURM_"),
+        ({"SLURM_STEP_TASKS_PER_NODE": "1(x999999)"}, "these counts cannot be read: SLURM_STEP"),
+        ({"SLURM_STEP_TASKS_PER_NODE": "999999,1"}, "these counts cannot be read: SLURM_STEP_TA"),
+        ({"SLURM_STEP_TASKS_PER_NODE": "²"}, "these counts cannot be read: SLURM_STEP_TASKS_PER"),
+        ({"SLURM_JOB_ID": "x2"}, "SLURM_JOB_ID must be a whole number. Received: SLURM_JOB_ID=x2"),
+        ({"SLURM_PROCID": "²"}, "SLURM_PROCID must be a whole number. Received: SLURM_PROCID=²"),
         ({"SLURM_STEP_TASKS_PER_NODE": "1"}, "Slurm names as many nodes as counts of tasks."),
     ],
 )

@@ -105,3 +105,25 @@ class TinyDownload(TinyPictures):
 
     def _split_generators(self, dl_manager):
         raise FileNotFoundError("put archive.zip into the folder for manual downloads\nand more")
+
+
+class TinyGap(TinyPictures):
+    """Images of two of its three classes, in one split."""
+
+    def _info(self):
+        label = tfds.features.ClassLabel(names=("blue", "red", "green"))
+        return info(self, {"image": tfds.features.Image(), "label": label}, ("image", "label"))
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples(range(11))}
+
+    def _generate_examples(self, numbers):
+        for number in numbers:
+            yield number, {"image": encoded(picture(number), "PNG"), "label": number % 2}
+
+
+class TinyTest(TinyPictures):
+    """Images to be scored, of one class."""
+
+    def _split_generators(self, dl_manager):
+        return {"test": self._generate_examples(range(1, 9, 2))}

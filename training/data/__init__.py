@@ -1,37 +1,57 @@
 """Sources of examples: what `--data` may say, and opening it."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import NamedTuple
 
 import numpy as np
 
 from a2keras.errors import UserError
-from a2keras.models.preprocessing.places import absolute
+from a2keras.models.preprocessing.places import absolute, check_text
 from a2keras.training.config import Recipe
 from a2keras.training.data.files import reached
-from a2keras.training.data.listing import Listing, list_held_out, open_listing
+from a2keras.training.data.list_places import split_places
+from a2keras.training.data.listing import Listing, check_trainable, list_held_out, open_listing
 from a2keras.training.data.source import Skipped, Source
 
 
 class Kind(NamedTuple):
     form: str
     module: str  # has list_source(place, recipe) -> Listing
-    is_place: bool = True  # what follows the colon are paths, which a recipe keeps absolute
+    # What follows the colon as paths, which a recipe keeps absolute; none where it is a name.
+    places: Callable[[str], list[str]] = lambda place: [place]
 
 
 KINDS = {
     "folder": Kind("folder:DIR", "a2keras.training.data.folder"),
-    "csv": Kind("csv:FILE[,TEST]", "a2keras.training.data.lists"),
-    "tfds": Kind("tfds:NAME", "a2keras.training.data.tfds", is_place=False),
+    "csv": Kind("csv:FILE[,TEST]", "a2keras.training.data.lists", split_places),
+    "tfds": Kind("tfds:NAME", "a2keras.training.data.tfds", lambda place: []),
     "prepared": Kind("prepared:DIR", "a2keras.training.data.prepared"),
 }
 SOURCES = "digits, " + ", ".join(kind.form for kind in KINDS.values())
 
 
-def resolve(recipe: Recipe) -> Recipe:
+def absolute_source(data: str) -> str:
+    """A source as a recipe keeps it, its paths absolute.
+
+    Raises:
+        UserError: an unknown kind of source, or a path that no file of text can keep.
+    """
+    kind, _, place = data.partition(":")
+    if kind not in KINDS or not place:
+        raise UserError(f"--data must be one of {SOURCES}. Received: --data={data}")
+    place = ",".join(map(absolute, KINDS[kind].places(place))) or place
+    check_text("--data", place)
+    return f"{kind}:{place}"
+
+
+def resolve(recipe: Recipe, to_train: bool = True) -> Recipe:
     """Replaces what a recipe leaves to the data ("auto") without reading the data's files.
+
+    Args:
+        recipe: as a user gives it.
+        to_train: whether the data are to be trained on, or only scored.
 
     Raises:
         UserError: no data, an unknown kind of source, or a source that cannot be used.
@@ -39,14 +59,13 @@ def resolve(recipe: Recipe) -> Recipe:
     if recipe.data == "digits":
         task = "image" if recipe.task == "auto" else recipe.task
         return dataclasses.replace(recipe, task=task, model=_model(recipe, task))
-    kind, _, place = recipe.data.partition(":")
-    if kind not in KINDS or not place:
-        raise UserError(f"--data must be one of {SOURCES}. Received: --data={recipe.data}")
-    if KINDS[kind].is_place:
-        place = ",".join(absolute(each) for each in place.split(","))
     root = absolute(recipe.root) if recipe.root else ""
-    recipe = dataclasses.replace(recipe, data=f"{kind}:{place}", root=root)
-    task = list_source(recipe).task
+    check_text("root", root)
+    recipe = dataclasses.replace(recipe, data=absolute_source(recipe.data), root=root)
+    listing = list_source(recipe)
+    if to_train:
+        check_trainable(listing)
+    task = listing.task
     return dataclasses.replace(recipe, task=task, model=_model(recipe, task))
 
 
@@ -97,20 +116,22 @@ def open_held_out(
     Raises:
         UserError: nothing was held out, or a class that the network does not know.
     """
-    other = resolve(dataclasses.replace(recipe, data=data or recipe.data))
+    other = resolve(dataclasses.replace(recipe, data=data or recipe.data), to_train=False)
     if other.data == "digits":
         source = open_source(other)
     else:
         source = list_held_out(list_source(other), other, bool(data), skipped)
     split = next((name for name in ("test", "validation") if name in source.splits), None)
     if split is None:
-        raise UserError(f"{other.data} has no test or validation examples: give --data")
-    for name in source.classes:
-        if name not in classes:
+        hint = "all of them are for training" if data else "give --data"
+        raise UserError(f"{other.data} has no test or validation examples: {hint}")
+    examples = source.splits[split]
+    for label in np.unique(examples.labels):
+        if (name := source.classes[label]) not in classes:
             raise UserError(
                 f"{other.data} has a class {name}, which the run does not know: its classes are "
                 f"{', '.join(classes)}"
             )
-    examples = source.splits[split]
-    examples.labels = np.array([classes.index(name) for name in source.classes])[examples.labels]
+    number = {name: label for label, name in enumerate(classes)}
+    examples.labels = np.array([number.get(name, -1) for name in source.classes])[examples.labels]
     return split, dataclasses.replace(source, classes=classes, splits={split: examples})

@@ -18,10 +18,11 @@ from a2keras.errors import UserError, counted
 from a2keras.models.preprocessing.decode import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.image import read_image
-from a2keras.models.preprocessing.places import Path_, size_of
 from a2keras.models.preprocessing.video import decode_video
 from a2keras.training.config import Recipe
+from a2keras.training.data.contents import NO_HASH, FileList
 from a2keras.training.data.listing import Listing
+from a2keras.training.data.scanning import suffix_of
 from a2keras.training.data.source import Examples, Skipped
 
 GIB = 1024**3
@@ -36,6 +37,14 @@ class MediaFile(NamedTuple):
     start: float | None = None
     end: float | None = None
 
+    @property
+    def part(self) -> str:
+        """`@2.5-7`, or "" of a whole file; to the end is `@2.5-end`."""
+        if (self.start, self.end) == (None, None):
+            return ""
+        end = "end" if self.end is None else f"{self.end:.12g}"
+        return f"@{self.start or 0:.12g}-{end}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class FileListing(Listing):
@@ -43,16 +52,20 @@ class FileListing(Listing):
 
     Attributes:
         files: where every example lies.
-        places: what a message calls every class.
+        listed: all files of the source, which tells what is in them.
         kept: decoded frames of every example, or `NOT_KEPT`.
     """
 
     files: tuple[MediaFile, ...]
-    places: tuple[str, ...]
+    listed: FileList
     kept: tuple[np.ndarray, ...] = ()
 
-    def class_place(self, label: int) -> str:
-        return self.places[label]
+    @property
+    def fingerprint(self) -> str:
+        return self.listed.fingerprint
+
+    def contents(self) -> tuple[str, ...]:
+        return tuple(_content(file, self.listed.contents[file.path]) for file in self.files)
 
     def select(self, members: np.ndarray) -> Self:
         def some(values: tuple) -> tuple:
@@ -84,6 +97,13 @@ class FileListing(Listing):
         return FileExamples(self, size, training_side(recipe), in_memory)
 
 
+def _content(file: MediaFile, known: str) -> str:
+    if known.startswith(NO_HASH):  # class folder, name and size, which a copy has as well
+        described = f"{known}\t{'/'.join(PurePath(file.path).parts[-2:])}"
+        known = hashlib.sha256(os.fsencode(described)).hexdigest()
+    return known + file.part
+
+
 def training_side(recipe: Recipe) -> int:
     """The short side that training needs, so that no crop has to be enlarged."""
     smallest = math.sqrt(recipe.crop_area) if recipe.crop == "area" else recipe.crop_scale
@@ -102,6 +122,7 @@ class FileExamples(Examples):
 
     def __init__(self, listing: FileListing, size: int, short_side: int, in_memory: bool) -> None:
         self.files = listing.files
+        self.contents = listing.contents
         self.names = listing.names
         self.labels = listing.labels
         self.is_video = listing.task == "video"
@@ -115,11 +136,7 @@ class FileExamples(Examples):
         return _read_video(file, self.size) if self.is_video else read_image(file.path)
 
     def identities(self) -> list[str]:
-        """Class folder, name and size of every file, which a copy elsewhere has as well."""
-        return [
-            f"{'/'.join(PurePath(path).parts[-2:])}\t{size_of(path)}\t{start}\t{end}"
-            for path, start, end in self.files
-        ]
+        return list(self.contents())
 
     def training_frames(self, index: int) -> np.ndarray:
         kept = self.kept[index]
@@ -203,7 +220,7 @@ def task_of(paths: Sequence[str], place: str, wanted: str) -> str:
         UserError: both, and `wanted` is "auto"; or none of the kind that is wanted.
     """
     found = {
-        task: [path for path in paths if PurePath(path).suffix.lower() in suffixes]
+        task: [path for path in paths if suffix_of(path) in suffixes]
         for task, suffixes in SUFFIXES.items()
     }
     if wanted != "auto":
@@ -221,20 +238,6 @@ def task_of(paths: Sequence[str], place: str, wanted: str) -> str:
             f"({len(videos)}, such as {videos[0]}): choose with --set task=image or task=video"
         )
     return "video" if videos else "image"
-
-
-def fingerprint_of(names: Sequence[str], paths: Sequence[Path_]) -> tuple[str, int]:
-    """SHA-256 of the lines `name TAB bytes`, and how many of the files are there.
-
-    A file that is not there has the size `missing`.
-    """
-    sizes = [size_of(path) for path in paths]
-    lines = (
-        f"{name}\t{'missing' if size is None else size}\n"
-        for name, size in zip(names, sizes, strict=True)
-    )
-    there = sum(size is not None for size in sizes)
-    return hashlib.sha256("".join(lines).encode()).hexdigest(), there
 
 
 @contextlib.contextmanager

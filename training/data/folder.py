@@ -1,114 +1,138 @@
 """A folder with one folder per class: `folder:DIR`."""
 
-from pathlib import PurePath
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from etils import epath
 
-from a2keras.errors import UserError
+from a2keras.errors import UserError, counted, printable, reason_of
 from a2keras.models.preprocessing.places import as_path
 from a2keras.training.config import Recipe
-from a2keras.training.data.files import (
-    SUFFIXES,
-    FileListing,
-    MediaFile,
-    fingerprint_of,
-    task_of,
-)
-from a2keras.training.data.listing import SPLIT_NAMES, SPLITS
+from a2keras.training.data.contents import FileList
+from a2keras.training.data.files import SUFFIXES, FileListing, MediaFile, task_of
+from a2keras.training.data.layout import roots_of
+from a2keras.training.data.listing import class_name
+from a2keras.training.data.scanning import Tree, joined, scan, suffix_of
+from a2keras.training.data.split_names import SPLITS
 
 
-def list_source(place: str, recipe: Recipe) -> FileListing:
+@dataclass(frozen=True, kw_only=True)
+class FolderListing(FileListing):
+    """Class folders.
+
+    Attributes:
+        root: the folder that they lie in; of the training split where there are several.
+        folders: of every class one of its folders.
+    """
+
+    root: str
+    folders: tuple[str, ...]
+
+    def class_place(self, label: int) -> str:
+        return f"the class folder {self.folders[label]}"
+
+    def refuse_single(self) -> None:
+        raise UserError(
+            f"{self.root} has only one class folder, {self.classes[0]}: training needs at least two"
+        )
+
+    def refuse_unknown(self, label: int) -> None:
+        raise UserError(f"{self.folders[label]} is a class that {self.root} does not have")
+
+
+def list_source(place: str, recipe: Recipe) -> FolderListing:
     """The listing of `folder:PLACE`."""
     return list_folder(as_path(place), recipe.task)
 
 
-def list_folder(directory: epath.Path, task: str = "auto") -> FileListing:
-    """Lists class folders, or train/validation/test folders of class folders.
-
-    Hidden files and files that are neither images nor videos are passed over.
+def list_folder(directory: Any, task: str = "auto") -> FolderListing:
+    """Lists class folders, or folders of splits with class folders in them.
 
     Args:
-        directory: the folder.
+        directory: the folder, a path here or of a cloud store.
         task: take only images, or only videos; "auto" takes whichever there are.
 
     Raises:
-        UserError: no such folder, nothing in it, fewer than two classes, a class without files, or
-            images and videos mixed.
+        UserError: no such folder, nothing in it, images and videos mixed, or folders of splits that
+            leave open which is meant.
     """
     directory = as_path(directory)
     if not directory.is_dir():
         problem = "is not a folder" if directory.exists() else "does not exist"
-        raise UserError(f"{directory} {problem}")
-    roots = _split_roots(directory)
-    training_root = roots.get("train", directory)
-    classes = tuple(folder.name for folder in _folders(training_root))
-    media = sorted(
-        (path.relative_to(directory).as_posix(), folder.name, split)
-        for split, root in roots.items()
-        for folder in _folders(root)
-        for path in _media(folder)
-    )
-    if not media:
-        raise UserError(f"{directory} has no class folders with images or videos in them")
-    task = task_of([path for path, _, _ in media], str(directory), task)
-    files = [each for each in media if _suffix(each[0]) in SUFFIXES[task]]
-    if len(classes) < 2:
+        raise UserError(f"{printable(directory)} {problem}")
+    try:
+        tree = scan(directory)
+    except OSError as error:
         raise UserError(
-            f"{training_root} has only one class folder, {classes[0]}: training needs at least two"
-        )
-    for _, name, split in files:
-        if name not in classes:
-            raise UserError(f"{roots[split] / name} is a class that {training_root} does not have")
-    _check_classes(training_root, classes, files)
-    given = sorted({split for _, _, split in files} - {""}, key=SPLITS.index)
-    names = tuple(path for path, _, _ in files)
-    return FileListing(
-        place=str(directory),
+            f"{printable(directory)} cannot be listed: {error.strerror or reason_of(error)}"
+        ) from error
+    place = str(directory)
+    roots, notes = roots_of(tree, place)
+    found = [
+        (file, class_of(folder), split)
+        for split, root in roots.items()
+        for folder in tree.folders.get(root, [])
+        for file in tree.below(folder)
+    ]
+    if not found:
+        raise UserError(_nothing(place, tree))
+    return _listing(place, tree, roots, notes, sorted(found), task)
+
+
+def _nothing(place: str, tree: Tree) -> str:
+    nothing = f"{printable(place)} has no class folders with images or videos in them"
+    if not (stray := tree.media.get("", [])):
+        return nothing
+    return (
+        f"{nothing}, but {counted(len(stray), 'file')} beside them, such as {printable(stray[0])}"
+    )
+
+
+def _listing(
+    place: str,
+    tree: Tree,
+    roots: dict[str, str],
+    notes: tuple[str, ...],
+    found: list[tuple[str, str, str]],
+    task: str,
+) -> FolderListing:
+    task = task_of([file for file, _, _ in found], printable(place), task)
+    files = [each for each in found if suffix_of(each[0]) in SUFFIXES[task]]
+    if others := len(found) - len(files):
+        kinds = "videos" if task == "image" else "images"
+        notes = (*notes, f"passed over {kinds} (task={task}): {others}")
+    for root in roots.values():
+        if stray := tree.media.get(root):
+            such = f"{counted(len(stray), 'file')}, such as {printable(stray[0])}"
+            notes = (*notes, f"passed over outside the class folders: {such}")
+    used = {name for _, name, _ in files}
+    training = roots.get("train", roots.get(""))
+    folders: dict[str, str] = {}
+    for root in roots.values():  # the training split's come first
+        for folder in tree.folders.get(root, []):
+            if root == training or class_of(folder) in used:
+                folders.setdefault(class_of(folder), folder)
+    classes = tuple(sorted(folders))
+    number = {name: label for label, name in enumerate(classes)}
+    names = tuple(printable(file) for file, _, _ in files)
+    paths = tuple(f"{place}/{file}" for file, _, _ in files)
+    given = [split for split in SPLITS if any(split == each for _, _, each in files)]
+    return FolderListing(
+        place=printable(place),
         task=task,
         classes=classes,
         names=names,
-        labels=np.array([classes.index(name) for _, name, _ in files], "int64"),
+        labels=np.array([number[name] for _, name, _ in files], "int64"),
         splits=np.array([split for _, _, split in files]),
         split_rule="by the folders " + ", ".join(given) if given else "",
-        fingerprint=fingerprint_of(names, [directory / name for name in names])[0],
-        files=tuple(MediaFile(str(directory / name)) for name in names),
-        places=tuple(f"the class folder {training_root / name}" for name in classes),
+        notes=(*notes, *tree.told()),
+        files=tuple(map(MediaFile, paths)),
+        listed=FileList(tuple(file for file, _, _ in files), paths),
+        root=printable(joined(place, training or "")),
+        folders=tuple(printable(f"{place}/{folders[name]}") for name in classes),
     )
 
 
-def _split_roots(directory: epath.Path) -> dict[str, epath.Path]:
-    """The folders of the splits, or the one folder as "" where it has none."""
-    if (directory / "train").is_dir() and _folders(directory / "train"):
-        found = [folder for folder in _folders(directory) if folder.name in SPLIT_NAMES]
-        if len(found) > 1:
-            return {SPLIT_NAMES[folder.name]: folder for folder in found}
-    return {"": directory}
-
-
-def _folders(directory: epath.Path) -> list[epath.Path]:
-    return sorted(p for p in directory.iterdir() if p.is_dir() and not p.name.startswith("."))
-
-
-def _suffix(name: str) -> str:
-    return PurePath(name).suffix.lower()
-
-
-def _media(folder: epath.Path) -> list[epath.Path]:
-    """All images and videos below a folder, without what is hidden."""
-    return [
-        root / name
-        for root, _, names in folder.walk()
-        if not any(part.startswith(".") for part in root.relative_to(folder).parts)
-        for name in names
-        if _suffix(name) in SUFFIXES["image"] | SUFFIXES["video"] and not name.startswith(".")
-    ]
-
-
-def _check_classes(
-    root: epath.Path, classes: tuple[str, ...], files: list[tuple[str, str, str]]
-) -> None:
-    have = {name for _, name, split in files if split in ("", "train")}
-    for name in classes:
-        if name not in have:
-            raise UserError(f"the class folder {root / name} has no images or videos")
+def class_of(folder: str) -> str:
+    """The class that a folder holds."""
+    return class_name(folder.rpartition("/")[2])

@@ -2,17 +2,16 @@
 
 from pathlib import PurePath
 
-from a2keras.errors import UserError
+from a2keras.errors import UserError, printable
+from a2keras.models.preprocessing.decode import VIDEO_SUFFIXES
 from a2keras.models.preprocessing.places import as_path
-from a2keras.training.data.files import SUFFIXES
-from a2keras.training.data.lists import Row, cells, split_name
+from a2keras.training.data.list_rows import Row, split_name, times
+from a2keras.training.data.listing import class_name
+from a2keras.training.data.scanning import scan, suffix_of
+from a2keras.training.data.tables import Table
 
-NEEDED = ("label", "youtube_id", "time_start", "time_end")
 
-
-def kinetics_rows(
-    path: str, header: list[str], table: list[list[str]], root: str
-) -> tuple[Row, ...]:
+def kinetics_rows(table: Table, root: str) -> tuple[Row, ...]:
     """The rows of a table `label,youtube_id,time_start,time_end[,split]`.
 
     Whoever downloads Kinetics gives the files names of two kinds: `ID_000010_000020.mp4` is the
@@ -20,25 +19,25 @@ def kinetics_rows(
     may lie anywhere below the root. A video that is not there keeps its place in the list: it is
     reported as a file that cannot be read.
     """
-    folder = as_path(root)
-    if not folder.is_dir():
-        raise UserError(f"{root} is not a folder: tell with --set root=DIR where the videos lie")
-    there = {
-        PurePath(name).stem: (where / name).relative_to(folder).as_posix()
-        for where, _, names in folder.walk()
-        for name in sorted(names)
-        if PurePath(name).suffix.lower() in SUFFIXES["video"]
-    }
+    if not as_path(root).is_dir():
+        raise UserError(
+            f"{printable(root)} is not a folder: tell with --set root=DIR where the videos lie"
+        )
+    files = scan(as_path(root)).files
+    there = {PurePath(file).stem: file for file in files if suffix_of(file) in VIDEO_SUFFIXES}
     rows = []
-    for number, values in enumerate(cells(path, header, table, 2, NEEDED), 2):
-        try:
-            start, end = float(values["time_start"]), float(values["time_end"])
-        except ValueError as error:
-            raise UserError(f"{path}, line {number}: times are seconds ({error})") from None
-        split = split_name(path, number, values.get("split", ""))
-        part = f"{values['youtube_id']}_{int(start):06}_{int(end):06}"
-        if part not in there and values["youtube_id"] in there:
-            rows.append(Row(there[values["youtube_id"]], values["label"], start, end, split))
+    for line in table.lines:
+        label = class_name(table.required(line, "label"))
+        video = table.required(line, "youtube_id")
+        for column in ("time_start", "time_end"):
+            table.required(line, column)
+        start, end = times(table, line, "time_start", "time_end")
+        assert start is not None and end is not None
+        split = split_name(table.at(line), table.cell(line, "split"))
+        part = f"{video}_{int(start):06}_{int(end):06}"
+        if part not in there and video in there:
+            rows.append(Row(there[video], label, start, end, split, table.at(line)))
         else:
-            rows.append(Row(there.get(part, f"{part}.mp4"), values["label"], split=split))
+            file = there.get(part, f"{part.replace('/', '_')}.mp4")
+            rows.append(Row(file, label, None, None, split, table.at(line)))
     return tuple(rows)

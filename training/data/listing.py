@@ -1,5 +1,6 @@
 """What lies in a source, before any of it is decoded; how it is split; and opening it."""
 
+import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,22 +8,27 @@ from typing import Self
 
 import numpy as np
 
-from a2keras.errors import UserError
+from a2keras.console import say
+from a2keras.errors import UserError, counted, printable
 from a2keras.training.config import Recipe
 from a2keras.training.data.source import Examples, Skipped, Source
-from a2keras.training.data.splits import groups_of, named_groups, random_groups, stratified
+from a2keras.training.data.split_names import SPLITS
+from a2keras.training.data.splits import (
+    groups_of,
+    merged,
+    named_groups,
+    random_groups,
+    spreading,
+    stratified,
+)
 
-SPLITS = ("train", "validation", "test")
-SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "validate": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "test": "test",
-    "testing": "test",
-}
+
+def class_name(text: str) -> str:
+    """A class as it is called everywhere: accents composed, safe to print and to store.
+
+    macOS writes `é` as two characters, and what is not UTF-8 can be kept in no file of a run.
+    """
+    return printable(unicodedata.normalize("NFC", text))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,13 +39,13 @@ class Listing(ABC):
         place: what a message calls the source.
         task: "image" or "video".
         classes: names in the order of the labels.
-        names: of the examples, such as relative paths.
+        names: of the examples, such as relative paths; safe to print.
         labels: int64 (N,), the class of every example.
         splits: where the source puts every example: "train", "validation", "test", or "" where it
             leaves that to us.
         split_rule: in words, where `splits` come from; "" where they are all open.
-        fingerprint: hash of the list of files with their sizes.
         skipped: what could not be read when the source was prepared.
+        notes: what a user is to know, in sentences, such as what was passed over.
     """
 
     place: str
@@ -49,8 +55,26 @@ class Listing(ABC):
     labels: np.ndarray
     splits: np.ndarray
     split_rule: str
-    fingerprint: str
     skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """A hash that changes with the examples, their classes and what is in them."""
+
+    @abstractmethod
+    def contents(self) -> tuple[str, ...]:
+        """What tells each example from all others, in any source: what is in its file, and `@` and
+        the part of it that is meant. () where only its name in this source does."""
+
+    def originals(self) -> np.ndarray:
+        """int64 (N,): of every example the first one of the same content."""
+        return _first(self.contents() or self.names)
+
+    def units(self) -> np.ndarray:
+        """As `originals`, but for parts of one file, too, which are to stay together."""
+        return _first([each.partition("@")[0] for each in self.contents()] or self.names)
 
     @abstractmethod
     def select(self, members: np.ndarray) -> Self:
@@ -71,13 +95,66 @@ class Listing(ABC):
         """What a message calls a class."""
         return f"class {self.classes[label]} of {self.place}"
 
+    def refuse_single(self) -> None:
+        """`UserError`: a single class."""
+        raise UserError(
+            f"{self.place} has only one class, {self.classes[0]}: training needs at least two"
+        )
+
+    def refuse_empty(self, label: int) -> None:
+        """`UserError` where a class without any example is a mistake."""
+        raise UserError(f"{self.class_place(label)} has no images or videos")
+
+    def refuse_unknown(self, label: int) -> None:
+        """`UserError`: a class of which nothing is there to train on, but something held out."""
+        raise UserError(f"{self.class_place(label)} has nothing to train on")
+
+
+def _first(keys: Sequence[str]) -> np.ndarray:
+    seen: dict[str, int] = {}
+    return np.array([seen.setdefault(key, i) for i, key in enumerate(keys)], "int64")
+
+
+def labelled_twice(listing: Listing) -> np.ndarray:
+    """Whether the same content is in another class, too: bool (N,)."""
+    original = listing.originals()
+    return spreading(listing.labels != listing.labels[original], original)
+
+
+def check_trainable(listing: Listing) -> None:
+    """Refuses what nothing can be trained on, before any of it is read.
+
+    Raises:
+        UserError: nothing that is not held out, fewer than two classes, or a class that is empty by
+            mistake or only held out.
+    """
+    given = np.isin(listing.splits, ["", "train"])
+    if not given.any():
+        held_out = " and ".join(sorted(set(listing.splits.tolist()), key=SPLITS.index))
+        raise UserError(f"{listing.place} has nothing to train on: all of it is for {held_out}")
+    trained, there = set(listing.labels[given].tolist()), set(listing.labels.tolist())
+    if len(listing.classes) < 2:
+        listing.refuse_single()
+    for label in range(len(listing.classes)):
+        if label not in there:
+            listing.refuse_empty(label)
+        elif label not in trained:
+            listing.refuse_unknown(label)
+
 
 def assign_splits(listing: Listing, recipe: Recipe) -> tuple[np.ndarray, str]:
-    """The split of every example, and the rule in words. It depends on names and labels alone."""
+    """The split of every example, and the rule in words.
+
+    It depends on names, labels and contents alone. What is drawn keeps examples of equal content,
+    and the parts of one video, on one side; groups that are named are the user's own choice.
+    """
     splits = listing.splits.astype("U10")  # as long as "validation"
     rules = [listing.split_rule] if listing.split_rule else []
+    units, twice = listing.units(), labelled_twice(listing)
     open_splits = splits == ""
-    splits[open_splits] = "train"
+    for name in SPLITS[1:]:  # what equals a held-out example is held out, too
+        splits[open_splits & np.isin(units, units[splits == name])] = name
+    splits[splits == ""] = "train"
     if recipe.test_groups and not recipe.group_pattern:
         raise UserError("test_groups needs group_pattern, which tells the group of a file")
     groups = groups_of(list(listing.names), recipe.group_pattern) if recipe.group_pattern else None
@@ -87,13 +164,14 @@ def assign_splits(listing: Listing, recipe: Recipe) -> tuple[np.ndarray, str]:
             continue
         pool = np.flatnonzero(splits == "train")
         if groups is None:
-            chosen = stratified(listing.labels[pool], fraction, recipe.seed)
+            labels = listing.labels[pool]
+            chosen = stratified(labels, fraction, recipe.seed, units[pool], twice[pool])
             rules.append(f"{name}: {fraction:g} of every class (seed {recipe.seed})")
         elif name == "test" and recipe.test_groups:
             chosen = named_groups(groups[pool], recipe.test_groups)
             rules.append(f"test: groups {recipe.test_groups} of {recipe.group_pattern}")
         else:
-            chosen = random_groups(groups[pool], fraction, recipe.seed)
+            chosen = random_groups(merged(groups[pool], units[pool]), fraction, recipe.seed)
             held = ", ".join(sorted(set(groups[pool][chosen].tolist())))
             rules.append(f"{name}: groups {held or 'none'} of {recipe.group_pattern}")
         splits[pool[chosen]] = name
@@ -104,19 +182,46 @@ def open_listing(listing: Listing, recipe: Recipe) -> Source:
     """Finds out what can be read, and splits that.
 
     Raises:
-        UserError: a class without a readable example to train on.
+        UserError: nothing to train on, see `check_trainable`, or a class of which nothing can be
+            read or is left to train on.
     """
+    for note in listing.notes:
+        say(note)
+    check_trainable(listing)
     readable, skipped = listing.readable(recipe)
     given = np.isin(readable.splits, ["", "train"])
-    for label in range(len(listing.classes)):
+    labels = np.unique(listing.labels)
+    for label in labels:
         if not (given & (readable.labels == label)).any():
             raise UserError(f"no file of {listing.class_place(label)} can be read")
     splits, rule = assign_splits(readable, recipe)
-    for label in range(len(listing.classes)):
+    for label in labels:
         if not ((splits == "train") & (readable.labels == label)).any():
             place = listing.class_place(label)
             raise UserError(f"the split leaves nothing of {place} to train on")
+    for sentence in equal_files(readable, splits):
+        say(sentence)
     return _source(readable, splits, rule, SPLITS, recipe, skipped)
+
+
+def equal_files(listing: Listing, splits: np.ndarray) -> list[str]:
+    """What a user should know about examples of equal content, in sentences."""
+    original = listing.originals()
+    sentences = []
+    for found, words in (
+        (listing.labels != listing.labels[original], "WARNING: of equal content in another class"),
+        (splits != splits[original], "WARNING: of equal content in another split"),
+        (
+            original != np.arange(len(original)),
+            "of equal content, kept on one side where splits are drawn",
+        ),
+    ):
+        if (where := np.flatnonzero(found)).size:
+            names = listing.names[original[where[0]]], listing.names[where[0]]
+            sentences.append(
+                f"{words}: {counted(len(where), 'example')}, such as {' and '.join(names)}"
+            )
+    return sentences
 
 
 def list_held_out(
@@ -127,18 +232,23 @@ def list_held_out(
     Args:
         listing: all examples.
         recipe: how to split them.
-        whole: of a source without splits of its own, take all examples as "test".
+        whole: other data than were trained on: of a source without splits of its own take all
+            examples as "test", and draw none.
         skipped: what `open_listing` could not read.
     """
-    if whole and (listing.splits == "").all():
-        splits, rule = np.full(len(listing.names), "test"), "all examples"
-        return _source(listing, splits, rule, ("test",), recipe, listing.skipped)
-    left_out = {each.path for each in skipped}
+    if whole:
+        for note in listing.notes:
+            say(note)
+        splits, rule = listing.splits.astype("U10"), listing.split_rule
+        if (splits == "").all():
+            splits[:], rule = "test", "all examples"
+        return _source(listing, splits, rule, SPLITS[1:], recipe, listing.skipped)
+    left_out = {printable(each.path) for each in skipped}
     members = [i for i, name in enumerate(listing.names) if name not in left_out]
     listing = listing.select(np.array(members, "int64"))
     splits, rule = assign_splits(listing, recipe)
     all_skipped = tuple(skipped) or listing.skipped
-    return _source(listing, splits, rule, ("validation", "test"), recipe, all_skipped)
+    return _source(listing, splits, rule, SPLITS[1:], recipe, all_skipped)
 
 
 def _source(

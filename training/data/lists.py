@@ -2,236 +2,212 @@
 
 Three forms are told apart by what stands in the file:
 
-- a table with the columns `path,label` and, where there are any, `start,end` (seconds of a video)
-  and `split`; without a header the columns are taken in the order path, label, start, end;
+- a table with columns of paths and classes and, where there are any, start, end (seconds of a
+  video) and split, by the names that `columns` knows; without a header path, label, start, end;
 - Kinetics: a table with the columns `label,youtube_id,time_start,time_end,split`;
 - UCF-101: lines `Class/file.avi 1` or `Class/file.avi`, with the names of the numbers in
   `classInd.txt` beside the list.
 """
 
-import csv
-import io
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import NamedTuple
 
 import numpy as np
 
-from a2keras.errors import UserError
-from a2keras.models.preprocessing.places import absolute, as_path, is_remote, read_bytes
+from a2keras.errors import UserError, counted, printable
+from a2keras.models.preprocessing.places import absolute, as_path, is_remote
 from a2keras.training.config import Recipe
-from a2keras.training.data.files import (
-    SUFFIXES,
-    FileListing,
-    MediaFile,
-    fingerprint_of,
-    task_of,
-)
-from a2keras.training.data.listing import SPLIT_NAMES
+from a2keras.training.data.contents import FileList
+from a2keras.training.data.files import SUFFIXES, FileListing, MediaFile, task_of
+from a2keras.training.data.finding import Finder
+from a2keras.training.data.list_places import split_places
+from a2keras.training.data.list_rows import ListFile, Row, read_lists
+from a2keras.training.data.scanning import MEDIA, suffix_of
+from a2keras.whole_numbers import NUMBER
 
 PARTS = {1: ("",), 2: ("train", "test"), 3: ("train", "validation", "test")}
-COLUMNS = ("path", "label", "start", "end")
 
 
-class Row(NamedTuple):
-    """One example of a list: a path relative to the root, and what the list says about it."""
+@dataclass(frozen=True, kw_only=True)
+class ListListing(FileListing):
+    """Files that lists name.
 
-    path: str
-    label: str
-    start: float | None = None
-    end: float | None = None
-    split: str = ""
+    Attributes:
+        lists: the paths of the lists.
+    """
 
-    @property
-    def name(self) -> str:
-        if (self.start, self.end) == (None, None):
-            return self.path
-        end = "end" if self.end is None else f"{self.end:g}"
-        return f"{self.path}@{self.start or 0:g}-{end}"
+    lists: tuple[str, ...]
+
+    def class_place(self, label: int) -> str:
+        return f"the class {self.classes[label]} of {self.lists[0]}"
+
+    def refuse_single(self) -> None:
+        raise UserError(
+            f"{self.lists[0]} has only one class, {self.classes[0]}: training needs at least two"
+        )
+
+    def refuse_unknown(self, label: int) -> None:
+        name = self.classes[label]
+        raise UserError(f"{self.lists[-1]} has a class {name}, which {self.lists[0]} does not have")
 
 
 @dataclass(frozen=True)
-class ListFile:
-    """One list: its rows, and the order of the classes where a file beside it tells that."""
+class Example:
+    """A row with its split, and where its file lies; `path` is from the root, as it is there."""
 
+    row: Row
+    split: str
     path: str
-    rows: tuple[Row, ...]
-    order: tuple[str, ...] = ()
+    file: MediaFile
+    is_there: bool
+
+    @property
+    def name(self) -> str:
+        return printable(self.path) + self.file.part
 
 
-def list_source(place: str, recipe: Recipe) -> FileListing:
+def list_source(place: str, recipe: Recipe) -> ListListing:
     """The listing of `csv:PLACE`: one list, or lists of train,test or train,validation,test.
 
     A folder stands for UCF-101's `trainlist0N.txt` and `testlist0N.txt` in it, where N is the
     recipe's `fold`.
 
     Raises:
-        UserError: a list that cannot be read or is of none of the forms, a class that is not in the
-            first list, or no file at its place.
+        UserError: a list that cannot be read or is of none of the forms, paths that leave the root
+            or contradict each other, or no file at its place.
     """
-    paths = place.split(",")
+    paths = split_places(place)
     if len(paths) == 1 and not is_remote(place) and as_path(place).is_dir():
         paths = [f"{place}/{kind}list0{recipe.fold}.txt" for kind in ("train", "test")]
     if len(paths) not in PARTS:
         raise UserError(f"csv: takes one, two or three lists. Received: {len(paths)}")
     root = absolute(recipe.root) if recipe.root else None
-    lists = [read_list(path, root or path.rpartition("/")[0]) for path in paths]
-    rows = [
-        (row, row.split or part)
-        for each, part in zip(lists, PARTS[len(lists)], strict=True)
-        for row in each.rows
+    lists = read_lists(paths, root)
+    examples, notes = _located(lists, root)
+    repeated = _check_apart(examples, place)
+    return _listing(lists, examples, (*notes, *repeated), recipe.task)
+
+
+def _located(lists: Sequence[ListFile], root: str | None) -> tuple[list[Example], list[str]]:
+    """Finds the files of all rows.
+
+    The folders of a list are looked through only where a path is not there as it stands, and for
+    files of which the list gives nothing but the name only where none of its paths is there.
+    """
+    folders = [each.path.rpartition("/")[0] if root is None else root for each in lists]
+    finders = {folder: Finder(folder) for folder in folders}
+    direct = [
+        [finders[folder].at(row.path) for row in each.rows]
+        for each, folder in zip(lists, folders, strict=True)
     ]
-    training = {row.label for row, split in rows if split in ("", "train")}
-    for row, _ in rows:
-        if row.label not in training:
-            raise UserError(f"{paths[-1]} has a class {row.label}, which {paths[0]} does not have")
-    _check_apart(rows, place)
-    order = lists[0].order or sorted(training, key=lambda name: (_number(name), name))
-    return _listing(paths, rows, [name for name in order if name in training], root, recipe)
+    nothing = not any(any(found) for found in direct)
+    examples, by_name = [], []
+    parts = PARTS[len(lists)]
+    for each, part, folder, paths in zip(lists, parts, folders, direct, strict=True):
+        for row, path in zip(each.rows, paths, strict=True):
+            if path is None:
+                anywhere = nothing or suffix_of(row.path) not in MEDIA
+                path = finders[folder].by_index(row.path, anywhere, row.place)
+                if path and path.rpartition("/")[0] != row.path.rpartition("/")[0]:
+                    by_name.append((row.path, path))
+            relative = path or row.path
+            file = MediaFile(_whole(folder, relative), row.start, row.end)
+            examples.append(Example(row, row.split or part, relative, file, path is not None))
+    notes = []
+    if by_name:
+        found = counted(len(by_name), "file")
+        such = f"such as {printable(by_name[0][1])} for {printable(by_name[0][0])}"
+        notes.append(f"found below the folder of the list, by name alone: {found}, {such}")
+    return examples, notes
 
 
-def _check_apart(rows: list[tuple[Row, str]], place: str) -> None:
-    """A file in two splits would be trained on and scored."""
-    splits: dict[str, str] = {}
-    for row, split in rows:
-        if splits.setdefault(row.name, split) != split:
-            raise UserError(f"{place} has {row.name} in {splits[row.name]} and in {split}")
+def _whole(folder: str, path: str) -> str:
+    if is_remote(path):
+        return path
+    return f"{folder}/{path}" if is_remote(folder) else str(PurePath(folder or "/", path))
+
+
+def _check_apart(examples: Sequence[Example], place: str) -> list[str]:
+    """A file in two splits would be trained on and scored; in two classes it would be neither's."""
+    seen: dict[MediaFile, Example] = {}
+    repeated = []
+    for each in examples:
+        first = seen.setdefault(each.file, each)
+        if first.split != each.split:
+            raise UserError(
+                f"{printable(place)} has {each.name} in {first.split or 'no split'} and in "
+                f"{each.split or 'no split'}"
+            )
+        if first.row.label != each.row.label:
+            raise UserError(
+                f"{each.row.place}: {each.name} is in class {each.row.label} here and in class "
+                f"{first.row.label} in {first.row.place}"
+            )
+        if first is not each:
+            repeated.append(each)
+    if not repeated:
+        return []
+    return [f"rows that name a file again: {len(repeated)}, such as {repeated[0].row.place}"]
 
 
 def _listing(
-    paths: list[str],
-    rows: list[tuple[Row, str]],
-    classes: list[str],
-    root: str | None,
-    recipe: Recipe,
-) -> FileListing:
-    task = task_of([row.path for row, _ in rows], paths[0], recipe.task)
-    rows = [each for each in rows if PurePath(each[0].path).suffix.lower() in SUFFIXES[task]]
-    if len(classes) < 2:
-        raise UserError(f"{paths[0]} has only one class, {classes[0]}: training needs at least two")
-    folder = root or paths[0].rpartition("/")[0]
-    files = tuple(MediaFile(_joined(folder, row.path), row.start, row.end) for row, _ in rows)
-    names = tuple(row.name for row, _ in rows)
-    described = [f"{row.name}\t{row.label}" for row, _ in rows]
-    fingerprint, there = fingerprint_of(described, [file.path for file in files])
-    if not there:
-        raise UserError(
-            f"none of the {len(files)} files that {paths[0]} lists is there, such as "
-            f"{files[0].path}: tell with --set root=DIR where they lie"
-        )
-    given = any(split for _, split in rows)
+    lists: Sequence[ListFile], examples: list[Example], notes: tuple[str, ...], task: str
+) -> ListListing:
+    paths = [printable(each.path) for each in lists]
+    media, told = _media(examples, paths[0], task)
+    notes += told
+    task = task_of([printable(each.path) for each in media], paths[0], task)
+    listed = [e for e in media if suffix_of(e.file.path) in SUFFIXES[task] or not e.is_there]
+    if others := len(media) - len(listed):
+        kinds = "videos" if task == "image" else "images"
+        notes += (f"passed over {kinds} (task={task}): {others}",)
+    present = {each.row.label for each in media}
+    order = dict.fromkeys([*lists[0].order, *sorted(present, key=_by_number)])
+    classes = tuple(name for name in order if name in present)
     number = {name: label for label, name in enumerate(classes)}
-    return FileListing(
+    files = tuple(each.file for each in listed)
+    listing = ListListing(
         place=",".join(paths),
         task=task,
-        classes=tuple(classes),
-        names=names,
-        labels=np.array([number[row.label] for row, _ in rows], "int64"),
-        splits=np.array([split for _, split in rows]),
-        split_rule="by " + ", ".join(PurePath(path).name for path in paths) if given else "",
-        fingerprint=fingerprint,
+        classes=classes,
+        names=tuple(each.name for each in listed),
+        labels=np.array([number[each.row.label] for each in listed], "int64"),
+        splits=np.array([each.split for each in listed]),
+        split_rule=_rule(paths, listed),
+        notes=notes,
         files=files,
-        places=tuple(f"the class {name} of {paths[0]}" for name in classes),
+        listed=FileList(
+            tuple(f"{each.name}\t{each.row.label}" for each in listed),
+            tuple(file.path for file in files),
+        ),
+        lists=tuple(paths),
     )
+    if not any(each.is_there for each in listed):
+        raise UserError(
+            f"none of the {len(files)} files that {paths[0]} lists is there, such as "
+            f"{printable(files[0].path)}: tell with --set root=DIR where they lie"
+        )
+    return listing
 
 
-def _joined(folder: str, path: str) -> str:
-    return path if is_remote(path) or path.startswith("/") else f"{folder}/{path}"
+def _media(examples: list[Example], path: str, task: str) -> tuple[list[Example], tuple[str, ...]]:
+    """The examples that are images or videos, or are not there; and what is said of the others."""
+    media = [e for e in examples if suffix_of(e.file.path) in MEDIA or not e.is_there]
+    others = [e for e in examples if suffix_of(e.file.path) not in MEDIA and e.is_there]
+    if not others:
+        return media, ()
+    first = others[0]
+    such = f"{counted(len(others), 'file')}, such as {first.name} ({first.row.place})"
+    if not media:
+        raise UserError(f"{path} lists no images or videos, only {such}")
+    return media, (f"passed over, neither images nor videos by their suffix: {such}",)
 
 
-def _number(text: str) -> int:
-    return int(text) if text.isdigit() else -1
+def _rule(paths: Sequence[str], examples: Sequence[Example]) -> str:
+    given = any(each.split for each in examples)
+    return "by " + ", ".join(PurePath(path).name for path in paths) if given else ""
 
 
-def read_list(path: str, root: str) -> ListFile:
-    """Reads one list of any of the forms.
-
-    Args:
-        path: of the list.
-        root: where the files lie; Kinetics lists videos, whose file names are looked up there.
-    """
-    try:
-        text = read_bytes(path).decode("utf-8-sig")
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not a list of files: it is not UTF-8 text") from error
-    lines = [line for line in text.splitlines() if line.strip()]
-    if not lines:
-        raise UserError(f"{path} lists nothing")
-    if all("," not in line and re.search(r"\.\w+( \S+)?$", line.strip()) for line in lines):
-        return _by_folders(path, lines)
-    table = list(csv.reader(io.StringIO("\n".join(lines)), skipinitialspace=True))
-    header = [cell.strip().lower() for cell in table[0]]
-    if "youtube_id" in header:
-        from a2keras.training.data.kinetics import kinetics_rows
-
-        return ListFile(path, kinetics_rows(path, header, table[1:], root))
-    if "path" in header:
-        return ListFile(path, tuple(_rows(path, header, table[1:], 2)))
-    return ListFile(path, tuple(_rows(path, list(COLUMNS[: len(header)]), table, 1)))
-
-
-def cells(
-    path: str, header: list[str], table: list[list[str]], first_line: int, needed: tuple[str, ...]
-) -> list[dict[str, str]]:
-    """The lines of a table by their column; `UserError` where a column or a cell is missing."""
-    for column in needed:
-        if column not in header:
-            raise UserError(f"{path} has no column {column}: its columns are {', '.join(header)}")
-    found = []
-    for number, line in enumerate(table, first_line):
-        values = dict(zip(header, (cell.strip() for cell in line), strict=False))
-        for column in needed:
-            if not values.get(column):
-                raise UserError(f"{path}, line {number}: no {column} in {','.join(line)!r}")
-        found.append(values)
-    return found
-
-
-def _rows(path: str, header: list[str], table: list[list[str]], first_line: int) -> list[Row]:
-    rows = []
-    for number, values in enumerate(
-        cells(path, header, table, first_line, ("path", "label")), first_line
-    ):
-        try:
-            start, end = (float(values[key]) if values.get(key) else None for key in COLUMNS[2:])
-        except ValueError as error:
-            raise UserError(f"{path}, line {number}: start and end are seconds ({error})") from None
-        if end is not None and end <= (start or 0):
-            raise UserError(
-                f"{path}, line {number}: end must lie after start. Received: start={start or 0:g}, "
-                f"end={end:g}"
-            )
-        split = split_name(path, number, values.get("split", ""))
-        rows.append(Row(values["path"], values["label"], start, end, split))
-    return rows
-
-
-def split_name(path: str, number: int, text: str) -> str:
-    """train, validation or test of a cell that says so; "" where it is empty."""
-    if text and text.lower() not in SPLIT_NAMES:
-        known = ", ".join(SPLIT_NAMES)
-        raise UserError(f"{path}, line {number}: split must be one of {known}. Received: {text}")
-    return SPLIT_NAMES[text.lower()] if text else ""
-
-
-def _by_folders(path: str, lines: list[str]) -> ListFile:
-    """UCF-101's lists: the class is the first folder, and a number that classInd.txt explains."""
-    folder, _, _ = path.rpartition("/")
-    names: dict[str, str] = {}
-    try:
-        index = read_bytes(f"{folder}/classInd.txt").decode()
-        names = dict(line.split(maxsplit=1) for line in index.splitlines() if line.strip())
-    except (OSError, ValueError):
-        pass  # the folders tell the classes, too
-    rows = []
-    for number, line in enumerate(lines, 1):
-        file, _, label = line.strip().partition(" ")
-        by_folder = PurePath(file).parts[0] if "/" in file else ""
-        name = names.get(label, by_folder or label).strip()
-        if not name:
-            raise UserError(f"{path}, line {number}: no class in {line!r}")
-        rows.append(Row(file, name))
-    return ListFile(path, tuple(rows), tuple(name.strip() for name in names.values()))
+def _by_number(text: str) -> tuple[int, str]:
+    return (int(text) if NUMBER.fullmatch(text) else -1, text)

@@ -1,15 +1,16 @@
 """What a prepared data set says about itself: `manifest.json` and `examples.csv` in its folder."""
 
-import csv
 import dataclasses
-import io
-import json
+import re
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from etils import epath
 
-from a2keras.errors import UserError
+from a2keras.cells import csv_rows, csv_text
+from a2keras.documents import RECORD, as_json, read_json
+from a2keras.errors import UserError, counted, printable, reason_of
+from a2keras.training.data.listing import SPLITS
 from a2keras.training.data.source import Skipped
 
 MANIFEST = "manifest.json"
@@ -24,6 +25,7 @@ class Entry(NamedTuple):
     label: str
     frames: int  # 1: an image
     name: str
+    content: str = ""  # of its file, see `FileListing.contents`; "" where only the name tells
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Manifest:
         skipped: what could not be read.
     """
 
+    __pydantic_config__: ClassVar = RECORD
+
     source: str
     task: str
     classes: tuple[str, ...]
@@ -54,9 +58,14 @@ class Manifest:
     bytes: int
     skipped: tuple[Skipped, ...]
 
+    def __post_init__(self) -> None:
+        if self.task not in ("image", "video"):
+            raise ValueError(f"`task` must be image or video. Received: task={self.task}")
+        if not self.classes or len(set(self.classes)) < len(self.classes):
+            raise ValueError(f"`classes` must differ, at least one. Received: {self.classes}")
+
     def save(self, directory: epath.Path) -> None:
-        text = json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False)
-        (directory / MANIFEST).write_text(text + "\n")
+        (directory / MANIFEST).write_text(as_json(dataclasses.asdict(self)) + "\n")
 
     @classmethod
     def load(cls, directory: epath.Path) -> "Manifest":
@@ -64,24 +73,40 @@ class Manifest:
         path = directory / MANIFEST
         if not path.exists():
             raise UserError(f"{directory} is not a prepared data set: it has no {MANIFEST}")
-        try:
-            document = json.loads(path.read_text())
-            document["classes"] = tuple(document["classes"])
-            document["skipped"] = tuple(Skipped(**each) for each in document["skipped"])
-            return cls(**document)
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{path} is not a manifest of this version: {error}") from error
+        manifest: Manifest = read_json(path, cls, "a manifest of this version")
+        return manifest
 
 
 def write_examples(directory: epath.Path, entries: list[Entry]) -> None:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(Entry._fields)
-    writer.writerows(entries)
-    (directory / EXAMPLES).write_text(buffer.getvalue())
+    text = csv_text([Entry._fields, *entries])
+    # Bytes of names that are no text as the manifest has them, too.
+    text = re.sub("[\ud800-\udfff]", lambda half: printable(half[0]), text)
+    (directory / EXAMPLES).write_bytes(text.encode())
 
 
-def read_examples(directory: epath.Path) -> list[Entry]:
-    rows = csv.reader(io.StringIO((directory / EXAMPLES).read_text()))
-    next(rows)
-    return [Entry(row[0], row[1], row[2], int(row[3]), row[4]) for row in rows]
+def read_examples(directory: epath.Path, classes: tuple[str, ...]) -> list[Entry]:
+    """The entries of a prepared data set.
+
+    Raises:
+        UserError: the file cannot be read, or does not hold what it must; names the line.
+    """
+    path = directory / EXAMPLES
+    known, entries = set(classes), []
+    try:
+        rows = csv_rows(path.read_bytes().decode())
+        header = next(rows, None)
+        if header not in (list(Entry._fields), list(Entry._fields[:-1])):  # before `content`
+            raise ValueError(f"its first line must be {','.join(Entry._fields)}")
+        for number, row in enumerate(rows, 2):
+            if len(row) != len(header):
+                raise ValueError(f"line {number} has {counted(len(row), 'cell')}")
+            stored, split, label, frames, name, *content = row
+            if not (stored in SPLITS and split in (*SPLITS, "") and label in known):
+                raise ValueError(f"line {number} has an unknown split or class")
+            if not re.fullmatch("[1-9][0-9]{0,9}", frames):
+                raise ValueError(f"line {number} must tell the number of frames")
+            entries.append(Entry(stored, split, label, int(frames), name, *content))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or reason_of(error)
+        raise UserError(f"{path} is damaged: {reason}") from error
+    return entries

@@ -7,13 +7,19 @@ from typing import Any, Self
 import numpy as np
 import tensorflow as tf
 
-from a2keras.errors import UserError
+from a2keras.errors import UserError, reason_of
+from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.image import TIFF, WEBP
 from a2keras.models.preprocessing.places import tensorflow_io
 from a2keras.models.preprocessing.sampling import steady_indices
 from a2keras.training.config import Recipe
 from a2keras.training.data.listing import Listing
-from a2keras.training.data.source import Choose, Examples
+from a2keras.training.data.source import Choose, Examples, words_of
+
+SAMPLES = 16  # records of which one must be readable
+# Of operations on damaged records; the second where shapes do not fit, and where TensorFlow cannot
+# decode its own message.
+UNREADABLE = (tf.errors.OpError, ValueError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +27,8 @@ class RecordListing(Listing):
     """Examples that are records.
 
     Attributes:
+        source_hash: the fingerprint.
+        hashes: see `Listing.contents`.
         records: all records of the source, each a serialized `tf.train.Example`, as TFDS's data
             source: `records[i]`, and `records.__getitems__([i, …])` for several at once.
         places: int64 (N,), where in `records` every example lies.
@@ -28,10 +36,22 @@ class RecordListing(Listing):
         pixels: name of the feature that holds the image or the frames.
     """
 
+    source_hash: str
+    hashes: tuple[str, ...] = ()
     records: Any
     places: np.ndarray
     features: Any
     pixels: str
+
+    @property
+    def fingerprint(self) -> str:
+        return self.source_hash
+
+    def contents(self) -> tuple[str, ...]:
+        return self.hashes
+
+    def refuse_empty(self, label: int) -> None:
+        """A set says which classes it has, whether or not it has any examples of them."""
 
     def select(self, members: np.ndarray) -> Self:
         return dataclasses.replace(
@@ -40,6 +60,7 @@ class RecordListing(Listing):
             labels=self.labels[members],
             splits=self.splits[members],
             places=self.places[members],
+            hashes=tuple(self.hashes[i] for i in members) if self.hashes else (),
         )
 
     def examples(self, recipe: Recipe, in_memory: bool) -> "RecordExamples":
@@ -55,8 +76,10 @@ class RecordExamples(Examples):
     def __init__(self, listing: RecordListing) -> None:
         from tensorflow_datasets.core.example_parser import ExampleParser
 
+        self.place = listing.place
         self.names = listing.names
         self.labels = listing.labels
+        self.contents = listing.contents()
         self.is_video = listing.task == "video"
         self.records = listing.records
         self.places = listing.places
@@ -67,16 +90,32 @@ class RecordExamples(Examples):
         self.timed = len(keys) > 1
         specification = {key: listing.features[key].get_serialized_info() for key in keys}
         self.parse = ExampleParser(specification).parse_example
-        self.decode = _decoder(self._encoded(0), listing.place)
+        self.decode = _decoder(self._sample(), listing.place)
+
+    def identities(self) -> list[str] | None:
+        return list(self.contents) or None
 
     def _read(self, indices: np.ndarray) -> np.ndarray:
-        # As objects: NumPy's own strings lose zeros at their end.
         places = self.places[indices].tolist()
-        return np.array(self.records.__getitems__(places), object)
+        try:
+            found = self.records.__getitems__(places)
+        except Exception as error:  # of the native reader, of several types
+            raise DecodeError(self.place, f"has damaged records ({reason_of(error)})") from error
+        # As objects: NumPy's own strings lose zeros at their end.
+        return np.array([*found, None], object)[:-1]
 
-    def _encoded(self, index: int) -> bytes:
-        encoded = self.parse(tf.constant(self._read(np.array([index]))[0]))[self.pixels]
-        return (encoded[0] if self.is_video else encoded).numpy()
+    def _sample(self) -> bytes:
+        """The first picture, or the next one where that cannot be read."""
+        reason = "none"
+        for index in range(min(SAMPLES, len(self.labels))):
+            try:
+                encoded = self.parse(tf.constant(self._read(np.array([index]))[0]))[self.pixels]
+                return (encoded[0] if self.is_video else encoded).numpy()
+            except DecodeError as error:
+                reason = str(error)
+            except UNREADABLE as error:
+                reason = words_of(error)
+        raise UserError(f"{self.place} has no records that can be read: {reason}")
 
     def keys(self, indices: Any) -> Any:
         """The records: a string tensor (K,). Python, and its lock, are only needed here."""
@@ -85,12 +124,23 @@ class RecordExamples(Examples):
         return records
 
     def frames(self, index: int) -> np.ndarray:
-        return self.load(index).numpy()
+        frames: np.ndarray = self.load(index).numpy()
+        if not frames.size:
+            raise DecodeError(self.names[index], "has no pixels")
+        return frames
 
     def load(self, index: Any) -> Any:
         return self.load_clip(self.keys([index])[0], lambda total: tf.range(total))
 
     def load_clip(self, key: Any, choose: Choose) -> Any:
+        try:
+            return self._load_clip(key, choose)
+        except UNREADABLE as error:
+            if not tf.executing_eagerly():  # of the graph itself; of records it comes later, see
+                raise  # `readable`
+            raise DecodeError(self.place, f"has a damaged record ({words_of(error)})") from error
+
+    def _load_clip(self, key: Any, choose: Choose) -> Any:
         parsed = self.parse(key)
         if not self.is_video:
             return self.decode(parsed[self.pixels])

@@ -1,13 +1,18 @@
 """What the run asks of any data: labelled examples that can be read in any order."""
 
+import contextlib
 import hashlib
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+
+from a2keras.errors import UserError, reason_of
+from a2keras.models.preprocessing.errors import DecodeError
 
 Choose = Callable[[Any], Any]  # number of frames of a video → int64 (T,), those of the clip
 
@@ -80,6 +85,48 @@ class ArrayExamples(Examples):
         return tf.gather(tf.constant(self.images), index)
 
 
+@contextlib.contextmanager
+def readable(data: str) -> Iterator[None]:
+    """Tells in a sentence that an example can no longer be read, whatever has made an error of it.
+
+    Args:
+        data: what the source is called.
+
+    Raises:
+        UserError: names the file, or the source of the record.
+    """
+    try:
+        yield
+    except DecodeError as error:
+        raise UserError(f"a file can no longer be read: {error}") from error
+    except tf.errors.OpError as error:
+        # What tf.data makes of an error in Python code, and of one in its own graph.
+        if reason := re.search(r"DecodeError: (.*)", str(error)):
+            raise UserError(f"a file can no longer be read: {reason[1]}") from error
+        if reason := re.search(r"OutOfResources: (.*)", str(error)):
+            raise UserError(reason[1]) from error
+        if isinstance(error, tf.errors.ResourceExhaustedError):
+            raise
+        if "[Op:IteratorGetNext]" in str(error):
+            told = f"{data} has a damaged record ({words_of(error)})"
+            raise UserError(f"a file can no longer be read: {told}") from error
+        raise
+    except UnicodeDecodeError as error:  # of TensorFlow, of its own message
+        told = f"{data} has a damaged record ({words_of(error)})"
+        raise UserError(f"a file can no longer be read: {told}") from error
+
+
+def words_of(error: Exception) -> str:
+    """What an operation says, without where in a graph it stands."""
+    if isinstance(error, UnicodeDecodeError):
+        return "an operation quotes bytes of it that are no text"
+    text = re.sub(r"\{\{.*?\}\} ?", "", reason_of(error, 2000))
+    text = re.sub(
+        r"^Error in user-defined function .*?transformation with iterator: \S+ ", "", text
+    )
+    return text[:200].strip()
+
+
 def fingerprints_of(examples: Examples, of_source: str) -> list[str]:
     """Twelve hexadecimal digits for every example, the same for the same example elsewhere.
 
@@ -90,7 +137,8 @@ def fingerprints_of(examples: Examples, of_source: str) -> list[str]:
     identities = examples.identities()
     if identities is None:
         identities = [f"{of_source}\t{name}" for name in examples.names]
-    return [hashlib.sha256(identity.encode()).hexdigest()[:12] for identity in identities]
+    encoded = [identity.encode(errors="surrogateescape") for identity in identities]
+    return [hashlib.sha256(identity).hexdigest()[:12] for identity in encoded]
 
 
 @dataclass(frozen=True)
@@ -110,7 +158,7 @@ class Source:
         splits: "train", "validation", "test", as far as there are any.
         skipped: files that could not be read.
         split_rule: how the splits came about, in words, for the report.
-        fingerprint: changes when a file is added, removed or changes its length.
+        fingerprint: changes when an example is added, removed or changed.
     """
 
     classes: tuple[str, ...]
@@ -125,11 +173,12 @@ class Source:
             split: [name for i, name in enumerate(self.classes) if i not in examples.labels]
             for split, examples in self.splits.items()
         }
-        return [
-            f"the {split} split has no example of {', '.join(names)}"
-            for split, names in absent.items()
-            if names
-        ]
+        nowhere = [name for name in self.classes if all(name in names for names in absent.values())]
+        sentences = [f"no split has an example of {', '.join(nowhere)}"] if nowhere else []
+        for split, names in absent.items():
+            if some := [name for name in names if name not in nowhere]:
+                sentences.append(f"the {split} split has no example of {', '.join(some)}")
+        return sentences
 
     def report(self) -> dict:
         """What was read, for `data.json`."""

@@ -1,14 +1,29 @@
-"""Which examples are held out: a fraction of every class, or whole groups."""
+"""Which examples are held out: a fraction of every class, or whole groups; equals stay together."""
 
 import re
+from collections import Counter, defaultdict
 
 import numpy as np
 
 from a2keras.errors import UserError
 
 
-def stratified(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+def stratified(
+    labels: np.ndarray,
+    fraction: float,
+    seed: int,
+    units: np.ndarray | None = None,
+    barred: np.ndarray | None = None,
+) -> np.ndarray:
     """Marks `fraction` of every class to be held out: at least one example, and never all of them.
+
+    Args:
+        labels: int (N,).
+        fraction: of every class.
+        seed: of the draw.
+        units: int (N,): examples with equal numbers stay together, whatever their classes. Default:
+            each is its own.
+        barred: bool (N,), what is not to be held out.
 
     Returns:
         bool (N,).
@@ -16,12 +31,52 @@ def stratified(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
     held_out = np.zeros(len(labels), bool)
     if fraction == 0:
         return held_out
+    units = np.arange(len(labels)) if units is None else units
+    _, inverse, sizes = np.unique(units, return_inverse=True, return_counts=True)
+    several = sizes[inverse] > 1
+    classes: dict[int, Counter[int]] = defaultdict(Counter)  # of a unit of several examples
+    for unit, label in zip(units[several].tolist(), labels[several].tolist(), strict=True):
+        classes[unit][label] += 1
+    left = Counter(labels[~several].tolist())  # units of every class
+    left.update(label for counts in classes.values() for label in counts)
+    kept = set() if barred is None else set(units[barred].tolist())
+    taken: set[int] = set()
+    wide: list[int] = []  # of these the units of several classes
     random = np.random.default_rng(seed)
-    for label in np.unique(labels):
-        members = random.permutation(np.flatnonzero(labels == label))
+    for label in np.unique(labels).tolist():
+        members = np.flatnonzero(labels == label)
+        first = np.sort(np.unique(units[members], return_index=True)[1])
         count = min(max(round(fraction * len(members)), 1), len(members) - 1)
-        held_out[members[:count]] = True
-    return held_out
+        count -= sum(classes[unit][label] for unit in wide)
+        for unit in units[random.permutation(members[first])].tolist():
+            if count <= 0:
+                break
+            of_unit = classes.get(unit) or {label: 1}
+            if unit in taken or unit in kept or any(left[each] < 2 for each in of_unit):
+                continue
+            taken.add(unit)
+            wide += [unit] if len(of_unit) > 1 else []
+            left.subtract(list(of_unit))
+            count -= of_unit[label]
+    return np.isin(units, list(taken))
+
+
+def spreading(chosen: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """Marks what shares a unit with what is marked, too: bool (N,)."""
+    return np.isin(units, units[chosen])
+
+
+def merged(groups: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """The groups as one where they share a unit, by the name of the first of them."""
+    names, group = np.unique(groups, return_inverse=True)
+    while True:
+        least = np.full(units.max(initial=-1) + 1, len(names))
+        np.minimum.at(least, units, group)
+        joined = np.arange(len(names))
+        np.minimum.at(joined, group, least[units])
+        if (joined[group] == group).all():
+            return names[group]
+        group = joined[group]
 
 
 def groups_of(names: list[str], pattern: str) -> np.ndarray:

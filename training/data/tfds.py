@@ -1,5 +1,6 @@
 """Image and video sets of TensorFlow Datasets: `tfds:NAME[/CONFIG][:VERSION]`."""
 
+import contextlib
 import difflib
 import hashlib
 import os
@@ -11,11 +12,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from a2keras.arrays import read_npy
 from a2keras.console import progress, say
-from a2keras.errors import UserError
+from a2keras.errors import UserError, reason_of
+from a2keras.files import replacing
 from a2keras.training.config import Recipe
-from a2keras.training.data.listing import SPLIT_NAMES
 from a2keras.training.data.records import RecordListing
+from a2keras.training.data.split_names import SPLIT_NAMES
 
 AT_ONCE = 256  # records whose labels are read together
 
@@ -29,7 +32,7 @@ class Layout:
         pixels: feature of the image or the frames.
         label: feature of the class.
         splits: of TFDS's splits that are used, what they are to us: "train", "validation", "test",
-            or "" where there is only one, which is then split by the recipe.
+            or "" where there is only the one to train on, which the recipe splits.
         counts: number of examples of these splits.
         fingerprint: hash of the set's name and version and of the splits with their counts.
     """
@@ -74,10 +77,10 @@ def list_source(place: str, recipe: Recipe) -> RecordListing:
         task=layout.task,
         classes=tuple(features[layout.label].names),
         names=tuple(f"{name}/{i}" for name in layout.splits for i in range(layout.counts[name])),
-        labels=read_labels(records, layout),
+        labels=read_labels(records, layout, f"tfds:{place}"),
         splits=np.repeat(list(layout.splits.values()), list(layout.counts.values())),
         split_rule=layout.split_rule,
-        fingerprint=layout.fingerprint,
+        source_hash=layout.fingerprint,
         records=records,
         places=np.arange(len(records)),
         features=features,
@@ -97,7 +100,7 @@ def builder_of(place: str, root: str) -> Any:
         hint = f": did you mean {near[0]!r}?" if near else ""
         raise UserError(f"TensorFlow Datasets has no {place!r}{hint}") from None
     except (ValueError, AssertionError) as error:  # no such configuration or version
-        raise UserError(f"tfds:{place} cannot be used: {_first_line(error)}") from error
+        raise UserError(f"tfds:{place} cannot be used: {reason_of(error)}") from error
 
 
 def ensure_prepared(place: str, root: str) -> Any:
@@ -110,15 +113,9 @@ def ensure_prepared(place: str, root: str) -> Any:
         builder.download_and_prepare(file_format="array_record")
     except Exception as error:  # of dozens of types: no network, no space, files by hand, …
         raise UserError(
-            f"tfds:{place} is not in {builder.data_dir} and cannot be prepared: "
-            f"{_first_line(error)}"
+            f"tfds:{place} is not in {builder.data_dir} and cannot be prepared: {reason_of(error)}"
         ) from error
     return builder_of(place, root)
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 def _content(builder: Any, wanted: str) -> tuple[str, str, str]:
@@ -160,7 +157,7 @@ def layout_of(builder: Any, wanted: str) -> Layout:
         wanted: the task, or "auto".
 
     Raises:
-        UserError: no images or videos with one label, another task, or nothing to train on.
+        UserError: no images or videos with one label, another task, or no split that is known.
     """
     task, pixels, label = _content(builder, wanted)
     infos = {name: info for name, info in builder.info.splits.items() if info.num_examples}
@@ -169,10 +166,10 @@ def layout_of(builder: Any, wanted: str) -> Layout:
     for name in list(splits):
         if next(read_examples(builder, f"{name}[:1]", pixels, label))[1] < 0:
             del splits[name]
-    if "train" not in splits.values():
+    if not splits:
         names = ", ".join(infos) or "none"
         raise UserError(f"{builder.info.full_name} has no split to train on: it has {names}")
-    if len(splits) == 1:
+    if list(splits.values()) == ["train"]:
         splits = dict.fromkeys(splits, "")
     counts = {name: infos[name].num_examples for name in splits}
     described = [builder.info.full_name, *(f"{name}\t{count}" for name, count in counts.items())]
@@ -205,26 +202,26 @@ def _plain(encoded: Any) -> Any:
     return encoded if isinstance(encoded, bytes) else list(np.asarray(encoded, object).ravel())
 
 
-def read_labels(records: Any, layout: Layout) -> np.ndarray:
+def read_labels(records: Any, layout: Layout, place: str) -> np.ndarray:
     """The class of every record: int64 (N,). Read once, and kept in the user's cache."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "a2keras"
     kept = cache / f"labels_{layout.fingerprint}_{layout.label}.npy"
-    if kept.is_file() and len(labels := np.load(kept)) == len(records):
-        return labels
+    with contextlib.suppress(OSError, ValueError):  # it is damaged, or not there
+        labels = read_npy(kept, 8 * len(records))
+        if labels.dtype == np.int64 and labels.shape == (len(records),):
+            return labels
     specification = {layout.label: tf.io.FixedLenFeature((), tf.int64)}
     portions = [range(i, min(i + AT_ONCE, len(records))) for i in range(0, len(records), AT_ONCE)]
-    found = [
-        tf.io.parse_example(records.__getitems__(list(portion)), specification)[
-            layout.label
-        ].numpy()
-        for portion in progress(portions, "reading labels", unit=f" × {AT_ONCE}")
-    ]
+    found = []
+    for portion in progress(portions, "reading labels", unit=f" × {AT_ONCE}"):
+        try:
+            some = records.__getitems__(list(portion))
+            found.append(tf.io.parse_example(some, specification)[layout.label].numpy())
+        except Exception as error:  # of the native reader, of several types, and of TensorFlow
+            raise UserError(f"{place} has damaged records: {reason_of(error)}") from error
     labels = np.concatenate(found)
-    try:
+    with contextlib.suppress(OSError):  # then they are read again the next time
         cache.mkdir(parents=True, exist_ok=True)
-        partial = kept.with_suffix(f".{os.getpid()}.npy")
-        np.save(partial, labels)
-        partial.replace(kept)
-    except OSError:
-        pass  # then they are read again the next time
+        with replacing(kept) as partial:
+            np.save(partial, labels)
     return labels

@@ -1,0 +1,138 @@
+"""`.keras` files of unknown origin: looked at before Keras reads them, and loaded, for everybody.
+
+Nothing that a file brings along is run. A network is a graph of known layers; a `.keras` file may
+also name code to import or hold some, and its HDF5 part may lead to other files.
+"""
+
+import json
+import re
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from a2keras.errors import UserError, printable, reason_of
+from a2keras.models import weight_files
+
+MAX_CONFIG_BYTES = 64 * 1024**2  # of the config.json in a .keras file; the zoo's have up to 1 MB
+MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
+
+# Keras refuses most of these itself; here they have one sentence, whatever its version.
+CODE = ("Lambda", "__lambda__", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "TFSMLayer")
+KNOWN_MODULES = re.compile(
+    r"builtins|a2keras(\.\w+)*|keras(\.src)?"
+    r"(\.(activations|constraints|dtype_policies|initializers|layers|models|ops|quantizers"
+    r"|regularizers)(\.\w+)*)?"
+)
+OUR_MODULES = re.compile(r"(a2keras|keras)(\..+)?")
+
+
+def load(path: str | Path) -> Any:
+    """The Keras model of a `.keras` file, without its optimizer.
+
+    Raises:
+        UserError: it cannot be loaded, or `check` refuses it; names the path.
+    """
+    path = Path(path)
+    check(path)
+    import keras
+
+    # Registers the layers of a2keras: the command does not import them all by itself.
+    import a2keras.channel_groups
+    import a2keras.double_attention
+    import a2keras.non_local
+    import a2keras.squeeze_excitation  # noqa: F401
+
+    try:
+        return keras.models.load_model(path, compile=False)
+    except Exception as error:  # whatever a damaged archive or a foreign layer gives rise to
+        raise UserError(
+            f"{printable(path)} cannot be loaded as keras: {reason_of(error)}"
+        ) from error
+
+
+def check(path: Path) -> None:
+    """Refuses a `.keras` file with code, with classes that are neither Keras's nor a2keras's, or
+    with weights that lie elsewhere.
+
+    A class that the caller's own program has registered is known, too.
+
+    Raises:
+        UserError: that, or no whole `.keras` file.
+    """
+    import keras
+
+    where = printable(path)
+    for entry in _objects(_config(path)):
+        name = str(entry["class_name"])
+        registered = str(entry.get("registered_name") or "")
+        for each in (name, registered):
+            if re.split(r"[>.]", each)[-1] in CODE:
+                layer = "Lambda" if "ambda" in each else re.split(r"[>.]", each)[-1]
+                raise UserError(
+                    f"{where} holds a {layer} layer, that is code of its own, which is not run"
+                )
+        if name == "function":
+            name = str(entry.get("config"))
+        module = entry.get("module") or "builtins"
+        if keras.saving.get_registered_object(registered) is not None:
+            continue
+        # A name with dots would lead from one module into another.
+        if not KNOWN_MODULES.fullmatch(str(module)) or not name.isidentifier():
+            raise UserError(
+                f"{where} asks for {printable(name)} of {printable(module)}: only what belongs to "
+                "Keras and a2keras is loaded, and no module is imported for a file"
+            )
+    try:
+        weight_files.check(path)
+    except Exception as error:  # a damaged HDF5 file gives rise to a dozen types
+        reason = reason_of(error)
+        if str(path) not in reason:
+            reason = f"{where} is no whole .keras file: {reason}"
+        raise UserError(reason) from error
+
+
+def needs_this_program(path: Path) -> bool:
+    """Whether a file asks for a class that only the caller's own program knows, by registering it.
+
+    Raises:
+        UserError: no whole `.keras` file.
+    """
+    if (keras := sys.modules.get("keras")) is None:  # then nothing has been registered
+        return False
+    names = {str(entry.get("registered_name") or "") for entry in _objects(_config(path))}
+    found = [keras.saving.get_registered_object(name) for name in names]
+    return any(each and not OUR_MODULES.fullmatch(each.__module__) for each in found)
+
+
+def _config(path: Path) -> Any:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                parts = PurePosixPath(name.replace("\\", "/")).parts
+                # Of layers that have files of their own: Keras unpacks them.
+                if name not in MEMBERS and (parts[:1] != ("assets",) or ".." in parts):
+                    raise ValueError(f"it holds {printable(name)} beside the model")
+            size = archive.getinfo("config.json").file_size
+            if size > MAX_CONFIG_BYTES:
+                raise ValueError(f"its config.json has {size} bytes, more than {MAX_CONFIG_BYTES}")
+            config = json.loads(archive.read("config.json"))  # by what Keras reads it with, too
+        if isinstance(config, dict):
+            config.pop("compile_config", None)  # of training; it is not loaded
+        return config
+    except Exception as error:  # a damaged archive, or no JSON
+        raise UserError(f"{printable(path)} is no whole .keras file: {reason_of(error)}") from error
+
+
+def _objects(config: Any) -> Iterator[dict]:
+    """Everything in a config that names a class, however deep."""
+    pending = [config]
+    while pending:
+        entry = pending.pop()
+        if isinstance(entry, dict):
+            if "class_name" in entry:
+                yield entry
+            pending += entry.values()
+        elif isinstance(entry, list):
+            pending += entry

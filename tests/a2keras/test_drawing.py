@@ -1,0 +1,95 @@
+"""Pictures with names of every kind in them: written whole, literally, in fonts that have them."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+pytest.importorskip("matplotlib")
+from matplotlib.text import Text
+
+from a2keras import drawing
+from a2keras.drawing import drawable, figure
+
+
+def draw(path, *names: str) -> list[str]:
+    """Writes a picture with the names at ticks, as title and in a legend; returns what it shows."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with figure(path, size=(4, 3), dpi=50) as (whole, axes):
+            shown = [drawable(name) for name in names]
+            axes.set_xticks(range(len(names)), shown)
+            axes.set_title(shown[0])
+            for each in shown:
+                axes.plot([0, 1], [0, 1], label=each)
+            legend = axes.legend()
+            assert [text.get_text() for text in legend.get_texts()] == shown
+    return [text.get_text() for text in whole.findobj(Text)]
+
+
+def pixels(path) -> np.ndarray:
+    from PIL import Image
+
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+NAMES = ["$5", "a$b_$c{", r"$\frac{$", r"\$x\$", "^{", "_hidden", "a_b$", "%d {x}", "a\nb", "\t"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_that_look_like_mathematics_or_markup(tmp_path, name):
+    shown = draw(tmp_path / "a.png", name, "other")
+    assert {drawable(name), "other"} <= set(shown)
+    assert pixels(tmp_path / "a.png").std() > 10
+
+
+def test_dollars_are_drawn_as_such(tmp_path):
+    """`$x$` is wider than an italic x."""
+    for name, text in (("a", "$x$" * 10), ("b", "x" * 10)):
+        with figure(tmp_path / f"{name}.png", size=(4, 3), dpi=50) as (_, axes):
+            axes.set_axis_off()
+            axes.text(0, 0, text)
+    widths = [np.ptp(np.nonzero((pixels(tmp_path / f"{n}.png") < 128).any((0, 2)))) for n in "ab"]
+    assert widths[0] > 2 * widths[1]
+
+
+def test_drawable_names():
+    assert drawable("a\x1b[31m\udcff\u202e") == "a\\x1b[31m\\xff\\u202e"
+    assert drawable("x" * 40) == "x" * 40
+    assert drawable("a" * 50 + "b" * 50) == "a" * 26 + "…" + "b" * 13
+    assert len(drawable("é" * 500, 60)) == 60
+    assert drawable("_x") == " _x"
+
+
+def test_fonts_that_have_the_characters_are_taken(tmp_path):
+    """One that only another of matplotlib's own fonts has."""
+    from matplotlib import font_manager
+
+    usual = drawing._characters(font_manager.findfont("DejaVu Sans"))
+    others = next(
+        drawing._characters(entry.fname) - usual
+        for entry in font_manager.fontManager.ttflist
+        if entry.name == "STIXGeneral"
+    )
+    character = min(each for each in others if ord(each) > 0x2000 and each.isprintable())
+    families, missing = drawing._families(frozenset(character + "é"))
+    assert families
+    assert missing == frozenset()
+    draw(tmp_path / "a.png", character)
+
+
+def test_characters_without_a_font_are_told_once(tmp_path, capsys):
+    character = "\U000e01f0"  # assigned to nothing that a font would draw
+    assert drawing._families(frozenset(character)) == ([], frozenset(character))
+    draw(tmp_path / "a.png", f"a{character}")
+    draw(tmp_path / "b.png", f"b{character}")
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert told.startswith("1 characters are in no font that is installed here, such as ")
+
+
+def test_nothing_is_left_of_a_picture_that_fails(tmp_path):
+    with pytest.raises(ZeroDivisionError), figure(tmp_path / "a.png", size=(1, 1), dpi=50):
+        _ = 1 / 0
+    assert list(tmp_path.iterdir()) == []

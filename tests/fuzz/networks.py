@@ -1,0 +1,187 @@
+"""Models and weights, ours and others', in every kind of file."""
+
+import functools
+import pickle
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from reader import Reader
+
+LABELS = ("left", "right")
+SIZE = 8
+
+
+@functools.cache
+def network() -> Any:
+    """The smallest network with a double attention block, and with numbers that are not zero."""
+    import keras
+
+    from a2keras import DoubleAttention
+    from a2keras.models.preprocessing import normalisation
+
+    keras.utils.set_random_seed(3)
+    pixels = keras.Input((SIZE, SIZE, 3), name="pixels")
+    x = keras.layers.Conv2D(4, 3, strides=2)(normalisation()(pixels))
+    x = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
+    x = DoubleAttention(2, 2, output_initializer="glorot_uniform", name="attention")(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    x = keras.layers.Dense(len(LABELS), activation="softmax")(x)
+    return keras.Model(pixels, x, name="tiny")
+
+
+def saved(folder: Path) -> Path:
+    from a2keras.models.preprocessing import Preprocessing
+
+    Preprocessing(LABELS, size=SIZE).save(folder)
+    network().save(folder / "model.keras")
+    return folder / "model.keras"
+
+
+def exported(kind: str) -> Callable[[Path], Iterable[Path]]:
+    """The seeds of one of the export's formats. No manifest: it would notice every change."""
+
+    def seeds(folder: Path) -> Iterable[Path]:
+        from a2keras.export.classifier import Classifier
+        from a2keras.export.formats import FORMATS
+
+        classifier = Classifier.load(saved(folder))
+        path = folder / FORMATS[kind].file_name
+        FORMATS[kind].write(classifier, path)
+        (folder / "model.keras").unlink()
+        files = path.rglob("*") if path.is_dir() else [path]
+        return [file for file in files if file.is_file() and "assets" not in str(file)]
+
+    return seeds
+
+
+def predict(path: Path) -> None:
+    """As `a2keras predict` does, whatever the model is: in a process of its own."""
+    import numpy as np
+
+    from a2keras.export.predict import load
+
+    inside = [each for each in path.parents if each.name == "saved_model"]
+    artefact = load(inside[0] if inside else path)
+    artefact.probabilities(np.full((1, SIZE, SIZE, 3), 99, np.float32))
+
+
+def load_keras(path: Path) -> None:
+    """As `evaluate`, `explain` and `export` do, in this process."""
+    from a2keras.export.loaders import check_shapes, load_model
+    from a2keras.models.preprocessing import Preprocessing
+
+    check_shapes(path, load_model(path, "keras"), Preprocessing.load(path.parent))
+
+
+def check_saved_model(path: Path) -> None:
+    """What is looked at before TensorFlow is asked; a ValueError becomes a sentence."""
+    from a2keras.export.safety import check_saved_model
+
+    check_saved_model(path.parent)
+
+
+def check_tflite(path: Path) -> None:
+    """What is looked at before LiteRT is asked; a ValueError becomes a sentence."""
+    from a2keras.export.litert_tables import check_tflite
+
+    check_tflite(path.read_bytes())
+
+
+def graph_seeds(folder: Path) -> Iterable[Path]:
+    return [each for each in exported("saved_model")(folder) if each.name == "saved_model.pb"]
+
+
+def weight_seeds(folder: Path) -> Iterable[Path]:
+    network().save_weights(folder / "tiny.weights.h5")
+    network().save(folder / "tiny.keras")
+    return [folder / "tiny.weights.h5", folder / "tiny.keras"]
+
+
+def load_weights(path: Path) -> None:
+    from a2keras.models import weights
+
+    weights.load(network(), path, skip_mismatch=True)
+
+
+# Some of torchvision's names of ResNet-50: (key, shape).
+FOREIGN = (
+    ("conv1.weight", (64, 3, 7, 7)),
+    ("bn1.weight", (64,)),
+    ("bn1.running_var", (64,)),
+    ("layer1.0.conv1.weight", (64, 64, 1, 1)),
+    ("layer1.0.conv3.weight", (256, 64, 1, 1)),
+    ("layer1.0.bn3.bias", (256,)),
+    ("fc.weight", (1000, 3)),
+)
+
+
+def foreign_state() -> dict[str, Any]:
+    """Small arrays: the shapes are told in what is left out."""
+    import numpy as np
+
+    generator = np.random.default_rng(5)
+    return {key: generator.normal(size=shape).astype("float32") for key, shape in FOREIGN[1:]} | {
+        FOREIGN[0][0]: np.zeros(FOREIGN[0][1], "float16")
+    }
+
+
+def foreign_seeds(folder: Path) -> Iterable[Path]:
+    import json
+
+    import numpy as np
+
+    state = foreign_state()
+    np.savez(folder / "resnet.npz", **state)
+    for protocol in (2, 4):
+        document = {"state_dict": state, "epoch": 3, "names": ["a", "b"]}
+        (folder / f"protocol{protocol}.pkl").write_bytes(pickle.dumps(document, protocol))
+    header, data = {}, b""
+    for key, array in state.items():
+        kind = {"float32": "F32", "float16": "F16"}[str(array.dtype)]
+        offsets = [len(data), len(data) + array.nbytes]
+        header[key] = {"dtype": kind, "shape": list(array.shape), "data_offsets": offsets}
+        data += array.tobytes()
+    text = json.dumps(header).encode()
+    (folder / "resnet.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + data)
+    return [path for path in folder.iterdir() if path.is_file()]
+
+
+def torch_seeds(folder: Path) -> Iterable[Path]:
+    import torch
+
+    state = {key: torch.from_numpy(array) for key, array in foreign_state().items()}
+    torch.save({"state_dict": state, "epoch": 3}, folder / "resnet.pt")
+    torch.save(state, folder / "old.pth", _use_new_zipfile_serialization=False)
+    return [folder / "resnet.pt", folder / "old.pth"]
+
+
+@functools.cache
+def resnet50() -> Any:
+    from a2keras import models
+
+    return models.build(
+        "resnet50", classes=1000, input_shape=(32, 32, 3), padding="symmetric", stride_on="3x3"
+    )
+
+
+def convert(path: Path) -> None:
+    """As `a2keras convert` does, which makes a sentence of a ValueError."""
+    from a2keras.models import weights
+
+    weights.convert(path, resnet50(), skip_mismatch=True)
+
+
+READERS = (
+    # Each input starts a process: of the last two, with TensorFlow.
+    Reader("predict_tflite", exported("tflite_float32"), predict, 20),
+    Reader("predict_onnx", exported("onnx"), predict, 20, needs=("onnx", "tf2onnx", "onnxruntime")),
+    Reader("predict_keras", lambda folder: [saved(folder)], predict, 2, seconds=180.0),
+    Reader("predict_saved_model", exported("saved_model"), predict, 2, seconds=180.0),
+    Reader("keras_files", lambda folder: [saved(folder)], load_keras, 60),
+    Reader("saved_model_graphs", graph_seeds, check_saved_model, 100, clean=("ValueError",)),
+    Reader("tflite_tables", exported("tflite_float32"), check_tflite, 200, clean=("ValueError",)),
+    Reader("weights", weight_seeds, load_weights, 150, clean=("ValueError",)),
+    Reader("foreign_weights", foreign_seeds, convert, 60, clean=("ValueError",)),
+    Reader("torch_weights", torch_seeds, convert, 100, clean=("ValueError",), needs=("torch",)),
+)
