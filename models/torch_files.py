@@ -83,6 +83,8 @@ class _Tensor:
             return np.zeros(self.size, numbers.dtype)
         if not inside:
             raise ValueError("a tensor that reaches beyond its storage")
+        if math.prod(self.size) > self.storage.count:  # by steps of 0: a copy fills the memory
+            raise ValueError("a tensor that is larger than its storage")
         steps = [step * numbers.itemsize for step in self.stride]
         return np.lib.stride_tricks.as_strided(
             numbers[self.offset :], self.size, steps, writeable=False

@@ -213,6 +213,12 @@ def test_a_file_of_pytorch_needs_no_pytorch(tmp_path):
         archive.writestr("x/data/0", numbers)
     with pytest.raises(ValueError, match="a part of one: a tensor that reaches beyond its storage"):
         checkpoints.read(tmp_path / "a.pth")
+    repeated = b"K\x00J\0\0\0\x10K\x02\x86K\x00K\x03\x86\x89Nt"
+    with zipfile.ZipFile(tmp_path / "a.pth", "w") as archive:
+        archive.writestr("x/data.pkl", head + storage + b"tQ" + repeated + b"Rs.")
+        archive.writestr("x/data/0", numbers)
+    with pytest.raises(ValueError, match="a part of one: a tensor that is larger than its storage"):
+        checkpoints.read(tmp_path / "a.pth")
     with zipfile.ZipFile(tmp_path / "a.pth", "w") as archive:
         archive.writestr("x/data.pkl", head + storage[:-2] + b"J\0\0\0\x10tQ" + view + b"Rs.")
         archive.writestr("x/data/0", numbers)

@@ -235,7 +235,8 @@ def test_two_processes_at_once_end_with_one_whole_file(cache, tmp_path):
     names.write_text("".join(f"class {i}\n" for i in range(1000)))
     record = dataclasses.replace(published.PUBLISHED[1], source=source, labels=str(names))
     (tmp_path / "record.pickle").write_bytes(pickle.dumps(record))
-    (cache / ".partial-killed").mkdir()
+    killed = cache / f".{fetching.kept(record).name}.99999999.partial"
+    (killed / "scratch").mkdir(parents=True)
     command = [sys.executable, "-c", FETCH, str(tmp_path / "record.pickle")]
     both = [
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -246,8 +247,9 @@ def test_two_processes_at_once_end_with_one_whole_file(cache, tmp_path):
     kept = fetching.kept(record)
     assert [out.strip() for out, _ in told] == [str(kept / "model.weights.h5")] * 2
     assert sum("fetching tiny-weights 1.2" in err for _, err in told) == 1
-    # What a killed process had left is gone, too.
-    assert sorted(each.name for each in cache.iterdir()) == [".lock", kept.name]
+    # What a killed process had left is gone, too, and so is what was fetched.
+    assert [each.name for each in cache.iterdir()] == [kept.name]
+    assert sorted(each.name for each in kept.iterdir()) == [fetching.WEIGHTS, fetching.FILE_NAME]
     model = models.EfficientNetLite0(weights=str(kept / "model.weights.h5"))
     found = {n: keras.ops.convert_to_numpy(v.value) for n, v in variables_of(model).items()}
     stem = arrays["_conv_stem.weight"].transpose(2, 3, 1, 0)

@@ -169,10 +169,20 @@ def test_a_file_without_normalisation_means_what_it_meant(tmp_path):
     (tmp_path / "preprocessing.json").write_text(json.dumps(document))
     spec = Preprocessing.load(tmp_path)
     assert spec.pixels == Pixels((124.0, 117.0, 104.0), (0.0167,) * 3)
-    for name, value in (("mean", [1, 2]), ("scale", [1, 2, "3"]), ("mean", 5), ("scale", None)):
+    (tmp_path / "preprocessing.json").write_text(json.dumps({**document, "mean": [1, 2, 3]}))
+    assert Preprocessing.load(tmp_path).mean == (1.0, 2.0, 3.0)
+    for name, value, reason in (
+        ("mean", [1, 2], r"`mean` must be three numbers\. Received: mean=\(1.0, 2.0\)"),
+        ("scale", [1, 2, "3"], r"scale\.2: input should be a valid number\. Received: '3'"),
+        ("mean", 5, r"mean: input should be a valid array\. Received: 5"),
+        ("scale", None, r"scale: input should be a valid array\. Received: None"),
+    ):
         (tmp_path / "preprocessing.json").write_text(json.dumps({**document, name: value}))
-        with pytest.raises(UserError, match=rf"`{name}` must be three numbers\. Received: {name}="):
+        with pytest.raises(UserError, match=reason):
             Preprocessing.load(tmp_path)
+        if name == "mean" or value is None:
+            with pytest.raises(ValueError, match=rf"`{name}` must be three numbers\. Received"):
+                Preprocessing(("a",), 7, **{name: value})
 
 
 @pytest.mark.parametrize(
