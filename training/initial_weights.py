@@ -39,15 +39,15 @@ def pixels_of(recipe: Recipe) -> Pixels:
     if record := published.of_network(recipe.model, recipe.weights):
         return record.pixels
     path = Path(recipe.weights)
-    if not recipe.weights or not path.is_file():
-        return Pixels()
-    if weights.is_ours(path):
-        beside = (path.parent / PREPROCESSING).is_file()
-        return Preprocessing.load(path.parent).pixels if beside else Pixels()
     try:
+        if not recipe.weights or not path.is_file():
+            return Pixels()
+        if weights.is_ours(path):
+            beside = (path.parent / PREPROCESSING).is_file()
+            return Preprocessing.load(path.parent).pixels if beside else Pixels()
         return layout_of(checkpoints.read(path).arrays).pixels or Pixels()
-    except ValueError as error:
-        raise UserError(f"the recipe's weights cannot be loaded: {error}") from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"the recipe's weights cannot be loaded: {reason_of(error)}") from error
 
 
 def start_from_weights(computation: Computation, directory: Path) -> None:

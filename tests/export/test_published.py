@@ -9,10 +9,12 @@ import keras
 import numpy as np
 import pytest
 
+from a2keras import models
 from a2keras.errors import UserError
 from a2keras.export.exporting import export
 from a2keras.export.predict import load
 from a2keras.export.predict_command import predict
+from a2keras.models import fetching, published
 from a2keras.models.preprocessing import Pixels, Preprocessing
 
 # The likeliest class and its probability, by another program with these weights (64 frames from
@@ -107,6 +109,28 @@ def test_every_artefact_takes_the_normalisation_of_its_weights(tmp_path):
         found = load(tmp_path / "export" / path)
         assert found.preprocessing.pixels == pixels
         np.testing.assert_allclose(found.probabilities(batch), expected, atol=1e-4, err_msg=name)
+
+
+def test_published_weights_are_run_in_a_process_of_their_own(tmp_path, monkeypatch, photos, capsys):
+    """A cache with random numbers: the whole way but for fetching."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    record = published.find("efficientnet_lite0:imagenet")
+    kept = fetching.kept(record)
+    kept.mkdir(parents=True)
+    network = models.EfficientNetLite0()
+    for variable in network.get_layer("predictions").weights:  # so that the classes differ
+        variable.assign(keras.random.normal(variable.shape, seed=1))
+    network.save_weights(kept / fetching.WEIGHTS)
+    fetching.preprocessing(record, tuple(f"class {i}" for i in range(1000))).save(kept)
+    batch = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3)).astype("float32")
+    expected = keras.ops.convert_to_numpy(network((batch - 127) / 128, training=False))
+    with load(record.title) as artefact:
+        assert (artefact.path, artefact.kind) == (kept / fetching.WEIGHTS, "keras")
+        np.testing.assert_allclose(artefact.probabilities(batch), expected, atol=1e-5)
+    with pytest.raises(UserError, match="cannot be run: its process has been ended"):
+        artefact.probabilities(batch)
+    found = answer(capsys, record.title, photos[0].parent, "--top=1")
+    assert [each["file"] for each in found["predictions"]] == [*map(str, photos)]
 
 
 def test_a_title_that_is_none_is_told(tmp_path):
