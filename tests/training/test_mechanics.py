@@ -440,7 +440,7 @@ def test_weights_of_a_network_with_code_are_refused(tmp_path):
     clips = keras.Input((3, 13, 13, 3))
     video = keras.Model(clips, keras.layers.Conv3D(5, 3, name="conv")(clips))
     with pytest.raises(UserError, match="holds a Lambda layer, that is code of its own"):
-        initial_weights._load(video, Recipe(weights=str(tmp_path / "model.keras")))
+        initial_weights._load(video, Recipe("a", weights=str(tmp_path / "model.keras")))
 
 
 @pytest.mark.parametrize("name", ["nothing.weights.h5", "nothing.keras"])
