@@ -4,14 +4,15 @@ PYTEST = -q -n 2 --dist=worksteal
 DEMO ?= demo
 INPUTS ?= 1000
 
-.PHONY: help demo test lint types test-tensorflow test-jax test-torch test-oldest fuzz bench format \
-	lock clean
+.PHONY: help demo test lint types test-tensorflow test-jax test-torch test-oldest test-weights fuzz \
+	bench format lock clean
 
 help:
 	@echo "make demo         train, evaluate, explain and export on scanned digits; a page of pictures in $(DEMO)/"
 	@echo "make test         format, lint, types, all tests on TensorFlow, the layers' tests on JAX"
 	@echo "make test-torch   the layers' and the weights' tests on PyTorch"
 	@echo "make test-oldest  the layers' and training's tests on the oldest supported TensorFlow"
+	@echo "make test-weights the tests of published weights, which are fetched (65 MB, once)"
 	@echo "make fuzz         damaged and hostile files for every reader, INPUTS=$(INPUTS) each"
 	@echo "make bench        how fast the layer is, and prepared data arrive"
 	@echo "make format       format the code"
@@ -60,6 +61,10 @@ test-tensorflow: .venv/ready
 test-jax: .venv/ready
 	KERAS_BACKEND=jax .venv/bin/pytest $(PYTEST) tests/a2keras
 
+test-weights: .venv/ready
+	A2KERAS_FETCH=1 KERAS_BACKEND=tensorflow .venv/bin/pytest -q -n 0 tests/models/test_published.py \
+		tests/models/test_fetching.py tests/export/test_published.py
+
 test-torch: .venv-torch/ready
 	KERAS_BACKEND=torch .venv-torch/bin/pytest $(PYTEST) tests/a2keras \
 		tests/models/test_weights.py tests/models/test_checkpoints.py tests/models/test_convert.py
@@ -68,9 +73,8 @@ test-oldest: .venv-oldest/ready
 	KERAS_BACKEND=tensorflow .venv-oldest/bin/pytest $(PYTEST) -m "not slow" tests/a2keras tests/training \
 		--ignore-glob='*/test_counting*' --ignore-glob='*/test_insertion*'
 
-fuzz: .venv/ready .venv-torch/ready
-	.venv/bin/python tests/fuzz/run.py --inputs=$(INPUTS) \
-		--python=.venv/bin/python --python=.venv-torch/bin/python $(FUZZ)
+fuzz: .venv/ready
+	.venv/bin/python tests/fuzz/run.py --inputs=$(INPUTS) $(FUZZ)
 
 bench: .venv/ready
 	.venv/bin/python benchmarks/layer.py

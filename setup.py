@@ -33,6 +33,7 @@ setup(
     ],
     package_data={
         "a2keras": ["py.typed"],
+        "a2keras.models": ["labels/*"],  # names of classes that published weights tell apart
         "a2keras.export": ["page/*"],  # of `a2keras export --formats=web`
     },
     install_requires=[

@@ -12,7 +12,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from a2keras.whole_numbers import is_number
@@ -89,13 +89,17 @@ def _clear_up(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def locked(directory: Path) -> Iterator[None]:
+def locked(directory: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
     """Makes a directory unless it is there, and keeps it from other processes for the block.
 
     The lock goes with the process, however that ends.
 
+    Args:
+        directory: to make and to lock.
+        waiting: is called where another process has it, before that is waited for.
+
     Raises:
-        BlockingIOError: another process has it.
+        BlockingIOError: another process has it, and nobody waits.
         OSError: it cannot be made.
     """
     while True:
@@ -105,7 +109,7 @@ def locked(directory: Path) -> Iterator[None]:
         except FileNotFoundError:  # whoever had it has just removed it
             continue
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(descriptor, waiting)
         except BlockingIOError:
             os.close(descriptor)
             raise
@@ -119,6 +123,16 @@ def locked(directory: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int, waiting: Callable[[], None] | None) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        if waiting is None:
+            raise
+        waiting()
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 def make_directory(path: Path) -> Path:
@@ -168,7 +182,7 @@ def write_bytes(path: str | Path, content: bytes) -> None:
 
 
 def cache_directory() -> Path:
-    """Where the user's cache keeps what a2keras can make or fetch again; it need not exist."""
+    """Where what can be fetched or made again is kept: `a2keras` in XDG_CACHE_HOME, or ~/.cache."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "a2keras"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from a2keras.errors import UserError
-from a2keras.models import keras_files
+from a2keras.export import loaders
 from a2keras.models.preprocessing.samples import Samples
 from a2keras.models.preprocessing.spec import Preprocessing
 
@@ -43,7 +43,8 @@ class Classifier:
                 f"{keras.backend.backend()}: unset KERAS_BACKEND"
             )
         preprocessing = Preprocessing.load(path.parent)
-        model = keras_files.load_classifier(path, preprocessing)
+        model = loaders.load_keras(path)
+        preprocessing.check_shapes(path, model.input_shape[1:], model.output_shape[1:])
         samples = Samples.load(path.parent, preprocessing.input_shape)
         return cls(in_float32(model), preprocessing, samples.calibration, samples.held_out)
 

@@ -9,7 +9,7 @@ import numpy as np
 from a2keras.errors import UserError, reason_of
 from a2keras.export import litert, safety, saved_model
 from a2keras.export.manifest import MANIFEST, read_manifest
-from a2keras.models import keras_files
+from a2keras.models import fetching, keras_files, published
 
 Compute = Callable[[np.ndarray], np.ndarray]
 
@@ -53,7 +53,11 @@ def locate(path: Path) -> tuple[Path, str]:
     except OSError as error:  # a name that is too long, a folder that nobody may look into
         raise UserError(f"{path} cannot be opened: {error.strerror}") from error
     if not there:
-        raise UserError(f"{path} does not exist")
+        if record := published.find(str(path)):
+            return fetching.weights_of(record), "keras"
+        titles = ", ".join(each.title for each in published.PUBLISHED)
+        hint = f", and published weights are {titles}" if ":" in path.name else ""
+        raise UserError(f"{path} does not exist{hint}")
     if path.is_file() and path.suffix in (".keras", ".tflite", ".onnx"):
         return path, path.suffix[1:]
     if (path / MANIFEST).is_file():
@@ -70,6 +74,19 @@ def locate(path: Path) -> tuple[Path, str]:
         f"{path} is no model: expected a run, an export directory, a SavedModel, "
         "a .keras, .tflite or .onnx file"
     )
+
+
+def load_keras(path: Path) -> Any:
+    """The Keras model of a `.keras` file, see `keras_files.load_single`, or of published weights.
+
+    Raises:
+        UserError: it cannot be loaded, or has not one input and one output.
+    """
+    if record := fetching.record_of(path):
+        from a2keras.models import start
+
+        return start.classifier(record)
+    return keras_files.load_single(path)
 
 
 def from_keras(model: Any) -> Loaded:
@@ -178,7 +195,7 @@ def _in_batches(compute: Compute, size: int) -> Compute:
 
 
 _LOADERS: dict[str, Callable[[Path, int | None], Loaded]] = {
-    "keras": lambda path, threads: from_keras(keras_files.load_single(path)),
+    "keras": lambda path, threads: from_keras(load_keras(path)),
     "onnx": from_onnx,
     "saved_model": lambda path, threads: from_saved_model(path),
     "tflite": from_tflite,

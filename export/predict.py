@@ -157,7 +157,7 @@ def load(path: str | Path, threads: int | None = None, apart: bool = True) -> Ar
     """
     path, kind = locate(Path(path))
     check_hashes(path)
-    if apart and kind == "keras" and keras_files.needs_this_program(path):
+    if apart and path.suffix == ".keras" and keras_files.needs_this_program(path):
         apart = False
     model = (load_apart if apart else load_model)(path, kind, threads)
     try:

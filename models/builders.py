@@ -8,9 +8,11 @@ from typing import Any, NamedTuple, Protocol
 
 import keras
 
+from a2keras.models import published
 from a2keras.models.blocks import Blocks
 from a2keras.models.convolutions import check_padding
 from a2keras.models.inputs import Top, classifier, network_input, network_model
+from a2keras.models.start import opened
 from a2keras.normalization import batch_normalizations, check_synchronized
 
 
@@ -76,7 +78,7 @@ def builder_of(
         input_tensor: Any = None,
         input_shape: tuple | None = None,
         pooling: str | None = None,
-        classes: int = 1000,
+        classes: int | None = None,
         classifier_activation: str | None = "softmax",
         name: str | None = None,
         *,
@@ -91,6 +93,9 @@ def builder_of(
             raise TypeError(f"{network.builder}() has no argument {unknown!r}")
         chosen = {name: option.default for name, option in options.items()} | others
         of_top = {each: chosen.pop(each) for each in options if each in top_takes}
+        start = None if weights is None else opened(network.name, weights)
+        if start:
+            classes = start.classes_for(classes, include_top)
         blocks = Blocks(attention, positions, reduction)
         inputs = network_input(input_tensor, input_shape, network.input_size)
         x = body(inputs, network, blocks, check_padding(padding), **chosen)
@@ -100,14 +105,15 @@ def builder_of(
             x,
             top=functools.partial(top, **of_top),
             include_top=include_top,
-            weights=weights,
             pooling=pooling,
-            classes=classes,
+            classes=1000 if classes is None else classes,
             classifier_activation=classifier_activation,
             name=name or network.name,
         )
         if check_synchronized(synchronized):
             synchronize(model, inputs)
+        if start:
+            start.load(model)
         return model
 
     _describe(build, network, options)
@@ -130,6 +136,7 @@ def _describe(build: Any, network: Network, options: dict[str, Option]) -> None:
     build.__doc__ = _DOCUMENTATION.format(
         network=network,
         default=(*network.input_size, 3),
+        names="".join(f'"{name}", ' for name in published.names_for(network.name)),
         axes="(frames, height, width" if network.is_video else "(height, width",
         options="".join(f"\n    {name}: {option.text}" for name, option in options.items()),
     )
@@ -144,12 +151,13 @@ _DOCUMENTATION = """{network.source}
 
 Args:
     include_top: whether the classifier stands on top.
-    weights: None, or the path of a `.weights.h5` or `.keras` file.
+    weights: None, {names}or the path of a `.weights.h5` or `.keras` file, or of a
+        checkpoint of another library that `a2keras convert` knows.
     input_tensor: a Keras tensor to build on, such as preprocessed pixels; default a new input.
     input_shape: {axes}, channels), channels last unless Keras is set otherwise, with None for
         an unknown size; default {default}.
     pooling: without a top, None for feature maps, "avg" or "max" for one vector.
-    classes: outputs of the classifier.
+    classes: outputs of the classifier; default 1000, or as many as the weights are known to have.
     classifier_activation: "softmax", or None for logits.
     name: of the model; default "{network.name}".
     attention: kind of the blocks: "a2", "non_local" or None.
@@ -163,4 +171,5 @@ Returns:
 
 Raises:
     ValueError: an argument that breaks one of these rules.
+    UserError: published weights that cannot be fetched.
 """

@@ -1,8 +1,6 @@
 """Reading the checkpoints of other libraries as arrays, without running anything that they hold."""
 
-import pickle
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +9,7 @@ import numpy as np
 from a2keras.arrays import read_npz
 from a2keras.documents import parse_json
 from a2keras.errors import printable, reason_of
-from a2keras.models import restricted_pickle
+from a2keras.models import restricted_pickle, torch_files
 
 # Where training scripts put the weights beside other things, and what wrappers put before keys.
 _WITHIN = ("state_dict", "model_state_dict", "model", "blobs")
@@ -35,12 +33,12 @@ class Checkpoint(NamedTuple):
 def read(path: str | Path) -> Checkpoint:
     """Reads a checkpoint by the kind of its file.
 
-    `.pth`, `.pt`, `.bin`, `.tar` and `.ckpt` are PyTorch's, `.pkl` Caffe2's (VMZ), and there are
-    `.safetensors` and `.npz`.
+    `.pth`, `.pt`, `.bin` and `.tar` are PyTorch's, `.ckpt` PyTorch's or a pickle of arrays, `.pkl`
+    a pickle of arrays, such as Caffe2's (VMZ), and there are `.safetensors` and `.npz`. Arrays in
+    dictionaries of dictionaries have all their keys, with `/` between them.
 
     Raises:
-        ValueError: no such file, an unknown kind, one that is cut off or holds more than arrays, or
-            PyTorch is missing.
+        ValueError: no such file, an unknown kind, one that is cut off or holds more than arrays.
     """
     path = Path(path)
     if path.is_dir():
@@ -65,12 +63,20 @@ def _network(source: str, saved: Mapping[str, Any]) -> Checkpoint:
             others += [(str(key), f"beside {within!r}") for key in saved if key != within]
             saved = saved[within]
             break
-    state = {str(key): value for key, value in saved.items()}
+    state = dict(_flat(saved))
     arrays = {key: value for key, value in state.items() if _is_numbers(value)}
     others += [(key, "not an array of numbers") for key in state if key not in arrays]
     while arrays and any(all(key.startswith(p) for key in arrays) for p in _PREFIXES):
         arrays = {key.split(".", 1)[1]: value for key, value in arrays.items()}
     return Checkpoint(source, arrays, others)
+
+
+def _flat(saved: Mapping[Any, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in saved.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{before}{key}/")
+        else:
+            yield f"{before}{key}", value
 
 
 def _is_numbers(value: Any) -> bool:
@@ -81,34 +87,23 @@ def _is_numbers(value: Any) -> bool:
 
 def _read_torch(path: Path) -> Any:
     try:
-        import torch
-    except ImportError as error:
+        return torch_files.load(path)
+    except restricted_pickle.Refused as error:
         raise ValueError(
-            f'{path.name} needs PyTorch to be read: pip install "a2keras[torch]"'
+            f"{path} is no checkpoint of tensors alone ({reason_of(error)}), and nothing else is "
+            "loaded: save the network's state_dict() where it was trained"
         ) from error
-    try:
-        return _numpy(torch.load(path, map_location="cpu", weights_only=True), torch)
-    except pickle.UnpicklingError as error:
-        # PyTorch's own message tells how to load it all the same: by running what it holds.
-        unknown = re.search(r"GLOBAL (\S+)", str(error))
-        what = f"it names {unknown[1]}" if unknown else "it is cut off, or holds other objects"
+    except Exception as error:  # broken files raise errors of many kinds
         raise ValueError(
-            f"{path} is no checkpoint of tensors alone ({what}), and nothing else is loaded: save "
-            "the network's state_dict() where it was trained"
+            f"{path} is no PyTorch checkpoint, or a part of one: {reason_of(error)}"
         ) from error
-    except Exception as error:  # PyTorch raises many kinds for files that are broken
-        reason = reason_of(error)
-        raise ValueError(f"{path} is no PyTorch checkpoint, or a part of one: {reason}") from error
 
 
-def _numpy(saved: Any, torch: Any) -> Any:
-    """The tensors of nested dictionaries as arrays; bfloat16, which NumPy lacks, as float32."""
-    if isinstance(saved, Mapping):
-        return {key: _numpy(value, torch) for key, value in saved.items()}
-    if not isinstance(saved, torch.Tensor):
-        return saved
-    tensor = saved.detach()
-    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+def _read_ckpt(path: Path) -> Any:
+    """Of PyTorch, or a pickle of arrays, as JAX's users write them."""
+    with path.open("rb") as file:
+        of_torch = torch_files.is_torch_file(file.read(64))
+    return _read_torch(path) if of_torch else _read_pickle(path)
 
 
 def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
@@ -157,7 +152,8 @@ def _read_pickle(path: Path) -> Any:
 
 
 _READERS: dict[str, Callable[[Path], Any]] = {
-    **dict.fromkeys((".pth", ".pt", ".bin", ".tar", ".ckpt"), _read_torch),
+    **dict.fromkeys((".pth", ".pt", ".bin", ".tar"), _read_torch),
+    ".ckpt": _read_ckpt,
     ".pkl": _read_pickle,
     ".npz": _read_npz,
     ".safetensors": _read_safetensors,

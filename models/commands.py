@@ -126,9 +126,8 @@ def convert(arguments: list[str]) -> None:
     values, names = parse(
         "a2keras convert CHECKPOINT --model=NAME --output=FILE.weights.h5|.keras [--layout=auto] "
         "[--classes=N] [--skip_mismatch] [--set option=value]…",
-        "Writes the weights of a PyTorch or Caffe2 checkpoint as a file for one of our networks, "
-        "which then gives the same logits. Nothing in the checkpoint is executed. Reading .pth "
-        "files needs PyTorch: pip install torch.",
+        "Writes the weights of a checkpoint of PyTorch, JAX or Caffe2 as a file for one of ours, "
+        "which then gives the same logits. Nothing in the checkpoint is executed.",
         _convert_flags,
         arguments,
     )

@@ -1,13 +1,10 @@
-"""Where every network begins and ends: its input, its head, its weights."""
+"""Where every network begins and ends: its input and its head."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import keras
 from keras import layers
-
-from a2keras.models.weights import load
 
 # From the last feature maps and the number of classes to the logits (B, classes).
 Top = Callable[[Any, int], Any]
@@ -60,7 +57,6 @@ def network_model(
     x: Any,
     top: Top,
     include_top: bool,
-    weights: str | None,
     pooling: str | None,
     classes: int,
     classifier_activation: str | None,
@@ -69,7 +65,7 @@ def network_model(
     """Puts the head on feature maps and makes the model, from the sources of `inputs` on.
 
     Raises:
-        ValueError: an unknown pooling, classes < 1, a weights file that does not exist or fit.
+        ValueError: an unknown pooling, classes < 1.
     """
     if pooling not in (None, "avg", "max"):
         raise ValueError(f"`pooling` must be None, 'avg' or 'max'. Received: pooling={pooling!r}")
@@ -83,12 +79,4 @@ def network_model(
         x = global_pooling(x, pooling)
     sources = keras.utils.get_source_inputs(inputs)
     # One input is not a list of one: such a model would want its input in a list too.
-    model = keras.Model(sources[0] if len(sources) == 1 else sources, x, name=name)
-    if weights is not None:
-        if not Path(weights).is_file():
-            raise ValueError(
-                "`weights` must be None or the path of a `.weights.h5` or `.keras` file. "
-                f"Received: weights={weights!r}, which is no file"
-            )
-        load(model, weights)
-    return model
+    return keras.Model(sources[0] if len(sources) == 1 else sources, x, name=name)

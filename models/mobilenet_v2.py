@@ -33,12 +33,13 @@ _TWO: Triple = (1, 2, 2)
 
 
 class Stage(NamedTuple):
-    """A row of the paper's Table 2: t, c, n, s."""
+    """A row of the paper's Table 2: t, c, n, s; and the depthwise kernel."""
 
     expansion: int
     channels: int
     units: int
     strides: Triple
+    kernel: Triple = _THREE
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,49 +50,54 @@ class MobileNetV2(Network):
         stem: channels of conv1, of stride 2.
         stages: conv2 and what follows.
         head: channels of the 1×1 convolution behind them.
+        momentum: of batch normalisation. Its epsilon is 1e-3. Both are those of keras.applications
+            and of the authors' TF-Slim code.
     """
 
     stem: int
     stages: tuple[Stage, ...]
     head: int
+    momentum: float = 0.999
 
 
-def unit(x: Any, stage: Stage, strides: Triple, name: str, padding: str) -> Any:
+def unit(
+    x: Any, stage: Stage, strides: Triple, name: str, padding: str, momentum: float = 0.999
+) -> Any:
     """Expansion, depthwise convolution, linear projection, plus the input where its shape stays."""
     inputs, channels = x, x.shape[channel_axis()]
     if stage.expansion > 1:
         x = convolution(x, stage.expansion * channels, _ONE, name=f"{name}_1_conv")
-        x = _bn_relu6(x, f"{name}_1")
-    x = depthwise_convolution(x, _THREE, strides, name=f"{name}_2_conv", padding=padding)
-    x = _bn_relu6(x, f"{name}_2")
+        x = _bn_relu6(x, f"{name}_1", momentum)
+    x = depthwise_convolution(x, stage.kernel, strides, name=f"{name}_2_conv", padding=padding)
+    x = _bn_relu6(x, f"{name}_2", momentum)
     x = convolution(x, stage.channels, _ONE, name=f"{name}_3_conv")
-    x = _normalization(x, f"{name}_3")
+    x = _normalization(x, f"{name}_3", momentum)
     if strides == _ONE and channels == stage.channels:
         x = layers.Add(name=f"{name}_out")([inputs, x])
     return x
 
 
-def _bn_relu6(x: Any, name: str) -> Any:
-    return layers.ReLU(6.0, name=f"{name}_relu")(_normalization(x, name))
+def _bn_relu6(x: Any, name: str, momentum: float) -> Any:
+    return layers.ReLU(6.0, name=f"{name}_relu")(_normalization(x, name, momentum))
 
 
-def _normalization(x: Any, name: str) -> Any:
-    # Both values are those of keras.applications and of the authors' TF-Slim code.
-    return batch_normalization(x, f"{name}_bn", momentum=0.999, epsilon=1e-3)
+def _normalization(x: Any, name: str, momentum: float) -> Any:
+    return batch_normalization(x, f"{name}_bn", momentum, epsilon=1e-3)
 
 
 def mobilenet_v2(x: Any, network: MobileNetV2, blocks: Blocks, padding: str) -> Any:
     """Builds a record up to its last feature maps."""
+    momentum = network.momentum
     x = convolution(x, network.stem, _THREE, _TWO, name="conv1_conv", padding=padding)
-    x = _bn_relu6(x, "conv1")
+    x = _bn_relu6(x, "conv1", momentum)
     for number, stage in enumerate(network.stages, 2):
         for each in range(1, stage.units + 1):
             name = f"conv{number}_{each}"
-            x = unit(x, stage, stage.strides if each == 1 else _ONE, name, padding)
+            x = unit(x, stage, stage.strides if each == 1 else _ONE, name, padding, momentum)
             x = blocks(x, name)
     name = f"conv{2 + len(network.stages)}"
     x = convolution(x, network.head, _ONE, name=f"{name}_conv")
-    return _bn_relu6(x, name)
+    return _bn_relu6(x, name, momentum)
 
 
 _MOBILENET_V2 = MobileNetV2(

@@ -9,21 +9,25 @@ import pickle
 import pickletools
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+
+
+class Refused(pickle.UnpicklingError):
+    """A pickle names what is no array, text, number or container."""
 
 
 def loads(data: bytes) -> Any:
     """What the pickle says, with NumPy arrays in its dictionaries.
 
     Raises:
-        pickle.UnpicklingError: it names something else. A broken pickle can raise anything.
+        Refused: it names something else. A broken pickle can raise anything.
     """
     _check_memo(data)
     # Python 2 wrote VMZ's: its strings are bytes.
-    return _plain(_Unpickler(io.BytesIO(data), encoding="latin1").load())
+    return plain(Unpickler(io.BytesIO(data), encoding="latin1").load())
 
 
 def _check_memo(data: bytes) -> None:
@@ -43,7 +47,7 @@ class _Type:
     def __init__(self, kind: Any, *_: Any):
         kind = kind.decode("latin1") if isinstance(kind, bytes) else str(kind)
         if not re.fullmatch(r"[fiu][1248]|b1", kind):
-            raise pickle.UnpicklingError(f"arrays of {kind}")
+            raise Refused(f"arrays of {kind}")
         self.kind, self.order = kind, "<"
 
     def __setstate__(self, state: tuple) -> None:
@@ -64,7 +68,7 @@ class _Array:
         _, shape, kind, by_columns, data = state
         data = data.encode("latin1") if isinstance(data, str) else data
         if not isinstance(kind, _Type) or not isinstance(data, bytes):
-            raise pickle.UnpicklingError("an array of objects")
+            raise Refused("an array of objects")
         self.value = np.frombuffer(data, kind.dtype).reshape(
             shape, order="F" if by_columns else "C"
         )
@@ -88,14 +92,14 @@ def _scalar(kind: _Type, data: Any) -> Any:
 def _bytes(text: str, encoding: str = "latin1") -> bytes:
     """How Python 3 writes bytes in the protocols of Python 2: as text, and in which encoding."""
     if encoding != "latin1":
-        raise pickle.UnpicklingError(f"text in {encoding}")
+        raise Refused(f"text in {encoding}")
     return text.encode("latin1")
 
 
-class _Unpickler(pickle.Unpickler):
+class Unpickler(pickle.Unpickler):
     """Knows arrays, numbers, text and containers. A pickle can name any function, to be called."""
 
-    allowed: Mapping[tuple[str, str], Callable] = {
+    allowed: Mapping[tuple[str, str], Any] = {
         ("collections", "OrderedDict"): OrderedDict,
         ("numpy", "ndarray"): _Array,
         ("numpy", "dtype"): _Type,
@@ -113,11 +117,12 @@ class _Unpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in self.allowed:
-            raise pickle.UnpicklingError(f"it names {module}.{name}")
+            raise Refused(f"it names {module}.{name}")
         return self.allowed[module, name]
 
 
-def _plain(saved: Any) -> Any:
+def plain(saved: Any) -> Any:
+    """The arrays of nested dictionaries as NumPy has them."""
     if isinstance(saved, Mapping):
-        return {key: _plain(value) for key, value in saved.items()}
+        return {key: plain(value) for key, value in saved.items()}
     return saved.value if isinstance(saved, _Array) else saved

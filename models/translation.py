@@ -1,10 +1,11 @@
 """A checkpoint's arrays as ours: by the rules of its layout, in Keras's order of axes.
 
-PyTorch and Caffe2 store (out, in, *window) and (out, in), Keras (*window, in, out) and (in, out).
+PyTorch and Caffe2 store (out, in, *window) and (out, in), Keras and Flax (*window, in, out) and
+(in, out).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
@@ -32,7 +33,7 @@ def translate(
     Raises:
         ValueError: two arrays have the same place.
     """
-    starts = sorted(int(m[1]) for key in arrays if (m := re.fullmatch(layout.starts or "", key)))
+    starts = _starts(layout, arrays)
     found: dict[str, np.ndarray] = {}
     skipped = []
     for key, array in arrays.items():
@@ -41,12 +42,28 @@ def translate(
         if name in found:
             raise ValueError(f"the checkpoint has two arrays for {name!r}, one of them {key!r}")
         if name is not None:
-            found[name] = in_keras_order(array, len(variables[name].shape))
+            found[name] = _turned(layout, array, tuple(variables[name].shape))
         elif key.endswith(_COUNTER):
             skipped.append((key, "a count of batches, for which Keras has no use"))
         else:
             skipped.append((key, "not in the model" if candidates else "not in the layout"))
+    for name, variable in variables.items():
+        value = layout.constants.get(name.rsplit("/", 1)[-1])
+        # Of the layers that the checkpoint has: not of blocks, which it knows nothing of.
+        if value is not None and name not in found and _sibling(name, found):
+            found[name] = np.full(tuple(variable.shape), value, "float32")
     return found, skipped
+
+
+def _sibling(name: str, found: Mapping[str, np.ndarray]) -> bool:
+    layer = name.rsplit("/", 1)[0] + "/"
+    return any(each.startswith(layer) for each in found)
+
+
+def _starts(layout: Layout, keys: Iterable[str]) -> list[int]:
+    if not isinstance(layout.starts, str):
+        return list(layout.starts)
+    return sorted(int(m[1]) for key in keys if (m := re.fullmatch(layout.starts, key)))
 
 
 def _names(layout: Layout, key: str, starts: list[int]) -> list[str]:
@@ -78,13 +95,26 @@ def _place(layout: Layout, groups: Mapping[str, str], starts: list[int]) -> dict
     return {"stage": int(groups["stage"]) - stage + 2, "unit": int(groups["unit"]) - unit + 1}
 
 
-def in_keras_order(array: np.ndarray, rank: int) -> np.ndarray:
-    """(out, in, *window) → (*window, in, out); of a 1×1 window, (in, out) where `rank` is 2."""
+def _turned(layout: Layout, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """An array in Keras's order of axes; outer ones of size 1 that `shape` has not go."""
+    if layout.order == "pytorch":
+        return in_keras_order(array, shape)
+    outer = array.ndim - len(shape)
+    return array.reshape(array.shape[outer:]) if set(array.shape[:outer]) == {1} else array
+
+
+def in_keras_order(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """(out, in, *window) → (*window, in, out); of a 1×1 window, (in, out) for a `shape` of two.
+
+    A depthwise kernel, (channels, 1, *window), becomes (*window, channels, 1) for such a `shape`.
+    """
     if array.ndim < 2:
         return array
-    if rank == 2 and array.ndim > 2 and set(array.shape[2:]) == {1}:
+    if len(shape) == 2 and array.ndim > 2 and set(array.shape[2:]) == {1}:
         array = array.reshape(array.shape[:2])
-    return np.transpose(array, (*range(2, array.ndim), 1, 0))
+    turned = np.transpose(array, (*range(2, array.ndim), 1, 0))
+    depthwise = np.swapaxes(turned, -1, -2)
+    return depthwise if turned.shape != shape == depthwise.shape else turned
 
 
 def classes_of(layout: Layout, arrays: Mapping[str, np.ndarray]) -> int | None:

@@ -136,6 +136,20 @@ def convert(
     )
 
 
+def is_ours(path: Path) -> bool:
+    """Whether a file has the name of one that `load` reads, not `convert`."""
+    return path.name.endswith(weight_files.SUFFIXES)
+
+
+def read(
+    source: Path | checkpoints.Checkpoint, model: keras.Model, skip_mismatch: bool = False
+) -> Report:
+    """`load` or `convert`, by the name of the file."""
+    if isinstance(source, Path) and is_ours(source):
+        return load(model, source, skip_mismatch)
+    return convert(source, model, skip_mismatch=skip_mismatch)
+
+
 def _numbered(chain: tuple[str, ...], index: int) -> str:
     return f"{'/'.join(chain)}/{index}"
 

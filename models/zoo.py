@@ -9,6 +9,7 @@ from a2keras.models import (
     c3d,
     classic_resnet,
     convnet_lstm,
+    efficientnet_lite,
     inception,
     mfnet,
     mobilenet_v2,
@@ -16,6 +17,7 @@ from a2keras.models import (
     resnet,
     shufflenet_v2,
 )
+from a2keras.models.published import preprocess_input as preprocess_input
 from a2keras.models.stages import features as features
 
 _BUILDERS = {
@@ -26,6 +28,7 @@ _BUILDERS = {
     **c3d.BUILDERS,
     **convnet_lstm.BUILDERS,
     **mobilenet_v2.BUILDERS,
+    **efficientnet_lite.BUILDERS,
     **shufflenet_v2.BUILDERS,
     **mfnet.BUILDERS,
 }
@@ -50,6 +53,8 @@ C3D = _BUILDERS["c3d"]
 ConvNetLSTM = _BUILDERS["convnet_lstm"]
 MobileNetV2 = _BUILDERS["mobilenet_v2"]
 A2MobileNetV2 = _BUILDERS["a2_mobilenet_v2"]
+EfficientNetLite0 = _BUILDERS["efficientnet_lite0"]
+A2EfficientNetLite0 = _BUILDERS["a2_efficientnet_lite0"]
 ShuffleNetV2 = _BUILDERS["shufflenet_v2"]
 A2ShuffleNetV2 = _BUILDERS["a2_shufflenet_v2"]
 MFNet3D = _BUILDERS["mfnet_3d"]

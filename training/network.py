@@ -7,7 +7,7 @@ import keras
 
 from a2keras import models
 from a2keras.errors import UserError, reason_of
-from a2keras.models.preprocessing.spec import Preprocessing, normalisation
+from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.normalization import batch_normalizations
 from a2keras.training.config import Recipe
 
@@ -44,7 +44,7 @@ def build(recipe: Recipe, preprocessing: Preprocessing, precision: str = "float3
         pixels = keras.Input(preprocessing.input_shape, dtype="float32", name="pixels")
         model = models.build(
             recipe.model,
-            input_tensor=normalisation()(pixels),
+            input_tensor=preprocessing.pixels.layer()(pixels),
             classes=len(preprocessing.labels),
             **block_arguments(recipe),
         )

@@ -9,6 +9,8 @@ import tensorflow as tf
 
 from a2keras.console import say
 from a2keras.errors import UserError
+from a2keras.models.preprocessing.pixels import Pixels
+from a2keras.models.preprocessing.spec import FILE_NAME as PREPROCESSING
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training import network
 from a2keras.training.checkpoints import Checkpoints, Saving
@@ -18,7 +20,7 @@ from a2keras.training.data import open_source, resolve
 from a2keras.training.data.pipeline import steps_per_epoch
 from a2keras.training.data.source import Source, readable
 from a2keras.training.distribution import computation_for
-from a2keras.training.initial_weights import resolve_weights
+from a2keras.training.initial_weights import pixels_of, resolve_weights
 from a2keras.training.interruption import WORKER_LOST, Interruption, Stopped
 from a2keras.training.run import Run, local
 from a2keras.training.trainer import Trainer
@@ -86,7 +88,11 @@ def _train(
     with run.locked() if computation.is_chief else contextlib.nullcontext():
         if computation.is_chief:
             run.start({**source.report(), "trained_on": source.trained_on()})
-        computation.build(recipe, preprocessing_of(recipe, source.classes), steps)
+        pixels = _agreed_pixels(run, computation)
+        computation.build(recipe, preprocessing_of(recipe, source.classes, pixels), steps)
+        if computation.is_chief:
+            with run.writing("a run"):
+                computation.preprocessing.save(run.path)
         say(
             f"{recipe.model}, {computation.model.count_params():,} parameters; {parts} examples of "
             f"{len(source.classes)} classes; {computation.replicas} replica(s)"
@@ -94,8 +100,19 @@ def _train(
         Trainer(run, source, computation, saving, interruption).train()
 
 
-def preprocessing_of(recipe: Recipe, classes: tuple[str, ...]) -> Preprocessing:
-    """How the recipe's network wants its input."""
+def _agreed_pixels(run: Run, computation: Computation) -> Pixels:
+    """The chief's: of the run that goes on, or of the weights that it starts from."""
+    own = Pixels()
+    if computation.is_chief:
+        goes_on = (run.path / PREPROCESSING).is_file()
+        own = Preprocessing.load(run.path).pixels if goes_on else pixels_of(run.recipe)
+    return Pixels(*map(tuple, computation.share(own._asdict())[0].values()))
+
+
+def preprocessing_of(
+    recipe: Recipe, classes: tuple[str, ...], pixels: Pixels | None = None
+) -> Preprocessing:
+    """How the recipe's network wants its input; with the normalisation of its weights, if any."""
     frames = recipe.frames if recipe.task == "video" else None
     stride = recipe.stride if recipe.task == "video" else 1
     return Preprocessing(
@@ -106,6 +123,7 @@ def preprocessing_of(recipe: Recipe, classes: tuple[str, ...]) -> Preprocessing:
         recipe.fit,
         recipe.test_short_side or None,
         recipe.interpolation,
+        *(pixels or Pixels()),
     )
 
 

@@ -1,5 +1,6 @@
 """What a network needs to know about its input, kept beside every saved model and artefact."""
 
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,26 +11,18 @@ from a2keras.documents import RECORD, read_json, write_json
 from a2keras.errors import UserError
 from a2keras.models.preprocessing.geometry import FITS, INTERPOLATIONS, fit
 from a2keras.models.preprocessing.image import read_image
+from a2keras.models.preprocessing.pixels import Pixels
 from a2keras.models.preprocessing.places import Path_
 from a2keras.models.preprocessing.sampling import clip_indices, even_starts
 from a2keras.models.preprocessing.video import decode_video
 
 FILE_NAME = "preprocessing.json"
 MOST = 2**16  # pixels of a side, frames of a clip: what a file says may be anything
-# (x - mean) · scale, of 8-bit RGB: what the authors' sister code uses for images and videos.
-MEAN = (124.0, 117.0, 104.0)
-SCALE = 0.0167
 
 
 def normalisation(name: str = "normalisation") -> Any:
-    """The first layer of a trained model: (x - MEAN) · SCALE on raw pixels 0..255.
-
-    It stays in float32 under mixed precision, where pixel values would lose digits.
-    """
-    import keras
-
-    offset = [-mean * SCALE for mean in MEAN]
-    return keras.layers.Rescaling(SCALE, offset, dtype="float32", name=name)
+    """The first layer of a network that starts from nothing: the defaults of `Pixels`."""
+    return Pixels().layer(name)
 
 
 @dataclass(frozen=True)
@@ -44,6 +37,8 @@ class Preprocessing:
         fit: "crop" or "letterbox", see `geometry.fit`.
         short_side: for "crop", see `geometry.fit`; None: `size`.
         interpolation: "bilinear" or "bicubic".
+        mean, scale: what the first layer of the model does with RGB of 0 to 255, see `Pixels`: it
+            is told here, and not to be done again.
     """
 
     __pydantic_config__: ClassVar = RECORD
@@ -55,6 +50,8 @@ class Preprocessing:
     fit: str = "crop"
     short_side: int | None = None
     interpolation: str = "bilinear"
+    mean: tuple[float, ...] = Pixels().mean
+    scale: tuple[float, ...] = Pixels().scale
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", tuple(self.labels))
@@ -81,6 +78,20 @@ class Preprocessing:
                 "`short_side` must be at least `size`, and is for crops. Received: "
                 f"short_side={self.short_side}, size={self.size}, fit={self.fit!r}"
             )
+        for name in ("mean", "scale"):
+            value = getattr(self, name)
+            if (
+                not isinstance(value, list | tuple)
+                or len(value) != 3
+                or not all(map(_finite, value))
+            ):
+                raise ValueError(f"`{name}` must be three numbers. Received: {name}={value!r}")
+            object.__setattr__(self, name, tuple(map(float, value)))
+
+    @property
+    def pixels(self) -> Pixels:
+        """How pixels become the numbers that the network's own layers take."""
+        return Pixels(self.mean, self.scale)
 
     @property
     def is_video(self) -> bool:
@@ -229,3 +240,7 @@ class Preprocessing:
             raise UserError(f"{path} is missing: it tells how the model's input is made")
         spec: Preprocessing = read_json(path, cls, "a description of a model's input")
         return spec
+
+
+def _finite(number: Any) -> bool:
+    return isinstance(number, int | float) and math.isfinite(number)

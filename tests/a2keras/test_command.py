@@ -71,7 +71,10 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(tmp_path):
     ("arguments", "message"),
     [
         (["zzz"], r"there is no command 'zzz': the commands are demo, prepare"),
-        (["summary", "a2_resnet5"], r"there is no network 'a2_resnet5': choose from a2_mfnet_2d, "),
+        (
+            ["summary", "a2_resnet5"],
+            r"there is no network 'a2_resnet5': choose from a2_efficientnet_",
+        ),
         (["summary", "a2_resnet11", "--input=19x"], r"--input must be sizes such as .*: 19x"),
         (["summary", "a2_resnet11", "--input=0x9"], r"a2_resnet11: an input's sizes must be at le"),
         (["summary", "a2_resnet11", "--set", "depth=3"], r"--set takes option=value with one of"),

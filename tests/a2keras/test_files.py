@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -72,6 +73,26 @@ def test_a_lock_is_one_process_s_and_goes_with_it(tmp_path):
         process.wait()
         with files.locked(tmp_path / "a"):
             pass
+
+
+def test_a_lock_can_be_waited_for(tmp_path):
+    waiting, told = threading.Event(), []
+
+    def wait() -> None:
+        told.append(names(tmp_path))
+        waiting.set()
+
+    def other() -> None:
+        with files.locked(tmp_path / "a", wait):
+            told.append("has it")
+
+    with files.locked(tmp_path / "a"):
+        thread = threading.Thread(target=other)
+        thread.start()
+        assert waiting.wait(10)
+        assert told == [["a"]]
+    thread.join(10)
+    assert told == [["a"], "has it"]
 
 
 def test_a_lock_is_that_of_the_directory_that_is_there(tmp_path):

@@ -26,8 +26,6 @@ ADDRESS_SPACE = 16 * 1024**3
 def main() -> None:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what readers and their libraries print
-    if find_spec("tensorflow") is None:
-        os.environ.setdefault("KERAS_BACKEND", "torch")
     readers = import_module(sys.argv[1])
     for name in readers.IMPORTED:  # so that no input is charged with what this takes
         import_module(name)

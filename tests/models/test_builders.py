@@ -27,9 +27,11 @@ HALVINGS = {
 HALVINGS |= {
     name: HALVINGS[like]
     for name, like in {
+        "a2_efficientnet_lite0": "a2_mobilenet_v2",
         "a2_mfnet_3d": "a2_mfnet_2d",
         "a2_resnet11_video": "a2_resnet11",
         "a2_resnet50_video": "a2_resnet50",
+        "efficientnet_lite0": "a2_mobilenet_v2",
         "inception_v1": "i3d",
         "mfnet_2d": "a2_mfnet_2d",
         "mfnet_3d": "a2_mfnet_2d",

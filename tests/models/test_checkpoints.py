@@ -7,8 +7,10 @@ import pickle
 import struct
 import subprocess
 import sys
+import zipfile
 from collections import OrderedDict
 
+import keras
 import numpy as np
 import pytest
 
@@ -196,12 +198,51 @@ def test_paths_that_are_no_checkpoints(tmp_path):
             checkpoints.read(tmp_path / name)
 
 
-def test_without_pytorch_its_files_say_what_to_install(monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "torch", None)
-    path = written(tmp_path, "a.pth", b"x")
-    with pytest.raises(ValueError) as error:
-        checkpoints.read(path)
-    assert str(error.value) == 'a.pth needs PyTorch to be read: pip install "a2keras[torch]"'
+def test_a_file_of_pytorch_needs_no_pytorch(tmp_path):
+    """Written by hand: the archive since 1.6, and the row of pickles before. A transposed view."""
+    storage = b"(U\x07storagectorch\nFloatStorage\nU\x010U\x03cpuK\x06"
+    view = b"K\x00K\x03K\x02\x86K\x01K\x03\x86\x89Nt"
+    head = b"\x80\x02}X\x01\x00\x00\x00actorch._utils\n_rebuild_tensor_v2\n("
+    numbers = np.arange(6, dtype="<f4").tobytes()
+    with zipfile.ZipFile(tmp_path / "a.pth", "w") as archive:
+        archive.writestr("x/data.pkl", head + storage + b"tQ" + view + b"Rs.")
+        archive.writestr("x/data/0", numbers)
+    row = pickle.dumps(0x1950A86A20F9469CFC6C, 2) + pickle.dumps(1001, 2) + pickle.dumps({}, 2)
+    row += head + storage + b"NtQ" + view + b"Rs." + pickle.dumps(["0"], 2)
+    written(tmp_path, "b.pth", row + struct.pack("<q", 6) + numbers)
+    for name in ("a.pth", "b.pth"):
+        assert checkpoints.read(tmp_path / name).arrays["a"].tolist() == [[0, 3], [1, 4], [2, 5]]
+    assert "torch" not in sys.modules or keras.backend.backend() == "torch"
+    beyond = view.replace(b"K\x00K\x03", b"K\x01K\x03", 1)
+    with zipfile.ZipFile(tmp_path / "a.pth", "w") as archive:
+        archive.writestr("x/data.pkl", head + storage + b"tQ" + beyond + b"Rs.")
+        archive.writestr("x/data/0", numbers)
+    with pytest.raises(ValueError, match="a part of one: a tensor that reaches beyond its storage"):
+        checkpoints.read(tmp_path / "a.pth")
+    repeated = b"K\x00J\0\0\0\x10K\x02\x86K\x00K\x03\x86\x89Nt"
+    with zipfile.ZipFile(tmp_path / "a.pth", "w") as archive:
+        archive.writestr("x/data.pkl", head + storage + b"tQ" + repeated + b"Rs.")
+        archive.writestr("x/data/0", numbers)
+    with pytest.raises(ValueError, match="a part of one: a tensor that is larger than its storage"):
+        checkpoints.read(tmp_path / "a.pth")
+    with zipfile.ZipFile(tmp_path / "a.pth", "w") as archive:
+        archive.writestr("x/data.pkl", head + storage[:-2] + b"J\0\0\0\x10tQ" + view + b"Rs.")
+        archive.writestr("x/data/0", numbers)
+    with pytest.raises(ValueError, match="a part of one: storages that are larger than the file"):
+        checkpoints.read(tmp_path / "a.pth")
+    with zipfile.ZipFile(tmp_path / "a.pth", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x/data.pkl", head + storage + b"tQ" + view + b"Rs.")
+    with pytest.raises(ValueError, match=r"x/data.pkl is compressed, as PyTorch never does"):
+        checkpoints.read(tmp_path / "a.pth")
+    with pytest.raises(ValueError, match=r"it does not begin as a file of torch\.save"):
+        checkpoints.read(written(tmp_path, "a.pth", b"x"))
+
+
+def test_arrays_in_dictionaries_of_dictionaries_have_all_their_keys(tmp_path):
+    saved = {"params": {"Conv_0": {"kernel": ARRAY}}, "batch_stats": {"mean": ARRAY}, "empty": {}}
+    found = checkpoints.read(written(tmp_path, "a.ckpt", pickle.dumps(saved, 4)))
+    assert list(found.arrays) == ["params/Conv_0/kernel", "batch_stats/mean"]
+    assert found.others == [("empty", "not an array of numbers")]
 
 
 def test_weights_within_and_prefixes(tmp_path):
@@ -285,6 +326,35 @@ KEYS = {
         "last_out_L400_b": "predictions/bias",
         "lr": None,
     },
+    "efficientnet_lite": {
+        "_conv_stem.weight": "conv1_conv/kernel",
+        "_bn0.bias": "conv1_bn/beta",
+        "_blocks.0._depthwise_conv.weight": "conv2_1_2_conv/kernel",
+        "_blocks.0._bn1.running_mean": "conv2_1_2_bn/moving_mean",
+        "_blocks.1._expand_conv.weight": "conv3_1_1_conv/kernel",
+        "_blocks.4._bn0.weight": "conv4_2_1_bn/gamma",
+        "_blocks.7._project_conv.weight": "conv5_3_3_conv/kernel",
+        "_blocks.14._bn2.running_var": "conv7_4_3_bn/moving_variance",
+        "_blocks.15._project_conv.weight": "conv8_1_3_conv/kernel",
+        "_conv_head.weight": "conv9_conv/kernel",
+        "_bn1.weight": "conv9_bn/gamma",
+        "_fc.bias": "predictions/bias",
+        "_swish.weight": None,
+    },
+    "i3d": {
+        "params/Conv3d_1a_7x7/Conv_0/kernel": "conv1_1_conv/kernel",
+        "batch_stats/Conv3d_2c_3x3/BatchNorm_0/mean": "conv2_2_bn/moving_mean",
+        "params/Mixed_3b/Branch_0/Conv3d_0a_1x1/Conv_0/kernel": "conv3_1_b0_conv/kernel",
+        "params/Mixed_4f/Branch_1/Conv3d_0a_1x1/Conv_0/kernel": "conv4_5_b1_reduce_conv/kernel",
+        "params/Mixed_4b/Branch_2/Conv3d_0b_3x3/BatchNorm_0/bias": "conv4_1_b2_bn/beta",
+        "params/Mixed_5c/Branch_3/Conv3d_0b_1x1/BatchNorm_0/bias": "conv5_2_b3_bn/beta",
+        "batch_stats/Mixed_4d/Branch_0/Conv3d_0a_1x1/BatchNorm_0/var": (
+            "conv4_3_b0_bn/moving_variance"
+        ),
+        "params/Logits/Conv3d_0c_1x1/Conv_0/kernel": "predictions/kernel",
+        "params/Logits/Conv3d_0c_1x1/Conv_0/bias": "predictions/bias",
+        "params/Logits/Conv3d_0c_1x1/Conv_0/scale": None,
+    },
 }
 
 
@@ -312,15 +382,18 @@ def test_two_arrays_for_one_variable_are_refused():
 
 def test_axes_of_kernels():
     kernel = np.arange(2 * 3 * 5 * 7 * 11).reshape(2, 3, 5, 7, 11)
-    turned = in_keras_order(kernel, 5)
+    turned = in_keras_order(kernel, (5, 7, 11, 3, 2))
     assert turned.shape == (5, 7, 11, 3, 2)
     assert turned[4, 6, 10, 2, 1] == kernel[1, 2, 4, 6, 10]
-    assert in_keras_order(kernel[0], 4).shape == (7, 11, 5, 3)
-    assert in_keras_order(kernel[0, 0, 0], 2).shape == (11, 7)
-    assert in_keras_order(kernel[:, :, :1, :1, 0], 2).tolist() == kernel[:, :, 0, 0, 0].T.tolist()
-    assert in_keras_order(kernel[:, :, :1, :1, 0], 4).shape == (1, 1, 3, 2)
-    assert in_keras_order(kernel[0, 0, 0, 0], 1) is not None
-    assert in_keras_order(kernel[0, 0, 0, 0], 1).tolist() == kernel[0, 0, 0, 0].tolist()
+    assert in_keras_order(kernel[0], (7, 11, 5, 3)).shape == (7, 11, 5, 3)
+    assert in_keras_order(kernel[0, 0, 0], (11, 7)).shape == (11, 7)
+    one = kernel[:, :, :1, :1, 0]
+    assert in_keras_order(one, (3, 2)).tolist() == kernel[:, :, 0, 0, 0].T.tolist()
+    assert in_keras_order(one, (1, 1, 3, 2)).shape == (1, 1, 3, 2)
+    assert in_keras_order(kernel[0, 0, 0, 0], (11,)).tolist() == kernel[0, 0, 0, 0].tolist()
+    # Depthwise: one kernel for every channel.
+    each = kernel[0][:, :1]
+    assert in_keras_order(each, (7, 11, 3, 1))[6, 10, 2, 0] == each[2, 0, 6, 10]
 
 
 def test_the_classes_of_a_checkpoint():
@@ -423,5 +496,5 @@ def test_the_help_names_the_layouts(capsys):
     with pytest.raises(SystemExit):
         command.run(["convert", "--help"])
     text = capsys.readouterr().out
-    assert "--layout=auto|glore|mfnet|torchvision_resnet|torchvision_r2plus1d|vmz" in text
+    assert "--layout=auto|glore|mfnet|torchvision_resnet|torchvision_r2plus1d|vmz|" in text
     assert io.StringIO(text).readline().startswith("usage: a2keras convert CHECKPOINT --model=NAME")

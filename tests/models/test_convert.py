@@ -241,6 +241,66 @@ NETWORKS = {
 }
 
 
+def same(x, kernel, stride):
+    """TensorFlow's padding: the odd zero behind."""
+    zeros = [max((-(-n // stride) - 1) * stride + kernel - n, 0) for n in x.shape[2:]]
+    height, width = ((each // 2, each - each // 2) for each in zeros)
+    return nn.functional.pad(x, (*width, *height))
+
+
+class LiteUnit(nn.Module):
+    """efficientnet-lite-pytorch: expansion, depthwise convolution, projection."""
+
+    def __init__(self, expansion, i, o, kernel, stride):
+        super().__init__()
+        self.sizes, self.adds = (kernel, stride), i == o and stride == 1
+        middle = i * expansion
+        if expansion > 1:
+            self._expand_conv = conv(i, middle, (1, 1))
+            self._bn0 = norm(middle, 2, 1e-3)
+        self._depthwise_conv = nn.Conv2d(middle, middle, kernel, stride, groups=middle, bias=False)
+        self._bn1 = norm(middle, 2, 1e-3)
+        self._project_conv = conv(middle, o, (1, 1))
+        self._bn2 = norm(o, 2, 1e-3)
+
+    def forward(self, inputs):
+        x, relu6 = inputs, nn.functional.relu6
+        if hasattr(self, "_expand_conv"):
+            x = relu6(self._bn0(self._expand_conv(x)))
+        x = relu6(self._bn1(self._depthwise_conv(same(x, *self.sizes))))
+        x = self._bn2(self._project_conv(x))
+        return x + inputs if self.adds else x
+
+
+class LiteNetwork(nn.Module):
+    """EfficientNet-Lite0 by its strings: r2_k3_s22_e6_i16_o24 and so on."""
+
+    def __init__(self):
+        super().__init__()
+        self._conv_stem = nn.Conv2d(3, 32, 3, 2, bias=False)
+        self._bn0 = norm(32, 2, 1e-3)
+        stages = [(1, 3, 1, 1, 32, 16), (2, 3, 2, 6, 16, 24), (2, 5, 2, 6, 24, 40),
+                  (3, 3, 2, 6, 40, 80), (3, 5, 1, 6, 80, 112), (4, 5, 2, 6, 112, 192),
+                  (1, 3, 1, 6, 192, 320)]  # fmt: skip
+        self._blocks = nn.ModuleList(
+            LiteUnit(e, o if each else i, o, k, 1 if each else s)
+            for r, k, s, e, i, o in stages
+            for each in range(r)
+        )
+        self._conv_head = conv(320, 1280, (1, 1))
+        self._bn1 = norm(1280, 2, 1e-3)
+        self._fc = nn.Linear(1280, CLASSES)
+
+    def forward(self, x):
+        x = nn.functional.relu6(self._bn0(self._conv_stem(same(x, 3, 2))))
+        for block in self._blocks:
+            x = block(x)
+        return self._fc(mean(nn.functional.relu6(self._bn1(self._conv_head(x)))))
+
+
+NETWORKS["efficientnet_lite0"] = (LiteNetwork, (44, 51))
+
+
 def ready(module, x, seed=0):
     """Fills in random weights and statistics, scales logits on `x` to a standard deviation of 1."""
     torch.manual_seed(seed)
@@ -483,8 +543,8 @@ def test_the_command_writes_weights_and_says_how_to_use_them(checkpoint, pytorch
     assert told.out.splitlines() == [
         f"a2keras.models.build('resnet50', classes=7, padding='symmetric', stride_on='3x3', "
         f"weights={str(output)!r})",
-        "input of the published weights: RGB of 0 to 1, (x - (0.485, 0.456, 0.406)) / "
-        "(0.229, 0.224, 0.225)",
+        "input of the published weights: RGB of 0 to 255, (x - (123.675, 116.28, 103.53)) * "
+        "(0.0171248, 0.017507, 0.0174292)",
     ]
     assert "resnet50: 267 of 267 variables loaded from" in told.err
     assert "skipped 53 (a count of batches, for which Keras has no use): bn1.num_b" in told.err

@@ -8,7 +8,7 @@ import tensorflow as tf
 from PIL import Image
 
 from a2keras.errors import UserError
-from a2keras.models.preprocessing import DecodeError, Preprocessing, normalisation
+from a2keras.models.preprocessing import DecodeError, Pixels, Preprocessing, normalisation
 
 
 def ramp_video(path, total=29, height=24, width=40):
@@ -134,6 +134,55 @@ def test_normalisation_is_exact_and_survives_saving(tmp_path):
         keras.models.load_model(tmp_path / "model.keras")(pixels), expected, atol=1e-6
     )
     assert normalisation().compute_dtype == "float32"
+
+
+@pytest.mark.parametrize(
+    ("pixels", "expected"),
+    [
+        (Pixels((127.0,) * 3, (1 / 128,) * 3), lambda x: (x - 127) / 128),
+        (Pixels((127.5,) * 3, (1 / 127.5,) * 3), lambda x: x / 127.5 - 1),
+        (
+            Pixels.of_unit((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+            lambda x: (x / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225],
+        ),
+    ],
+)
+def test_normalisation_is_that_of_the_weights(pixels, expected, tmp_path):
+    spec = Preprocessing(("a", "b"), 5, mean=pixels.mean, scale=pixels.scale)
+    assert Preprocessing.load(spec.save(tmp_path).parent).pixels == pixels
+    x = np.random.default_rng(1).integers(0, 256, (2, 3, 5, 3), dtype=np.uint8)
+    wanted = expected(x.astype("float64"))
+    inputs = keras.Input((3, 5, 3))
+    model = keras.Model(inputs, spec.pixels.layer()(inputs))
+    model.save(tmp_path / "model.keras")
+    for one in (model, keras.models.load_model(tmp_path / "model.keras")):
+        np.testing.assert_allclose(one(x), wanted, atol=2e-6)
+    np.testing.assert_allclose(pixels.normalise(x), wanted, atol=2e-6)
+    tensor = pixels.normalise(tf.constant(x))
+    assert tensor.dtype == "float32"
+    np.testing.assert_allclose(tensor, wanted, atol=2e-6)
+
+
+def test_a_file_without_normalisation_means_what_it_meant(tmp_path):
+    document = {"labels": ["a"], "size": 7, "frames": None, "stride": 1, "fit": "crop",
+                "short_side": None, "interpolation": "bilinear"}  # fmt: skip
+    (tmp_path / "preprocessing.json").write_text(json.dumps(document))
+    spec = Preprocessing.load(tmp_path)
+    assert spec.pixels == Pixels((124.0, 117.0, 104.0), (0.0167,) * 3)
+    (tmp_path / "preprocessing.json").write_text(json.dumps({**document, "mean": [1, 2, 3]}))
+    assert Preprocessing.load(tmp_path).mean == (1.0, 2.0, 3.0)
+    for name, value, reason in (
+        ("mean", [1, 2], r"`mean` must be three numbers\. Received: mean=\(1.0, 2.0\)"),
+        ("scale", [1, 2, "3"], r"scale\.2: input should be a valid number\. Received: '3'"),
+        ("mean", 5, r"mean: input should be a valid array\. Received: 5"),
+        ("scale", None, r"scale: input should be a valid array\. Received: None"),
+    ):
+        (tmp_path / "preprocessing.json").write_text(json.dumps({**document, name: value}))
+        with pytest.raises(UserError, match=reason):
+            Preprocessing.load(tmp_path)
+        if name == "mean" or value is None:
+            with pytest.raises(ValueError, match=rf"`{name}` must be three numbers\. Received"):
+                Preprocessing(("a",), 7, **{name: value})
 
 
 @pytest.mark.parametrize(

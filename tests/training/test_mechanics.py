@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ import tensorflow as tf
 
 from a2keras import DoubleAttention, models
 from a2keras.errors import UserError
+from a2keras.models.preprocessing import Pixels, Preprocessing
 from a2keras.training import initial_weights, network, optimizers
 from a2keras.training.batch_statistics import precise_statistics
 from a2keras.training.computation_tensorflow import TensorFlowComputation
@@ -17,7 +19,7 @@ from a2keras.training.config import Recipe
 from a2keras.training.data.pipeline import training_batches
 from a2keras.training.data.source import ArrayExamples, Source
 from a2keras.training.distribution import strategy_for
-from a2keras.training.initial_weights import start_from_weights
+from a2keras.training.initial_weights import pixels_of, resolve_weights, start_from_weights
 from a2keras.training.optimizers import Optimizer, clip, learning_rate_factors
 from a2keras.training.train import preprocessing_of, train
 
@@ -359,6 +361,49 @@ def test_a_run_starts_from_the_weights_of_another(examples, tmp_path):
     assert second.recipe.weights == f"{tmp_path}/first/model.keras"
 
 
+def test_a_run_follows_the_normalisation_of_its_weights(examples, tmp_path):
+    """And goes on with it when the weights are no longer there."""
+    pixels = Pixels((120.0, 110.0, 100.0), (1 / 64, 1 / 32, 1 / 128))
+    first = tmp_path / "first"
+    first.mkdir()
+    preprocessing = preprocessing_of(PLAIN, CLASSES, pixels)
+    network.build(PLAIN, preprocessing).save(first / "model.keras")
+    preprocessing.save(first)
+    recipe = dataclasses.replace(PLAIN, weights=str(first))
+    run = train(recipe, tmp_path / "second", source=source(examples))
+    model = keras.models.load_model(run.model_path, compile=False)
+    x = np.full((1, *preprocessing.input_shape), 130, "float32")
+    np.testing.assert_allclose(
+        model.get_layer("normalisation")(x)[0, 0, 0], [10 / 64, 20 / 32, 30 / 128], rtol=1e-6
+    )
+    assert Preprocessing.load(run.path).pixels == pixels
+    shutil.rmtree(first)
+    (run.path / "results.json").unlink()
+    run.model_path.unlink()
+    again = train(run.recipe, run.path, source=source(examples))
+    assert Preprocessing.load(again.path).pixels == pixels
+    assert again.recipe.weights == f"{first}/model.keras"
+
+
+def test_the_normalisation_of_weights_is_known(tmp_path):
+    def of(model, weights):
+        return pixels_of(dataclasses.replace(PLAIN, model=model, weights=str(weights)))
+
+    assert of("i3d", "kinetics400") == Pixels((127.5,) * 3, (1 / 127.5,) * 3)
+    assert of("a2_efficientnet_lite0", "imagenet") == Pixels((127.0,) * 3, (1 / 128,) * 3)
+    assert of("resnet50", "") == Pixels()
+    keys = ("conv1.weight", "layer1.0.conv1.weight", "layer1.0.conv3.weight")
+    np.savez(tmp_path / "vision.npz", **dict.fromkeys(keys, np.zeros(3)))
+    vision = of("resnet50", tmp_path / "vision.npz")
+    np.testing.assert_allclose(vision.mean, [123.675, 116.28, 103.53])
+    np.testing.assert_allclose(vision.scale, [0.0171248, 0.0175070, 0.0174292], rtol=1e-5)
+    np.savez(tmp_path / "other.npz", a=np.zeros(3))
+    with pytest.raises(UserError, match="weights cannot be loaded: the checkpoint has none of"):
+        of("resnet50", tmp_path / "other.npz")
+    recipe = dataclasses.replace(PLAIN, model="i3d", weights="kinetics400")
+    assert resolve_weights(recipe) == recipe
+
+
 def test_a_network_of_clips_starts_from_one_of_images(tmp_path):
     image = network.build(PLAIN, preprocessing_of(PLAIN, CLASSES))
     image.save(tmp_path / "image.keras")
@@ -395,7 +440,7 @@ def test_weights_of_a_network_with_code_are_refused(tmp_path):
     clips = keras.Input((3, 13, 13, 3))
     video = keras.Model(clips, keras.layers.Conv3D(5, 3, name="conv")(clips))
     with pytest.raises(UserError, match="holds a Lambda layer, that is code of its own"):
-        initial_weights._load(video, tmp_path / "model.keras")
+        initial_weights._load(video, Recipe("a", weights=str(tmp_path / "model.keras")))
 
 
 @pytest.mark.parametrize("name", ["nothing.weights.h5", "nothing.keras"])
