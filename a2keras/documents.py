@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from a2keras.errors import UNPRINTABLE_BEYOND_ASCII, UserError, printable, reason_of
-from a2keras.files import write_text
+from a2keras.files import opened, write_text
 
 MAX_BYTES = 64 * 1024**2  # a run on two million files has a data.json of some 30 MB
 
@@ -59,9 +59,7 @@ def read_json(path: Any, record: Any = dict, what: str = "a JSON document") -> A
         UserError: `{path} is not {what}: {reason}`, in one sentence.
     """
     try:
-        if path.exists() and not path.is_file():  # a pipe would be waited for without end
-            raise ValueError("it is not a regular file")
-        with path.open("rb") as file:
+        with opened(path) as file:
             content = file.read(MAX_BYTES + 1)
         return parse_json(content, record)
     except FileNotFoundError:

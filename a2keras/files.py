@@ -9,15 +9,61 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import io
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from a2keras.whole_numbers import is_number
 
 PARTIAL = ".partial"  # in the names of what is being written, hidden ones
+NO_FILE = "it is a pipe or a device, not a file"
+
+
+def opened(path: Any) -> io.BufferedReader:
+    """Opens for reading what may come from anywhere, where it is a file: a pipe would be waited for
+    without end, and a device has none.
+
+    Args:
+        path: of this machine, or an `epath` of a cloud store.
+
+    Raises:
+        OSError: it cannot be read, or is a folder, a pipe or a device.
+    """
+    if "://" in str(path):  # where there are no others
+        file: io.BufferedReader = path.open("rb")
+        return file
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise OSError(errno.EINVAL, NO_FILE, str(path))
+
+
+def read_bytes(path: Any) -> bytes:
+    """The content of a file, see `opened`."""
+    with opened(path) as file:
+        return file.read()
+
+
+def check_all_files(directory: Path) -> None:
+    """For libraries that open what lies below a directory by themselves.
+
+    Raises:
+        OSError: something there is neither a file nor a folder, nor leads to one.
+    """
+    for folder, _, names in os.walk(directory, followlinks=False):
+        for name in names:
+            path = Path(folder, name)
+            if path.exists() and not path.is_file():
+                raise OSError(errno.EINVAL, NO_FILE, str(path))
 
 
 @contextlib.contextmanager
@@ -100,12 +146,12 @@ def locked(directory: Path, waiting: Callable[[], None] | None = None) -> Iterat
 
     Raises:
         BlockingIOError: another process has it, and nobody waits.
-        OSError: it cannot be made.
+        OSError: see `make_directory`.
     """
     while True:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_directory(directory)
         try:
-            descriptor = os.open(directory, os.O_RDONLY)
+            descriptor = os.open(directory, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY)
         except FileNotFoundError:  # whoever had it has just removed it
             continue
         try:
@@ -188,5 +234,5 @@ def cache_directory() -> Path:
 
 def sha256(path: Path) -> str:
     """The hash of a file's content, in hexadecimal digits."""
-    with path.open("rb") as file:
+    with opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

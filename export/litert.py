@@ -10,7 +10,7 @@ from a2keras.errors import UserError, reason_of
 from a2keras.export import saved_model
 from a2keras.export.litert_report import report
 from a2keras.export.litert_tables import check_tflite
-from a2keras.files import write_bytes
+from a2keras.files import read_bytes, write_bytes
 
 if TYPE_CHECKING:  # it imports Keras, which `--help` does without
     from a2keras.export.classifier import Classifier
@@ -95,7 +95,7 @@ def interpreter(path: Path, threads: int | None = None) -> Any:
     """
     from ai_edge_litert.interpreter import Interpreter
 
-    content = path.read_bytes()
+    content = read_bytes(path)
     check_tflite(content)
     with quiet_native_stderr():
         made = Interpreter(model_content=content, num_threads=threads)

@@ -23,6 +23,8 @@ def checked_saved_model(path: Path) -> Iterator[Path]:
         ValueError: see there.
     """
     document = check_saved_model(path)
+    for name in ("variables", "assets"):
+        files.check_all_files(path / name)
     with tempfile.TemporaryDirectory(prefix="a2keras-") as scratch:
         copy = Path(scratch)
         files.write_bytes(copy / "saved_model.pb", document.SerializeToString())
@@ -43,12 +45,13 @@ def check_saved_model(path: Path) -> Any:
 
     Raises:
         ValueError: it is damaged, was not written by TensorFlow 2, or has such an operation.
+        OSError: it cannot be read.
     """
     from tensorflow.core.protobuf import saved_model_pb2
 
-    document = saved_model_pb2.SavedModel()
+    document, content = saved_model_pb2.SavedModel(), files.read_bytes(path / "saved_model.pb")
     try:
-        document.ParseFromString((path / "saved_model.pb").read_bytes())
+        document.ParseFromString(content)
     except Exception as error:  # of protobuf, by a name that changes with its version
         raise ValueError("its saved_model.pb is damaged or cut off") from error
     if not document.meta_graphs:
@@ -166,10 +169,15 @@ def check_onnx(path: Path) -> Any:
                 )
         elif isinstance(message, onnx.TensorProto):
             for entry in message.external_data:
-                if entry.key == "location" and not _is_inside(entry.value, path.absolute().parent):
-                    raise ValueError(
-                        f"it names the file {printable(entry.value)} outside of its folder"
-                    )
+                if entry.key == "location":
+                    _check_external(entry.value, path.absolute().parent)
+
+
+def _check_external(name: str, folder: Path) -> None:
+    if not _is_inside(name, folder):
+        raise ValueError(f"it names the file {printable(name)} outside of its folder")
+    if (folder / name).exists() and not (folder / name).is_file():
+        raise ValueError(f"it names {printable(name)}, which is no file")
 
 
 def _messages(message: Any) -> Iterator[Any]:

@@ -9,6 +9,7 @@ import numpy as np
 from a2keras.arrays import read_npz
 from a2keras.documents import parse_json
 from a2keras.errors import printable, reason_of
+from a2keras.files import opened, read_bytes
 from a2keras.models import restricted_pickle, torch_files
 
 # Where training scripts put the weights beside other things, and what wrappers put before keys.
@@ -101,7 +102,7 @@ def _read_torch(path: Path) -> Any:
 
 def _read_ckpt(path: Path) -> Any:
     """Of PyTorch, or a pickle of arrays, as JAX's users write them."""
-    with path.open("rb") as file:
+    with opened(path) as file:
         of_torch = torch_files.is_torch_file(file.read(64))
     return _read_torch(path) if of_torch else _read_pickle(path)
 
@@ -115,7 +116,7 @@ def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
         "I64": np.int64, "I32": np.int32, "I16": np.int16, "I8": np.int8, "U8": np.uint8,
         "BOOL": np.bool_,
     }  # fmt: skip
-    data = path.read_bytes()
+    data = read_bytes(path)
     try:
         start = 8 + int.from_bytes(data[:8], "little")
         header = parse_json(data[8:start])
@@ -143,7 +144,7 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
 
 def _read_pickle(path: Path) -> Any:
     try:
-        return restricted_pickle.loads(path.read_bytes())
+        return restricted_pickle.loads(read_bytes(path))
     except Exception as error:  # a broken pickle can raise anything
         raise ValueError(
             f"{path} is no pickle of arrays alone, or a part of one ({reason_of(error)}), and "

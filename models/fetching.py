@@ -75,7 +75,7 @@ def weights_of(record: Published) -> Path:
     """
     if not is_kept(record):
         try:
-            with locked(directory(), _wait):
+            with locked(Path(os.path.realpath(directory())), _wait):
                 if not is_kept(record):  # by whoever held the lock before
                     _make(record)
         except OSError as error:

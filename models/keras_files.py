@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from a2keras.errors import UserError, printable, reason_of
+from a2keras.files import opened
 from a2keras.models import weight_files
 from a2keras.models.preprocessing.spec import Preprocessing
 
@@ -152,9 +153,7 @@ def needs_this_program(path: Path) -> bool:
 
 def _config(path: Path) -> Any:
     try:
-        if path.exists() and not path.is_file():  # a pipe would be waited for without end
-            raise ValueError("it is not a regular file")
-        with zipfile.ZipFile(path) as archive:
+        with opened(path) as file, zipfile.ZipFile(file) as archive:
             for name in archive.namelist():
                 parts = PurePosixPath(name.replace("\\", "/")).parts
                 # Of layers that have files of their own: Keras unpacks them.

@@ -164,7 +164,7 @@ class Checkpoints:
         path = self.path(step)
         try:
             _verify(path)
-            content = (path / DOCUMENT).read_bytes()
+            content = files.read_bytes(path / DOCUMENT)
             parse_json(content, self.record)
             return Checkpoint(step, read_npz(path / STATE), parse_json(content))
         except (OSError, ValueError) as error:
@@ -193,7 +193,7 @@ def _write(directory: Path, checkpoint: Checkpoint) -> None:
 
 def _verify(directory: Path) -> None:
     """Raises `DamagedCheckpoint` unless both files have the checksums that were written."""
-    lines = (directory / SUMS).read_text().splitlines()
+    lines = files.read_bytes(directory / SUMS).decode().splitlines()
     sums = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     if set(sums) != {STATE, DOCUMENT}:
         raise DamagedCheckpoint(f"{SUMS} does not name {STATE} and {DOCUMENT}")

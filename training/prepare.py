@@ -189,7 +189,7 @@ def _begin(work: epath.Path, manifest: dict[str, Any]) -> None:
     with _written(work):
         work.mkdir(parents=True, exist_ok=True)
         left = list(work.iterdir())
-        if plan_file in left and plan_file.read_bytes() == text:
+        if plan_file in left and files.read_bytes(plan_file) == text:
             say(f"going on with what is in {work}")
         elif left:
             say(f"{work} is left of another preparation, which begins anew")

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +107,8 @@ class Run:
         Raises:
             UserError: another process trains here, or it cannot be made.
         """
-        return alone(self.path, "a run", self.path, "trained")
+        # A link that the user names is followed.
+        return alone(Path(os.path.realpath(self.path)), "a run", self.path, "trained")
 
     def start(self, data: dict) -> None:
         """Writes what the run is made of: the recipe, and the report on its data.
@@ -167,7 +169,7 @@ class Run:
         if not path.is_file():
             return []
         try:
-            return [parse_json(line) for line in path.read_bytes().splitlines()]
+            return [parse_json(line) for line in files.read_bytes(path).splitlines()]
         except (OSError, ValueError) as error:
             raise UserError(f"{path} has a damaged line: {reason_of(error)}") from error
 

@@ -1,9 +1,9 @@
 """Opening a video's container by FFmpeg, which is let read that one file and nothing else."""
 
 import io
-from pathlib import Path
 from typing import Any
 
+from a2keras.files import opened
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.file_formats import VIDEO_FORMATS
 from a2keras.models.preprocessing.places import Path_
@@ -46,7 +46,7 @@ def open_container(path: Path_, source: str | io.BytesIO) -> Any:
 
 def _is_playlist(source: str | io.BytesIO) -> bool:
     if isinstance(source, str):
-        with Path(source).open("rb") as file:
+        with opened(source) as file:
             head = file.read(512)
     else:
         head = source.getvalue()[:512]

@@ -4,11 +4,11 @@ import contextlib
 import functools
 import io
 import warnings
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from a2keras import files
 from a2keras.models.preprocessing import errors
 from a2keras.models.preprocessing.colours import to_rgb
 from a2keras.models.preprocessing.errors import DecodeError, check_pixels, opened, undecodable
@@ -92,7 +92,7 @@ def _stream(path: Path_, source: str | io.BytesIO) -> BinaryIO:
     if isinstance(source, io.BytesIO):
         return source
     try:
-        return Path(source).open("rb")
+        return files.opened(source)
     except OSError as error:
         raise undecodable(path, "cannot be read", error) from error
 

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from a2keras import files
 from a2keras.errors import UserError
 
 Path_ = str | bytes | os.PathLike
@@ -67,7 +68,7 @@ def read_bytes(path: Path_) -> bytes:
     """
     scheme = scheme_of(path)
     if not scheme:
-        return Path(os.fsdecode(path)).read_bytes()
+        return files.read_bytes(os.fsdecode(path))
     if scheme in PLUGIN_SCHEMES:
         load_plugin(scheme)
     import tensorflow as tf

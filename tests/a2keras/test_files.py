@@ -109,7 +109,17 @@ def test_directories_of_ours_are_no_links(tmp_path):
     link.symlink_to(tmp_path / "other")
     with pytest.raises(NotADirectoryError, match="it is a symbolic link, which is not followed"):
         files.make_directory(link)
-    files.remove(link)
+    with pytest.raises(NotADirectoryError, match="it is a symbolic link"), files.locked(link):
+        pass
+    partial = tmp_path / f".new.{os.getpid()}.partial"  # of a directory that is replaced
+    partial.symlink_to(tmp_path / "other")
+    with (
+        pytest.raises(NotADirectoryError, match="it is a symbolic link"),
+        files.replacing_directory(tmp_path / "new"),
+    ):
+        pass
+    for each in (link, partial):
+        files.remove(each)
     assert names(tmp_path) == ["other"]
     assert files.make_directory(tmp_path / "new/one").is_dir()
     files.remove(tmp_path / "new")

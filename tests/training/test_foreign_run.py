@@ -234,9 +234,21 @@ def test_precise_statistics_of_another_network(run, run_command):
 def test_a_pipe_is_not_waited_for(run, run_command, name):
     (run / name).unlink()
     os.mkfifo(run / name)
-    with pytest.raises(UserError, match="it is not a regular file") as told:
+    with pytest.raises(UserError, match="it is a pipe or a device, not a file") as told:
         run_command("evaluate", run)
     assert str(told.value).startswith(str(run / name))
+
+
+def test_an_output_that_is_a_link_is_followed(tmp_path):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "runs")
+    recipe = Recipe("x", data="folder:x")
+    with (
+        Run(tmp_path / "link", recipe).locked(),
+        pytest.raises(UserError, match="is being trained by another process"),
+        Run(tmp_path / "runs", recipe).locked(),
+    ):
+        pass
 
 
 def test_a_network_whose_names_tensorflow_refuses(run, images, tmp_path, run_command):

@@ -10,6 +10,7 @@ from etils import epath
 from a2keras.cells import csv_rows, csv_text
 from a2keras.documents import RECORD, as_json, read_json
 from a2keras.errors import UserError, counted, printable, reason_of
+from a2keras.files import read_bytes
 from a2keras.training.data.listing import SPLITS
 from a2keras.training.data.source import Skipped
 
@@ -93,7 +94,7 @@ def read_examples(directory: epath.Path, classes: tuple[str, ...]) -> list[Entry
     path = directory / EXAMPLES
     known, entries = set(classes), []
     try:
-        rows = csv_rows(path.read_bytes().decode())
+        rows = csv_rows(read_bytes(path).decode())
         header = next(rows, None)
         if header not in (list(Entry._fields), list(Entry._fields[:-1])):  # before `content`
             raise ValueError(f"its first line must be {','.join(Entry._fields)}")

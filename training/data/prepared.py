@@ -1,12 +1,14 @@
 """What `a2keras prepare` has written: `prepared:DIR`."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from etils import epath
 
 from a2keras.errors import UserError, reason_of
+from a2keras.files import check_all_files
 from a2keras.models.preprocessing.places import as_path, is_remote
 from a2keras.training.config import Recipe
 from a2keras.training.data.manifest import Manifest, read_examples
@@ -26,6 +28,10 @@ def list_source(place: str, recipe: Recipe) -> RecordListing:
     if is_remote(place):
         raise UserError(f"{place}: records are read from local disks, copy it to one")
     directory = as_path(place)
+    try:
+        check_all_files(Path(place))
+    except OSError as error:
+        raise UserError(f"{error.filename} cannot be read: {error.strerror}") from error
     manifest = Manifest.load(directory)
     if recipe.task not in ("auto", manifest.task):
         raise UserError(

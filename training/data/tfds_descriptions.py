@@ -5,10 +5,12 @@ Its features.json names classes of Python, whose modules TFDS imports.
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from a2keras.documents import parse_json, read_json
 from a2keras.errors import UserError, printable
+from a2keras.files import check_all_files
 from a2keras.models.preprocessing.places import as_path
 
 # NAME[/CONFIG][:VERSION]. TFDS would take arguments of a builder, and fetch code of other places.
@@ -33,6 +35,10 @@ def check(place: str, root: str) -> None:
     if not root:
         return
     folder = as_path(root) / re.split("[/:]", place)[0]
+    try:
+        check_all_files(Path(folder))
+    except OSError as error:
+        raise UserError(f"{error.filename} cannot be read: {error.strerror}") from error
     for pattern in ("*", "*/*"):  # VERSION, CONFIG/VERSION
         for path in folder.glob(f"{pattern}/dataset_info.json"):
             read_json(path, dict, WHAT)
