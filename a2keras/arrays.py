@@ -19,7 +19,7 @@ from a2keras.errors import printable, reason_of
 from a2keras.files import opened
 
 # An archive may say more bytes than it has: it is compressed. Arrays are not compressed this far.
-LARGE, EXPANSION = 2**32, 1000
+LARGE, EXPANSION = 2**28, 100
 _CHUNK = 2**20
 
 

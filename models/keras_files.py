@@ -5,7 +5,9 @@ also name code to import or hold some, and its HDF5 part may lead to other files
 """
 
 import contextlib
+import functools
 import json
+import math
 import re
 import sys
 import zipfile
@@ -19,6 +21,7 @@ from a2keras.models import weight_files
 from a2keras.models.preprocessing.spec import Preprocessing
 
 MAX_CONFIG_BYTES = 64 * 1024**2  # of each JSON document in a .keras file; the zoo's have up to 1 MB
+UNSAVED = 2**24  # numbers of a network that a file need not have; 64 MB in float32
 MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
 
 # Keras refuses most of these itself; here they have one sentence, whatever its version.
@@ -38,7 +41,7 @@ def load(path: str | Path) -> Any:
         UserError: it cannot be loaded, or `check` refuses it; names the path.
     """
     path = Path(path)
-    check(path)
+    count = check(path)
     import keras
 
     # Registers the layers of a2keras: the command does not import them all by itself.
@@ -48,11 +51,44 @@ def load(path: str | Path) -> Any:
     import a2keras.squeeze_excitation  # noqa: F401
 
     try:
-        return keras.models.load_model(path, compile=False)
+        with _weights_up_to(count):
+            return keras.models.load_model(path, compile=False)
     except Exception as error:  # whatever a damaged archive or a foreign layer gives rise to
         raise UserError(
             f"{printable(path)} cannot be loaded as keras: {reason_of(error)}"
         ) from error
+
+
+@contextlib.contextmanager
+def _weights_up_to(count: int) -> Iterator[None]:
+    """Ends the building of a network with far more weights than its file has, before their memory
+    is taken: Keras compares the two when all are there, and tells nobody before.
+
+    Raises:
+        ValueError: that.
+    """
+    import keras
+
+    make = keras.Variable.__init__
+    taken, most = 0, count + UNSAVED
+
+    @functools.wraps(make)
+    def counted(self: Any, initializer: Any, shape: Any = None, *args: Any, **kwargs: Any) -> None:
+        nonlocal taken
+        taken += math.prod(shape or ())
+        check_taken()
+        make(self, initializer, shape, *args, **kwargs)
+
+    def check_taken() -> None:
+        if taken > most:
+            raise ValueError(f"its config.json asks for more weights than the {count} that it has")
+
+    keras.Variable.__init__ = counted
+    try:
+        yield
+        check_taken()  # a layer may have been content without its weights
+    finally:
+        keras.Variable.__init__ = make
 
 
 def load_single(path: str | Path) -> Any:
@@ -97,11 +133,14 @@ def computing() -> Iterator[None]:
         raise UserError(f"the network cannot be computed: {reason_of(error)}") from error
 
 
-def check(path: Path) -> None:
+def check(path: Path) -> int:
     """Refuses a `.keras` file with code, with classes that are neither Keras's nor a2keras's, or
     with weights that lie elsewhere.
 
     A class that the caller's own program has registered is known, too.
+
+    Returns:
+        How many weights it has.
 
     Raises:
         UserError: that, or no whole `.keras` file.
@@ -130,7 +169,7 @@ def check(path: Path) -> None:
                 "Keras and a2keras is loaded, and no module is imported for a file"
             )
     try:
-        weight_files.check(path)
+        return weight_files.check(path)
     except Exception as error:  # a damaged HDF5 file gives rise to a dozen types
         reason = reason_of(error)
         if str(path) not in reason:

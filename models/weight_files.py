@@ -16,14 +16,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from a2keras.arrays import EXPANSION, LARGE
 from a2keras.errors import reason_of
 from a2keras.whole_numbers import is_number
 
 Chain = tuple[str, ...]  # names of layers, from the outermost to the one that holds the weight
 SUFFIXES = (".weights.h5", ".keras")
 _MEMBER = "model.weights.h5"
-# Both formats compress, hostile files without limit: weights are not compressed this far.
-_LARGE, _EXPANSION = 2**28, 1000
 
 
 class Contents(NamedTuple):
@@ -45,23 +44,26 @@ def read(path: str | Path) -> Contents:
         ValueError: no file, another kind of file, one that is cut off or broken, or one without
             the names of its layers.
     """
-    with _opened(path) as h5:
+    with _opened(path) as (h5, _):
         return _contents(h5, Path(path))
 
 
-def check(path: str | Path) -> None:
+def check(path: str | Path) -> int:
     """Refuses a file whose arrays lie elsewhere or would fill the memory; reads none of them.
+
+    Returns:
+        How many numbers all its arrays have.
 
     Raises:
         ValueError: as `read`, but that names of layers are not asked for.
     """
-    with _opened(path):
-        pass
+    with _opened(path) as (_, count):
+        return count
 
 
 @contextlib.contextmanager
-def _opened(path: str | Path) -> Iterator[Any]:
-    """The HDF5 part of a file, all of whose members have been looked at."""
+def _opened(path: str | Path) -> Iterator[tuple[Any, int]]:
+    """The HDF5 part of a file, all of whose members have been looked at; how many numbers it has."""
     import h5py
 
     path = check_path(path)
@@ -74,8 +76,7 @@ def _opened(path: str | Path) -> Iterator[Any]:
         else:
             file = path
         with h5py.File(file, "r") as h5:
-            _check_members(h5, path)
-            yield h5
+            yield h5, _check_members(h5, path)
     except KeyError as error:  # of the archive: there is no such member
         raise ValueError(f"{path} holds no {_MEMBER}: no Keras model was saved there") from error
     except (OSError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
@@ -84,7 +85,8 @@ def _opened(path: str | Path) -> Iterator[Any]:
 
 
 def _check_size(size: int, stored: int, path: Path, place: str) -> None:
-    if size > _LARGE and size > _EXPANSION * stored:
+    """Both formats compress, hostile files without limit: weights are not compressed this far."""
+    if size > max(LARGE, EXPANSION * stored):
         raise ValueError(
             f"{path} declares {size} bytes at {place} and holds {stored}: it would fill the memory"
         )
@@ -113,12 +115,16 @@ def check_path(path: str | Path) -> Path:
     return path
 
 
-def _check_members(h5: Any, path: Path) -> None:
-    """Refuses links, arrays that are stored outside or too large, and what two ways lead to."""
+def _check_members(h5: Any, path: Path) -> int:
+    """Refuses links, arrays that are stored outside or too large, and what two ways lead to.
+
+    Returns:
+        How many numbers all arrays have.
+    """
     import h5py
 
     pending, seen = [h5], {h5py.h5o.get_info(h5.id).addr}
-    declared = stored = 0
+    count = declared = stored = 0
     while pending:
         group = pending.pop()
         for key in group:
@@ -132,8 +138,10 @@ def _check_members(h5: Any, path: Path) -> None:
                 pending.append(member)
                 continue
             declared += _check_array(member, f"{group.name.rstrip('/')}/{key}", path)
+            count += math.prod(member.shape or ())
             stored += member.id.get_storage_size()
             _check_size(declared, stored, path, "all places together")
+    return count
 
 
 def _check_array(data: Any, place: str, path: Path) -> int:

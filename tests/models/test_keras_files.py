@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from a2keras.errors import UserError
+from a2keras.measuring import forget_peak, peak_resident
 from a2keras.models import keras_files
 from a2keras.models.preprocessing import normalisation
 
@@ -351,3 +352,46 @@ def test_damaged_archives(model, tmp_path):
             keras_files.check(path)
         except UserError as error:
             assert str(error).startswith(str(path))  # some damage does not matter
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        keras.layers.Dense(300_000),
+        keras.layers.Conv1D(70_001, 61, padding="same"),
+        keras.layers.Embedding(2**33, 5),
+        keras.layers.Bidirectional(keras.layers.LSTM(50_021, return_sequences=True)),
+        keras.layers.MultiHeadAttention(30_011, 40_009),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_a_config_that_asks_for_more_weights_than_there_are(repacked, layer):
+    """Keras would take the memory of all of them (360 GB) before it compares the two."""
+    config = keras.saving.serialize_keras_object(layer)
+
+    def change(members) -> None:
+        ends = ["pixels", 0, 0]
+        tensor = {"class_name": "__keras_tensor__",
+                  "config": {"shape": [None, 11, 300_000], "dtype": "float32",
+                             "keras_history": ends}}  # fmt: skip
+        twice = [tensor] * (1 + isinstance(layer, keras.layers.MultiHeadAttention))
+        inner = {**config, "name": "large",
+                 "inbound_nodes": [{"args": twice, "kwargs": {}}]}  # fmt: skip
+        first = keras.layers.InputLayer(batch_shape=(None, 11, 300_000), name="pixels")
+        first = {**keras.saving.serialize_keras_object(first), "name": "pixels",
+                 "inbound_nodes": []}  # fmt: skip
+        inner["config"]["name"] = "large"
+        model = {"name": "m", "trainable": True, "layers": [first, inner],
+                 "input_layers": [ends], "output_layers": [["large", 0, 0]]}  # fmt: skip
+        document = {"module": "keras.src.models.functional", "class_name": "Functional",
+                    "config": model, "registered_name": None}  # fmt: skip
+        members["config.json"] = json.dumps(document).encode()
+
+    path = repacked(change)
+    made = keras.Variable.__init__
+    before = forget_peak()
+    message = message_of(path)
+    reason = "its config.json asks for more weights than the 220 that it has"
+    assert message == f"{path} cannot be loaded as keras: {reason}"
+    assert peak_resident() - before < 300e6
+    assert keras.Variable.__init__ is made

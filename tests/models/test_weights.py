@@ -368,7 +368,7 @@ def test_the_configuration_of_an_archive_is_not_even_read(source, target, tmp_pa
 
 
 def test_an_archive_that_would_fill_the_memory_is_refused(target, monkeypatch, tmp_path):
-    monkeypatch.setattr("a2keras.models.weight_files._LARGE", 10**6)
+    monkeypatch.setattr("a2keras.models.weight_files.LARGE", 10**6)
     with zipfile.ZipFile(tmp_path / "a.keras", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("model.weights.h5", bytes(10**7))
     with pytest.raises(
