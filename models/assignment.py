@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from a2keras.errors import printable
 from a2keras.models.weight_files import Chain
 
 # Names of the layers that contain a layer, outermost first, and its own: ("conv3_1_attention",
@@ -52,7 +53,8 @@ class Report:
             lines.append(f"  skipped {rest} more for other reasons, all in `skipped`")
         if self.new:
             lines.append(f"  newly initialised {len(self.new)}: {_by_layer(self.new)}")
-        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
+        lines += [f"  note: {note}" for note in self.notes]
+        return "\n".join(map(printable, lines))  # a name does not make two of a line
 
 
 def _by_layer(names: Iterable[str]) -> str:

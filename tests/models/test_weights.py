@@ -583,3 +583,15 @@ def test_inflate_refuses_other_models(source, image_and_video):
     ):
         weights.inflate(other, video, skip_mismatch=False)
     assert same(values_of(video), before)
+
+
+def test_a_name_in_a_report_is_one_line():
+    report = Report(
+        "f", "m", ("a",), (("x\nfine", "new\nline"),), ("\x1b[2Jb\nc/kernel",), ("d\ne",)
+    )
+    assert str(report).splitlines() == [
+        "m: 1 of 2 variables loaded from f",
+        r"  skipped 1 (new\nline): x\nfine",
+        r"  newly initialised 1: \x1b[2Jb\nc/kernel",
+        r"  note: d\ne",
+    ]
