@@ -28,7 +28,7 @@ EXCEPTIONS = {
     "a2keras.files": "it is what the others go through",
     "a2keras.measuring": "the kernel's file in /proc, by which it forgets a peak",
     "a2keras.training.prepare": "its work folder, locked, perhaps in a cloud, which has no links",
-    "a2keras.training.prepare_shards": "beside, by the process's number, then renamed: as above",
+    "a2keras.training.prepare_shards": "into a new folder, then renamed, or in a cloud: as above",
     "a2keras.training.prepare_builder": "into TFDS's own new folder",
     "a2keras.training.data.manifest": "into TFDS's own new folder",
 }

@@ -195,7 +195,10 @@ def _begin(work: epath.Path, manifest: dict[str, Any]) -> None:
             say(f"{work} is left of another preparation, which begins anew")
             for each in left:
                 _remove(each)
-        plan_file.write_bytes(text)
+        if is_remote(work):
+            plan_file.write_bytes(text)
+        else:
+            files.write_bytes(plan_file, text)
         name = glob.escape(work.name.removesuffix(".incomplete"))
         for folder in work.parent.glob(f"incomplete.*_{name}"):  # TFDS's, of a call that was killed
             folder.rmtree()

@@ -155,18 +155,16 @@ class ShardWriter:
             return
         entries: list[Entry] = []
         skipped: list[Skipped] = []
-        partial = folder / f"{shard.file_name}.{os.getpid()}"
         # Records are written to local files only; what a killed process leaves, goes with the work.
         place = None if is_remote(self.directory) else self.directory
         with tempfile.TemporaryDirectory(dir=place) as scratch:
-            path = f"{scratch}/{shard.file_name}"
-            size = self._write_records(shard, path, entries, skipped)
-            epath.Path(path).copy(partial, overwrite=True)
-        partial.replace(folder / shard.file_name)
-        done = Done(tuple(entries), tuple(skipped), size)
-        partial_done = folder / f"{shard.done_name}.{os.getpid()}"
-        partial_done.write_text(as_json(dataclasses.asdict(done), indent=None))
-        partial_done.replace(folder / shard.done_name)
+            path = epath.Path(scratch) / shard.file_name
+            size = self._write_records(shard, str(path), entries, skipped)
+            _put(path, folder / shard.file_name)
+            done = Done(tuple(entries), tuple(skipped), size)
+            path = epath.Path(scratch) / shard.done_name
+            path.write_text(as_json(dataclasses.asdict(done), indent=None))
+            _put(path, folder / shard.done_name)
 
     def _write_records(
         self, shard: Shard, path: str, entries: list[Entry], skipped: list[Skipped]
@@ -205,6 +203,15 @@ class ShardWriter:
         frames, times = encode_video(content.name, content.video, self.how)
         buffers = [io.BytesIO(frame) for frame in frames]
         return {**example, "video": buffers, "timestamps": times}, len(frames)
+
+
+def _put(path: epath.Path, final: epath.Path) -> None:
+    """Puts a local file whole in its place, which may be in a cloud; a link there is replaced."""
+    if is_remote(final):
+        partial = final.with_name(f"{final.name}.{os.getpid()}")
+        path.copy(partial, overwrite=True)
+        path = partial
+    path.replace(final)
 
 
 def is_whole(directory: epath.Path, shard: Shard) -> bool:

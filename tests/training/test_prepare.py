@@ -1,6 +1,7 @@
 """Prepared data: what is stored is what the files hold, and an interruption costs no work."""
 
 import json
+import os
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from etils import epath
 from PIL import Image
 
 from a2keras.errors import UserError
@@ -22,7 +24,7 @@ from a2keras.training.data.pipeline import training_batches
 from a2keras.training.prepare import examples_per_shard, plan, prepare
 from a2keras.training.prepare_builder import LOCAL, pipeline_options
 from a2keras.training.prepare_encoding import Format
-from a2keras.training.prepare_shards import FileShard, ShardWriter
+from a2keras.training.prepare_shards import FileShard, ShardWriter, read_done
 
 sys.path.insert(0, str(Path(__file__).parent))
 from tiny_datasets import encoded, picture
@@ -253,6 +255,21 @@ def test_a_shard_that_is_lost_is_written_again(tmp_path, write_images):
     path.unlink()  # as when the machine stopped while the shards were moved
     writer.write(shards[0])
     assert path.is_file()
+
+
+def test_a_shard_is_not_written_through_links_of_guessed_names(tmp_path, write_images):
+    write_images(tmp_path / "pictures/blue", 2, 2)
+    write_images(tmp_path / "pictures/red", 2, 0)
+    shards, _ = plan(f"folder:{tmp_path}/pictures", "auto", "", 1)
+    (tmp_path / "mine").write_text("mine")
+    names = (shards[0].file_name, shards[0].done_name)
+    for name in (*names, *(f"{name}.{os.getpid()}" for name in names)):
+        (tmp_path / name).symlink_to(tmp_path / "mine")
+    (tmp_path / shards[0].done_name).unlink()  # else it would be whole already
+    ShardWriter(str(tmp_path), "image", ("blue", "red"), Format()).write(shards[0])
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert not any((tmp_path / name).is_symlink() for name in names)
+    assert len(read_done(epath.Path(tmp_path), shards[0]).examples) == shards[0].count
 
 
 def test_tfds_sets_of_any_format_are_prepared(tmp_path):
