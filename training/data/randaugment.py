@@ -57,21 +57,21 @@ def identity(frames: Any, level: Any) -> Any:
 def autocontrast(frames: Any, level: Any) -> Any:
     """Stretches each channel so that it goes from 0 to 255."""
     low, high = (
-        tf.cast(reduce(frames, axis=(0, 1, 2)), "float32")[:, None]
+        tf.cast(reduce(frames, axis=(0, 1, 2)), "int32")[:, None]
         for reduce in (tf.reduce_min, tf.reduce_max)
     )
-    values = tf.range(256.0)
-    stretched = tf.floor((values - low) * 255.0 / tf.maximum(high - low, 1.0))
+    values = tf.range(256)
+    stretched = (values - low) * 255 // tf.maximum(high - low, 1)
     return _looked_up(frames, tf.where(high > low, stretched, values))
 
 
 def equalize(frames: Any, level: Any) -> Any:
     """Gives each channel a flat histogram, by Pillow's whole numbers."""
-    channels = tf.transpose(tf.reshape(tf.cast(frames, "int32"), (-1, 3)))
-    histogram = tf.math.bincount(channels, minlength=256, maxlength=256, axis=-1)  # (3, 256)
-    brightest = tf.gather(histogram, tf.reduce_max(channels, -1), axis=-1, batch_dims=1)
-    step = (tf.shape(channels)[1] - brightest)[:, None] // 255
+    histogram = tf.math.bincount(_places(frames), minlength=768, maxlength=768)
+    brightest = tf.gather(histogram, tf.reduce_max(_places(frames), axis=(0, 1, 2)))[:, None]
+    histogram = tf.reshape(histogram, (3, 256))
     below = tf.cumsum(histogram, axis=-1, exclusive=True)
+    step = (tf.reduce_sum(histogram, axis=-1, keepdims=True) - brightest) // 255
     equal = (below + step // 2) // tf.maximum(step, 1)
     return _looked_up(frames, tf.where(step > 0, equal, tf.range(256)))
 
@@ -79,7 +79,12 @@ def equalize(frames: Any, level: Any) -> Any:
 def _looked_up(frames: Any, table: Any) -> Any:
     """Replaces each value by that of its channel's table, (3, 256)."""
     flat = tf.reshape(tf.cast(tf.clip_by_value(table, 0, 255), "uint8"), (-1,))
-    return tf.gather(flat, tf.cast(frames, "int32") + tf.constant([0, 256, 512]))
+    return tf.gather(flat, _places(frames))
+
+
+def _places(frames: Any) -> Any:
+    """Where a value stands in three tables of 256, one for each channel, in a row."""
+    return tf.cast(frames, "int32") + tf.constant([0, 256, 512])
 
 
 def posterize(frames: Any, level: Any) -> Any:
@@ -120,9 +125,10 @@ def sharpness(frames: Any, level: Any) -> Any:
 
 
 def _grey(frames: Any) -> Any:
-    """Luma: float (T, S, S, 1)."""
-    weights = tf.constant([0.299, 0.587, 0.114])
-    return tf.round(tf.reduce_sum(tf.cast(frames, "float32") * weights, -1, keepdims=True))
+    """Luma, 0.299 red + 0.587 green + 0.114 blue, rounded: float (T, S, S, 1)."""
+    weights = tf.constant([19595, 38470, 7471])  # of 65536
+    luma = tf.reduce_sum(tf.cast(frames, "int32") * weights, -1, keepdims=True)
+    return tf.cast(tf.bitwise.right_shift(luma + 32768, 16), "float32")
 
 
 def _enhanced(frames: Any, without: Any, level: Any) -> Any:
