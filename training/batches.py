@@ -1,6 +1,5 @@
 """What each worker and each replica takes of the batches: equal parts, in a fixed order."""
 
-import dataclasses
 import os
 from typing import Any
 
@@ -9,7 +8,7 @@ import tensorflow as tf
 
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.config import Recipe
-from a2keras.training.data.pipeline import plain_batches, steps_per_epoch, training_batches
+from a2keras.training.data.pipeline import plain_batches, training_batches
 from a2keras.training.data.source import Examples
 
 
@@ -31,17 +30,11 @@ def training_part(
         what `training_batches` yields, for one replica and one micro-batch. The micro-batches of a
         step together are its batch.
     """
-    each = recipe.accumulate
-    micro = dataclasses.replace(
-        recipe,
-        batch_size=recipe.batch_size // each,
-        steps_per_epoch=steps_per_epoch(recipe, len(examples)) * each,
-        accumulate=1,
-    )
-    batches = training_batches(examples, micro, preprocessing, first_step * each, shard)
+    batches = training_batches(examples, recipe, preprocessing, first_step, shard)
     if local == 1:
         return batches
-    return batches.rebatch(micro.batch_size // shard[1] // local, drop_remainder=True)
+    size = recipe.batch_size // recipe.accumulate // shard[1] // local
+    return batches.rebatch(size, drop_remainder=True)
 
 
 def validation_part(

@@ -46,7 +46,7 @@ class Computation(ABC):
         return self.worker == 0
 
     def check(self, recipe: Recipe) -> None:
-        """Refuses a recipe whose batch the replicas cannot share equally."""
+        """Refuses a recipe whose batch the replicas, or workers, cannot share."""
         if recipe.batch_size % self.replicas:
             raise UserError(
                 f"batch_size must be divisible by the replicas. Received: "
@@ -57,6 +57,16 @@ class Computation(ABC):
                 "batch_size / accumulate must be divisible by the replicas. Received: "
                 f"batch_size={recipe.batch_size}, accumulate={recipe.accumulate}, "
                 f"replicas={self.replicas}"
+            )
+        if (
+            self.workers > 1
+            and recipe.mixes
+            and recipe.batch_size // recipe.accumulate // self.workers % 2
+        ):
+            raise UserError(
+                "batch_size / accumulate / workers must be even where examples are mixed by pairs "
+                f"(mixup, cutmix). Received: batch_size={recipe.batch_size}, "
+                f"accumulate={recipe.accumulate}, workers={self.workers}"
             )
 
     def build(self, recipe: Recipe, preprocessing: Preprocessing, steps_per_epoch: int) -> None:

@@ -47,6 +47,11 @@ class Recipe:
     lightness: float = 0.0  # random shift, at most; of 255
     saturation: float = 0.0  # random shift, at most; of 255
     pixel_noise: float = 0.0  # random, at most, of every pixel value; of 255
+    randaugment: int = 0  # random operations on each example; 0: none
+    randaugment_magnitude: float = 9.0  # of these operations; 0 to 10
+    erasing: float = 0.0  # probability of a box of noise; 0: none
+    mixup: float = 0.0  # two examples in one: alpha of the Beta that draws the weights; 0: none
+    cutmix: float = 0.0  # a box of another example: alpha as of mixup, either by turns; 0: none
     interpolation: str = "bilinear"  # bilinear | bicubic, both antialiased
     test_short_side: int = 0  # to which it is resized before the test crop of `size`; 0: `size`
 
@@ -109,6 +114,7 @@ class Recipe:
             if not getattr(self, field) >= 0:
                 _refuse(field, "must be at least 0", getattr(self, field))
         self._check_crops()
+        self._check_augmentation()
         if self.warmup_epochs > self.epochs:
             _refuse("warmup_epochs", f"must be at most epochs={self.epochs}", self.warmup_epochs)
         if not all(is_number(part.strip()) for part in self.step_epochs.split(",") if part.strip()):
@@ -135,6 +141,14 @@ class Recipe:
                 _refuse(
                     field, "needs fit=crop: letterbox keeps the whole frame", getattr(self, field)
                 )
+
+    def _check_augmentation(self) -> None:
+        for field, most in (("randaugment", 14), ("randaugment_magnitude", 10), ("erasing", 1)):
+            if not 0 <= getattr(self, field) <= most:
+                _refuse(field, f"must be at least 0 and at most {most}", getattr(self, field))
+        if self.mixes and self.batch_size % 2:
+            rule = "must be even where examples are mixed by pairs (mixup, cutmix)"
+            _refuse("batch_size", rule, self.batch_size)
 
     def override(self, settings: list[str]) -> "Recipe":
         """Returns the recipe with `key=value` settings applied, each by the type of its field.
@@ -163,6 +177,11 @@ class Recipe:
         """The first field, in the order above, whose value differs; None where all are equal."""
         names = (field.name for field in dataclasses.fields(self))
         return next((n for n in names if getattr(self, n) != getattr(other, n)), None)
+
+    @property
+    def mixes(self) -> bool:
+        """Whether two examples are mixed into one."""
+        return self.mixup > 0 or self.cutmix > 0
 
     def steps_down(self) -> list[int]:
         """The epochs of `step_epochs` as numbers."""
@@ -228,6 +247,8 @@ _NOT_NEGATIVE = (
     "saturation",
     "pixel_noise",
     "test_short_side",
+    "mixup",
+    "cutmix",
 )
 _CHOICES = {
     "task": ("auto", "image", "video"),

@@ -12,7 +12,9 @@ All frames of a clip are cut, mirrored and coloured alike. The recipe says what 
 - hue, lightness and saturation are shifted, each by one uniform number for the whole clip, in the
   units of OpenCV's 8-bit HLS. (GloRe stops the hue at red; here it goes on around the circle.)
 - `pixel_noise` n: a uniform number between -u·n and v·n for every value of every frame, u and v
-  being drawn once for the clip.
+  being drawn once for the clip;
+- `randaugment` operations, see `randaugment.py`, before the colours; `erasing`, see `boxes.py`,
+  last.
 """
 
 from typing import Any
@@ -22,6 +24,8 @@ import tensorflow as tf
 from a2keras.models.preprocessing.geometry import fit, resize
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.config import Recipe
+from a2keras.training.data.boxes import erase
+from a2keras.training.data.randaugment import randaugment
 from a2keras.training.data.source import Examples
 
 
@@ -46,9 +50,15 @@ def random_view(
     view = _cropped(frames, recipe, draws[1:4], seed)
     if recipe.flip:
         view = tf.cond(mirror < 0.5, lambda: tf.reverse(view, [-2]), lambda: view)
-    view = tf.cast(tf.ensure_shape(view, preprocessing.input_shape), "float32")
+    view = tf.ensure_shape(view, preprocessing.input_shape)
+    if recipe.randaugment:
+        view = randaugment(view, recipe, tf.random.experimental.stateless_fold_in(seed, 4))
+    view = tf.cast(view, "float32")
     view = _coloured(view, recipe, tf.random.experimental.stateless_fold_in(seed, 2))
-    return _noisy(view, recipe, tf.random.experimental.stateless_fold_in(seed, 3))
+    view = _noisy(view, recipe, tf.random.experimental.stateless_fold_in(seed, 3))
+    if recipe.erasing:
+        view = erase(view, recipe.erasing, tf.random.experimental.stateless_fold_in(seed, 5))
+    return view
 
 
 def _cropped(frames: Any, recipe: Recipe, draws: Any, seed: Any) -> Any:

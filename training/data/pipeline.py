@@ -1,5 +1,6 @@
 """From examples to batches, in an order that only the seed, the epoch and the step decide."""
 
+import functools
 import os
 from typing import Any
 
@@ -9,6 +10,7 @@ import tensorflow as tf
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.config import Recipe
 from a2keras.training.data.augmentation import random_view
+from a2keras.training.data.mixing import mix
 from a2keras.training.data.source import Examples
 
 # Examples made at a time, by as many threads: two for every core, since some wait for the disk or
@@ -37,39 +39,43 @@ def training_batches(
 ) -> tf.data.Dataset:
     """The batches of the steps `first_step`, `first_step` + 1, … to the end of the run.
 
-    Each epoch has `steps_per_epoch` batches. What it leaves over is left to chance, since every
-    epoch has its own order. Order and augmentation are functions of (seed, epoch, position in the
-    epoch) alone: a batch is the same wherever the run began, and however it is dealt out.
+    Each epoch has `steps_per_epoch` batches, each of `accumulate` micro-batches. What it leaves
+    over is left to chance, since every epoch has its own order. Order and augmentation are
+    functions of (seed, epoch, position in the epoch) alone: a batch is the same wherever the run
+    began, and however it is dealt out.
 
     Args:
         examples: to train on.
-        recipe: its order, its batch size and its augmentation.
+        recipe: its order, its batches and its augmentation.
         preprocessing: of the network.
         first_step: step of the run, counted from 0 through all epochs.
-        shard: (i, n): of every batch only the i-th of n equal parts, for the i-th of n workers. The
-            n parts one after the other are the batch.
+        shard: (i, n): of every micro-batch only the i-th of n equal parts, for the i-th of n
+            workers. The n parts one after the other are the micro-batch.
 
     Yields:
-        (pixels, labels): float32 (batch / n, *input_shape), values 0..255, and one-hot float32
-        (batch / n, classes).
+        (pixels, labels), micro-batch by micro-batch: float32 (micro-batch / n, *input_shape),
+        values 0..255, and float32 (micro-batch / n, classes), rows with the sum 1: one-hot where
+        no examples are mixed.
 
     Raises:
-        ValueError: a shard that does not exist, or a batch that the shards do not divide.
+        ValueError: a shard that does not exist, or a micro-batch that the shards do not divide.
     """
     part, parts = shard
-    if not 0 <= part < parts or recipe.batch_size % parts:
+    micro = recipe.batch_size // recipe.accumulate
+    if not 0 <= part < parts or micro % parts:
         raise ValueError(
             "`shard` must be (i, n) with 0 <= i < n, and n must divide the batch. "
-            f"Received: shard={shard}, batch_size={recipe.batch_size}"
+            f"Received: shard={shard}, batch_size={micro}"
         )
     steps = steps_per_epoch(recipe, len(examples))
-    size = recipe.batch_size // parts
+    size = micro // parts
 
     def places(epoch: Any) -> tuple[np.ndarray, np.ndarray]:
         """Positions in the epoch and the examples there, from the first step on."""
         first = max(first_step - int(epoch) * steps, 0)
-        grid = np.arange(steps * recipe.batch_size).reshape(steps, parts, size)
-        positions = grid[first:, part].ravel()
+        grid = np.arange(steps * recipe.batch_size)
+        grid = grid.reshape(steps, recipe.accumulate, parts, size)
+        positions = grid[first:, :, part].ravel()
         return positions, epoch_order(len(examples), recipe.seed, int(epoch))[positions]
 
     def positions(epoch: Any) -> tf.data.Dataset:
@@ -81,14 +87,19 @@ def training_batches(
 
     labels = tf.constant(examples.labels)
 
-    def example(epoch: Any, position: Any, index: Any, key: Any) -> tuple[Any, Any]:
+    def example(epoch: Any, position: Any, index: Any, key: Any) -> tuple[Any, ...]:
         view = random_view(examples, key, recipe, preprocessing, seed_of(recipe, epoch, position))
-        return view, tf.one_hot(labels[index], len(preprocessing.labels))
+        place = (epoch, position) if recipe.mixes else ()
+        return view, tf.one_hot(labels[index], len(preprocessing.labels)), *place
 
     first_epoch = first_step // steps if steps else recipe.epochs
     order = tf.data.Dataset.range(first_epoch, recipe.epochs).flat_map(positions)
     keyed = order.batch(READ_AT_ONCE).map(lambda *those: (*those, examples.keys(those[-1])), 2)
-    batches = keyed.unbatch().map(example, PARALLEL).batch(size, drop_remainder=True)
+    made = keyed.unbatch().map(example, PARALLEL)
+    if recipe.mixes:  # before there are batches, whose size may be odd
+        pairs = made.batch(2, drop_remainder=True)
+        made = pairs.map(functools.partial(mixed_pair, recipe), PARALLEL).unbatch()
+    batches = made.batch(size, drop_remainder=True)
     options = tf.data.Options()
     options.threading.private_threadpool_size = PARALLEL
     return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
@@ -99,6 +110,16 @@ def seed_of(recipe: Recipe, epoch: Any, position: Any) -> Any:
     return tf.random.experimental.stateless_fold_in([recipe.seed, epoch], position)
 
 
+def mixed_pair(
+    recipe: Recipe, views: Any, labels: Any, epochs: Any, positions: Any
+) -> tuple[Any, Any]:
+    """Two neighbours in an epoch, views (2, *input_shape) and labels (2, classes), mixed."""
+    fold_in = tf.random.experimental.stateless_fold_in
+    seeds = [fold_in(seed_of(recipe, epochs[i], positions[i]), 6) for i in range(2)]
+    batch = positions[0] // recipe.batch_size
+    return mix(views, labels, recipe, seeds, fold_in(seed_of(recipe, epochs[0], batch), 7))
+
+
 def first_views(
     examples: Examples, recipe: Recipe, preprocessing: Preprocessing, count: int
 ) -> np.ndarray:
@@ -106,12 +127,20 @@ def first_views(
 
     One by one: for a few, a pipeline would take longer to build than to run.
     """
-    keys = examples.keys(epoch_order(len(examples), recipe.seed, 0)[:count])
-    seeds = [seed_of(recipe, *tf.constant([0, i], "int64")) for i in range(count)]
+    order = epoch_order(len(examples), recipe.seed, 0)[:count]
+    places = tf.constant([[0, i] for i in range(count)], "int64")
     views = [
-        random_view(examples, key, recipe, preprocessing, seed)
-        for key, seed in zip(keys, seeds, strict=True)
+        random_view(examples, key, recipe, preprocessing, seed_of(recipe, *place))
+        for key, place in zip(examples.keys(order), places, strict=True)
     ]
+    if recipe.mixes:
+        labels = tf.one_hot(examples.labels[order], len(preprocessing.labels))
+        for i in range(0, count - 1, 2):
+            pair = slice(i, i + 2)
+            epochs, positions = tf.unstack(places[pair], axis=1)
+            views[pair], _ = mixed_pair(
+                recipe, tf.stack(views[pair]), labels[pair], epochs, positions
+            )
     return np.stack([view.numpy() for view in views])
 
 
