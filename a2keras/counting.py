@@ -15,6 +15,7 @@ import keras
 
 from a2keras.counting_layers import multiply_adds, step
 from a2keras.counting_operations import Call
+from a2keras.wiring import graph_of, nodes_of
 
 Shape = tuple[int | None, ...]
 
@@ -102,7 +103,7 @@ def _counts(model: keras.Model) -> Iterator[LayerCount]:
 
 
 def _calls_of_model(model: keras.Model) -> list[Call]:
-    graph = _graph_of(model)
+    graph = graph_of(model)
     if graph is None:
         raise ValueError(
             "count needs a functional or a built Sequential model: the layers of a subclassed one "
@@ -122,33 +123,26 @@ def _input(layer: keras.layers.InputLayer) -> Call:
 
 
 def _run(graph: Any, inputs: list) -> tuple[list[Call], list]:
-    """The calls of layers and operations in a graph for these inputs, and its outputs.
-
-    Keras has no public view of the calls of a shared layer: `layer.input` is that of the first
-    one, which may be in another model. The nodes of a graph are its own.
-    """
+    """The calls of layers and operations in a graph for these inputs, and its outputs."""
     tensors = dict(zip(map(id, graph.inputs), inputs, strict=True))
     calls = []
 
     def known(each: Any) -> Any:
         return tensors.get(id(each), each)
 
-    for depth in sorted(graph._nodes_by_depth, reverse=True):
-        for node in graph._nodes_by_depth[depth]:
-            if node.is_input:
-                continue
-            args = keras.tree.map_structure(known, node.arguments.args)
-            kwargs = keras.tree.map_structure(known, node.arguments.kwargs)
-            inner, outputs = _called(node.operation, args, kwargs)
-            calls += inner
-            tensors |= zip(map(id, node.outputs), outputs, strict=True)
+    for node in nodes_of(graph):
+        args = keras.tree.map_structure(known, node.arguments.args)
+        kwargs = keras.tree.map_structure(known, node.arguments.kwargs)
+        inner, outputs = _called(node.operation, args, kwargs)
+        calls += inner
+        tensors |= zip(map(id, node.outputs), outputs, strict=True)
     return calls, [tensors[id(each)] for each in graph.outputs]
 
 
 def _called(operation: Any, args: tuple, kwargs: dict) -> tuple[list[Call], list]:
     """The calls that one node of a graph stands for, those of a model in it too; its outputs."""
     call = Call(operation, args, kwargs, [])
-    graph = None if hasattr(operation, "multiply_adds") else _graph_of(operation)
+    graph = None if hasattr(operation, "multiply_adds") else graph_of(operation)
     if graph is not None:
         return _run(graph, _inputs_of(graph, call.first))
     outputs = keras.tree.flatten(operation.compute_output_spec(*args, **kwargs))
@@ -159,7 +153,7 @@ def _called(operation: Any, args: tuple, kwargs: dict) -> tuple[list[Call], list
     for tensor in outputs:
         _check_shape(operation, tensor.shape, tensor.shape)
     if isinstance(operation, keras.layers.TimeDistributed):
-        graph = _graph_of(operation.layer)
+        graph = graph_of(operation.layer)
         if graph is not None:
             return _run(graph, [step(call)])[0], outputs
     return [call._replace(outputs=outputs)], outputs
@@ -169,12 +163,6 @@ def _inputs_of(graph: Any, given: Any) -> list:
     if isinstance(given, dict) and {each.name for each in graph.inputs} <= set(given):
         return [given[each.name] for each in graph.inputs]
     return keras.tree.flatten(given)
-
-
-def _graph_of(operation: Any) -> Any:
-    """The functional graph of a model or a `keras.Function`, or None."""
-    graph = operation._functional if isinstance(operation, keras.Sequential) else operation
-    return graph if hasattr(graph, "_nodes_by_depth") else None
 
 
 def _check_shape(operation: Any, shape: Shape, known: Shape) -> None:

@@ -76,6 +76,7 @@ def with_precise_statistics(
             f"{run.model_path} is not the network {recipe.model} that its recipe.json names"
         ) from error
     count = min(count, recipe.epochs * steps)
+    computation.enter(recipe.epochs * steps - 1)
     with readable(recipe.data):
         batches = computation.training_iterator(examples, recipe.epochs * steps - count)
         precise_statistics(computation, batches, count * recipe.accumulate)

@@ -17,6 +17,7 @@ from a2keras.normalization import batch_normalizations
 from a2keras.training import network
 from a2keras.training.config import Recipe
 from a2keras.training.data.source import Examples
+from a2keras.training.freezing import Holding, phases_of
 from a2keras.training.optimizers import Optimizer
 from a2keras.training.schedules import learning_rate
 
@@ -74,10 +75,19 @@ class Computation(ABC):
         self.recipe = recipe
         self.preprocessing = preprocessing
         self.model = network.build(recipe, preprocessing, recipe.precision)
-        self.optimizer = Optimizer(recipe, self.model, learning_rate(recipe, steps_per_epoch))
+        phases = phases_of(recipe, self.model, steps_per_epoch)
+        self.holding = Holding(phases)
+        schedule = learning_rate(recipe, steps_per_epoch)
+        self.optimizer = Optimizer(recipe, self.model, schedule, phases)
         # What micro-batches add up besides their gradients; see `train_step` for what it holds.
         self.sums = keras.Variable(np.zeros(3, "float32"), trainable=False, name="sums")
         self.variables = [*self.model.variables, *self.optimizer.variables]
+
+    def enter(self, step: int) -> None:
+        """Goes to the phase that a step of the run belongs to: what learns, and what is held."""
+        number = self.holding.phase_at(step)
+        self.holding.enter(number)
+        self.optimizer.phase = number
 
     @property
     def per_replica(self) -> int:
@@ -166,7 +176,7 @@ class Computation(ABC):
         return numbers
 
     def normalizations(self) -> list[keras.layers.BatchNormalization]:
-        """Every batch normalisation that trains, those inside other layers included."""
+        """Every batch normalisation that is not held, those inside other layers included."""
         return [layer for layer in batch_normalizations(self.model) if layer.trainable]
 
     @contextlib.contextmanager

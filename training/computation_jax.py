@@ -65,10 +65,12 @@ class JaxComputation(Computation):
         self.held = [*self.variables, *self.optimizer.accumulators, self.sums]
         self.index = {id(variable): i for i, variable in enumerate(self.held)}
         self.state = [variable.value for variable in self.held]
-        self._accumulate = self._pure(self._accumulation_step)
-        self._update = self._pure(self._update_step)
+        phases = self.holding.phases  # traced in each of them
+        self._accumulate = [self._pure(self._accumulation_step) for _ in phases]
+        self._update = [self._pure(self._update_step) for _ in phases]
+        self._statistics = [self._pure(self._statistics_step) for _ in phases]
         self._validate = self._pure(self._validation_step)
-        self._statistics = self._pure(self._statistics_step)
+        self.enter(0)
 
     def _pure(self, step: Callable) -> Callable:
         """Compiles a step that changes variables into one from their values to the new ones."""
@@ -107,15 +109,15 @@ class JaxComputation(Computation):
 
     def train_step(self, batches: Iterator, stop: bool = False) -> Any:
         for _ in range(self.recipe.accumulate - 1):
-            self._accumulate(*next(batches))
-        return self._update(*next(batches), float(stop))
+            self._accumulate[self.optimizer.phase](*next(batches))
+        return self._update[self.optimizer.phase](*next(batches), float(stop))
 
     def validation_step(self, batch: Any, stop: bool = False) -> Any:
         return self._validate(*batch, float(stop))
 
     def statistics_step(self, batches: Iterator) -> None:
         with self.batch_statistics():
-            self._statistics(next(batches)[0])
+            self._statistics[self.optimizer.phase](next(batches)[0])
 
     def read(self, variables: list[keras.Variable] | None = None) -> list[np.ndarray]:
         chosen = self.variables if variables is None else variables
@@ -133,17 +135,22 @@ class JaxComputation(Computation):
     # What follows is traced.
 
     def _gradients(self, pixels: Any, labels: Any, stop: Any) -> tuple[list[Any], Any]:
-        model = self.model
-        others = [variable.value for variable in model.non_trainable_variables]
+        learning = self.optimizer.learning
+        ids = {id(variable) for variable in learning}
+        others = [variable for variable in self.model.variables if id(variable) not in ids]
+        values = [variable.value for variable in others]
 
         def loss_of(weights: list[Any]) -> tuple[Any, Any]:
-            outputs, changed = model.stateless_call(weights, others, pixels, training=True)
+            mapping = zip([*learning, *others], [*weights, *values], strict=True)
+            with keras.StatelessScope(state_mapping=list(mapping)) as scope:
+                outputs = self.model(pixels, training=True)
+            changed = [scope.get_current_value(variable) for variable in others]
             loss, numbers = self.loss(labels, outputs, stop)
             return loss, (numbers, changed)
 
-        weights = [variable.value for variable in self.optimizer.weights]
+        weights = [variable.value for variable in learning]
         gradients, (numbers, changed) = jax.grad(loss_of, has_aux=True)(weights)
-        for variable, value in zip(model.non_trainable_variables, changed, strict=True):
+        for variable, value in zip(others, changed, strict=True):
             variable.assign(value)
         return gradients, numbers
 

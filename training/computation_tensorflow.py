@@ -65,10 +65,12 @@ class TensorFlowComputation(Computation):
         if self.replicas > 1:
             self.synchronize_batch_normalization()
         self._flags = [tf.constant(0.0), tf.constant(1.0)]
-        self._accumulate = self._function(self._accumulation_step)
-        self._update = self._function(self._update_step)
+        phases = self.holding.phases  # traced in each of them
+        self._accumulate = [self._function(self._accumulation_step) for _ in phases]
+        self._update = [self._function(self._update_step) for _ in phases]
+        self._statistics = [self._function(self._statistics_step) for _ in phases]
         self._validate = self._function(self._validation_step)
-        self._statistics = self._function(self._statistics_step)
+        self.enter(0)
 
     def synchronize_batch_normalization(self) -> None:
         """Lets every BatchNormalization take its statistics over the batch of all replicas."""
@@ -105,15 +107,15 @@ class TensorFlowComputation(Computation):
 
     def train_step(self, batches: Iterator, stop: bool = False) -> Any:
         for _ in range(self.recipe.accumulate - 1):
-            self._accumulate(*next(batches))
-        return self._update(*next(batches), self._flags[stop])
+            self._accumulate[self.optimizer.phase](*next(batches))
+        return self._update[self.optimizer.phase](*next(batches), self._flags[stop])
 
     def validation_step(self, batch: Any, stop: bool = False) -> Any:
         return self._validate(*batch, self._flags[stop])
 
     def statistics_step(self, batches: Iterator) -> None:
         with self.batch_statistics():  # not on the replicas: their threads take turns
-            self._statistics(next(batches)[0])
+            self._statistics[self.optimizer.phase](next(batches)[0])
 
     def read(self, variables: list[keras.Variable] | None = None) -> list[np.ndarray]:
         # The first replica's copy; all are equal.
@@ -161,7 +163,7 @@ class TensorFlowComputation(Computation):
     # What follows runs on a replica.
 
     def _gradients(self, pixels: Any, labels: Any, stop: Any) -> tuple[list[Any], Any]:
-        weights = [variable.value for variable in self.optimizer.weights]
+        weights = [variable.value for variable in self.optimizer.learning]
         with tf.GradientTape() as tape:
             loss, numbers = self.loss(labels, self.model(pixels, training=True), stop)
         return tape.gradient(loss, weights, unconnected_gradients="zero"), numbers

@@ -55,19 +55,31 @@ class Recipe:
     interpolation: str = "bilinear"  # bilinear | bicubic, both antialiased
     test_short_side: int = 0  # to which it is resized before the test crop of `size`; 0: `size`
 
+    # What is held of the weights that it starts from.
+    freeze_epochs: int = 0  # the first epochs, in which the head alone learns; 0: none
+    freeze_rate: float = 0.0  # learning rate of these epochs; 0: learning_rate
+    freeze_bn: bool = False  # the trunk's batch normalisation does not learn, and never updates
+    freeze_until: str = ""  # layer or unit: all up to it never learns; empty: nothing of the kind
+
     # How long, and how fast it learns.
-    epochs: int = 30
+    epochs: int = 30  # freeze_epochs included
+    patience: int = 0  # epochs without a better validation after which it ends; 0: never
     steps_per_epoch: int = 0  # 0: as many as the examples give
     batch_size: int = 16  # of all replicas together
     learning_rate: float = 0.05  # after the warm-up
     base_batch: int = 0  # the batch that learning_rate is for: it goes with batch_size. 0: any
     learning_rate_factors: str = ""  # pattern=factor, …: the first that a weight's path has
+    layer_decay: float = 1.0  # factor of the rate for every time the maps become smaller; 1: none
     schedule: str = "cosine"  # cosine | step
-    warmup_epochs: float = 1.0
+    warmup_epochs: float = 1.0  # after freeze_epochs once more
     step_epochs: str = ""  # step: after these epochs (comma-separated) …
     step_factor: float = 0.1  # … the learning rate is multiplied by this
-    momentum: float = 0.9  # Nesterov
-    weight_decay: float = 1e-4  # as SGD with an L2 penalty means it; not on BN and biases
+    optimizer: str = "sgd"  # sgd | adamw
+    momentum: float = 0.9  # sgd: Nesterov
+    beta_1: float = 0.9  # adamw: of the mean of the gradients
+    beta_2: float = 0.999  # adamw: of the mean of their squares
+    adam_epsilon: float = 1e-7  # adamw: beside the root of these
+    weight_decay: float = 1e-4  # sgd: an L2 penalty; adamw: decoupled. Not on BN and biases
     label_smoothing: float = 0.0
     clip_norm: float = 0.0  # largest norm of the gradient of all weights together; 0: any
     ema_decay: float = 0.0  # of averaged weights, which are then what is scored and saved; 0: none
@@ -107,7 +119,7 @@ class Recipe:
         for each in dataclasses.fields(self):
             if each.type is float and math.isinf(getattr(self, each.name)):
                 _refuse(each.name, "must be finite", getattr(self, each.name))
-        for field in ("learning_rate", "step_factor"):
+        for field in ("learning_rate", "step_factor", "layer_decay", "adam_epsilon"):
             if not getattr(self, field) > 0:
                 _refuse(field, "must be greater than 0", getattr(self, field))
         for field in _NOT_NEGATIVE:
@@ -115,15 +127,30 @@ class Recipe:
                 _refuse(field, "must be at least 0", getattr(self, field))
         self._check_crops()
         self._check_augmentation()
-        if self.warmup_epochs > self.epochs:
-            _refuse("warmup_epochs", f"must be at most epochs={self.epochs}", self.warmup_epochs)
-        if not all(is_number(part.strip()) for part in self.step_epochs.split(",") if part.strip()):
-            _refuse("step_epochs", "must be whole numbers with commas between", self.step_epochs)
+        self._check_epochs()
         if self.batch_size % self.accumulate:
             _refuse("accumulate", f"must divide batch_size={self.batch_size}", self.accumulate)
         if self.crops not in (1, 3) or (self.crops == 3 and self.fit != "crop"):
             _refuse("crops", "must be 1, or 3 where fit=crop", self.crops)
         self.rate_factors()
+
+    def _check_epochs(self) -> None:
+        if self.freeze_epochs >= self.epochs:
+            _refuse("freeze_epochs", f"must be less than epochs={self.epochs}", self.freeze_epochs)
+        if self.freeze_rate and not self.freeze_epochs:
+            _refuse("freeze_rate", "needs freeze_epochs", self.freeze_rate)
+        if self.warmup_epochs > self.epochs - self.freeze_epochs:
+            most = f"epochs={self.epochs}"
+            if self.freeze_epochs:
+                most += f" less freeze_epochs={self.freeze_epochs}"
+            _refuse("warmup_epochs", f"must be at most {most}", self.warmup_epochs)
+        if not all(is_number(part.strip()) for part in self.step_epochs.split(",") if part.strip()):
+            _refuse("step_epochs", "must be whole numbers with commas between", self.step_epochs)
+        if any(epoch <= self.freeze_epochs for epoch in self.steps_down() if self.freeze_epochs):
+            rule = f"must be after freeze_epochs={self.freeze_epochs}"
+            _refuse("step_epochs", rule, self.step_epochs)
+        if self.layer_decay > 1:
+            _refuse("layer_decay", "must be at most 1", self.layer_decay)
 
     def _check_crops(self) -> None:
         for field in ("crop_scale", "crop_area"):
@@ -191,11 +218,14 @@ class Recipe:
         """The units of `positions`."""
         return tuple(part.strip() for part in self.positions.split(",") if part.strip())
 
-    def peak_rate(self) -> float:
-        """The learning rate after the warm-up, in proportion to the batch if the recipe says so."""
-        if not self.base_batch:
-            return self.learning_rate
-        return self.learning_rate * self.batch_size / self.base_batch
+    def peak_rate(self, rate: float | None = None) -> float:
+        """The learning rate after the warm-up, in proportion to the batch if the recipe says so.
+
+        Args:
+            rate: as the recipe gives it; default, its learning_rate.
+        """
+        rate = self.learning_rate if rate is None else rate
+        return rate * self.batch_size / self.base_batch if self.base_batch else rate
 
     def rate_factors(self) -> list[tuple[re.Pattern, float]]:
         """`learning_rate_factors` as (pattern to search in a weight's path, factor)."""
@@ -229,10 +259,15 @@ _FRACTIONS = (
     "test_fraction",
     "label_smoothing",
     "momentum",
+    "beta_1",
+    "beta_2",
     "bn_momentum",
     "ema_decay",
 )
 _NOT_NEGATIVE = (
+    "freeze_epochs",
+    "freeze_rate",
+    "patience",
     "weight_decay",
     "warmup_epochs",
     "steps_per_epoch",
@@ -257,6 +292,7 @@ _CHOICES = {
     "crop": ("square", "side", "area"),
     "interpolation": ("bilinear", "bicubic"),
     "schedule": ("cosine", "step"),
+    "optimizer": ("sgd", "adamw"),
     "select": ("last", "best"),
     "precision": ("float32", "mixed_float16", "mixed_bfloat16"),
 }

@@ -59,13 +59,48 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
         }
 
 
-def learning_rate(recipe: Recipe, steps_per_epoch: int) -> WarmupSchedule:
-    """The recipe's schedule, its epochs turned into steps."""
+class OneAfterTheOther(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule for the first steps, and one that begins anew behind them.
+
+    Args:
+        first: of the steps before `steps`.
+        steps: may be 0.
+        then: of all others, counted from `steps`.
+    """
+
+    def __init__(self, first: WarmupSchedule, steps: int, then: WarmupSchedule) -> None:
+        self.first = first
+        self.steps = steps
+        self.then = then
+
+    def __call__(self, step):
+        return ops.where(step < self.steps, self.first(step), self.then(step - self.steps))
+
+    def get_config(self) -> dict:
+        return {"first": self.first, "steps": self.steps, "then": self.then}
+
+
+def learning_rate(
+    recipe: Recipe, steps_per_epoch: int
+) -> keras.optimizers.schedules.LearningRateSchedule:
+    """The recipe's schedule, its epochs turned into steps.
+
+    With `freeze_epochs` these have a warm-up and a cosine of their own.
+    """
     stepped = recipe.schedule == "step"
-    return WarmupSchedule(
+    frozen = recipe.freeze_epochs
+    downs = [(epoch - frozen) * steps_per_epoch for epoch in recipe.steps_down()]
+    main = WarmupSchedule(
         recipe.peak_rate(),
         round(recipe.warmup_epochs * steps_per_epoch),
-        recipe.epochs * steps_per_epoch,
-        [epoch * steps_per_epoch for epoch in recipe.steps_down()] if stepped else None,
+        (recipe.epochs - frozen) * steps_per_epoch,
+        downs if stepped else None,
         recipe.step_factor,
     )
+    if not frozen:
+        return main
+    steps = frozen * steps_per_epoch
+    # The head alone may learn for less time than the rest warms up.
+    warmup = round(min(recipe.warmup_epochs, frozen / 2) * steps_per_epoch)
+    first = WarmupSchedule(recipe.peak_rate(recipe.freeze_rate or None), warmup, steps)
+    return OneAfterTheOther(first, steps, main)

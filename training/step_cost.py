@@ -90,6 +90,7 @@ def costs(recipe: Recipe, classes: tuple[str, ...], strategy: str, replicas: int
     before = forget_peak()
     steps = steps_per_epoch(recipe, len(examples))
     computation.build(recipe, preprocessing_of(recipe, classes), steps)
+    computation.enter(recipe.epochs * steps - 1)  # where most learns
     batches = itertools.repeat(next(computation.training_iterator(examples, 0)))
     times = time_steps(lambda: computation.numbers(computation.train_step(batches)))
     device, peak, peak_of = peak_memory(before)

@@ -20,6 +20,7 @@ from a2keras.training.data import open_source, resolve
 from a2keras.training.data.pipeline import steps_per_epoch
 from a2keras.training.data.source import Source, readable
 from a2keras.training.distribution import computation_for
+from a2keras.training.freezing import check_start, learning
 from a2keras.training.initial_weights import pixels_of, resolve_weights
 from a2keras.training.interruption import WORKER_LOST, Interruption, Stopped
 from a2keras.training.run import Run, local
@@ -54,6 +55,7 @@ def train(
     with Interruption().watch() as interruption:
         recipe = resolve_weights(resolve(recipe))
         network.check(recipe)
+        check_start(recipe)
         computation = computation_for(strategy, replicas)
         interruption.listen()  # TensorFlow's workers have taken SIGTERM for themselves
         computation.check(recipe)
@@ -97,6 +99,8 @@ def _train(
             f"{recipe.model}, {computation.model.count_params():,} parameters; {parts} examples of "
             f"{len(source.classes)} classes; {computation.replicas} replica(s)"
         )
+        for line in learning(computation.holding.phases, computation.model, recipe.epochs, steps):
+            say(line)
         Trainer(run, source, computation, saving, interruption).train()
 
 

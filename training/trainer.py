@@ -131,6 +131,7 @@ class Trainer:
         shown, size = 0.0, self.recipe.batch_size
         end = (len(self.position.history) + 1) * self.steps_per_epoch
         self.mark = time.monotonic()
+        self.computation.enter(self.position.step)
         while self.position.step < end:
             handle = self.computation.train_step(batches, self.interruption.received is not None)
             self.position.step += 1

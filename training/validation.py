@@ -34,6 +34,7 @@ def evaluated_weights(computation: Computation, examples: Examples, step: int) -
             averages = computation.read(computation.optimizer.averages)
             computation.write(averages, computation.optimizer.averaged)
         if precise:
+            computation.enter(step - 1)  # what is held has no statistics of the last batches
             batches = computation.training_iterator(examples, step - precise)
             precise_statistics(computation, batches, precise * computation.recipe.accumulate)
         yield
