@@ -7,15 +7,17 @@ from a2keras.double_attention import DoubleAttention
 from a2keras.models.convolutions import channel_axis
 from a2keras.non_local import NonLocal
 from a2keras.positions import check_positive
+from a2keras.squeeze_excitation import SqueezeExcitation
 
-BLOCKS = {"a2": DoubleAttention, "non_local": NonLocal}
+BLOCKS = {"a2": DoubleAttention, "non_local": NonLocal, "se": SqueezeExcitation}
 
 
 class Blocks:
     """Puts an attention block behind every unit whose name is among the positions.
 
-    A network's body calls it once per unit, in order: `x = blocks(x, "conv4_2")`. The blocks are
-    the paper's, with BN → ReLU before each projection and m = n = c / reduction channels.
+    A network's body calls it once per unit, in order: `x = blocks(x, "conv4_2")`. "a2" and
+    "non_local" are the paper's, with BN → ReLU before each projection and m = n = c / reduction
+    channels; "se" scales the channels (r = 16).
 
     Raises:
         ValueError: an unknown kind of attention, positions that are no tuple of names,
@@ -24,8 +26,9 @@ class Blocks:
 
     def __init__(self, attention: str | None, positions: tuple[str, ...], reduction: int):
         if attention is not None and attention not in BLOCKS:
+            *kinds, last = BLOCKS
             raise ValueError(
-                f"`attention` must be None, {' or '.join(map(repr, BLOCKS))}. "
+                f"`attention` must be None, {', '.join(map(repr, kinds))} or {last!r}. "
                 f"Received: attention={attention!r}"
             )
         if isinstance(positions, str):
@@ -42,9 +45,11 @@ class Blocks:
         self.units.append(unit)
         if self.attention is None or unit not in self.positions:
             return x
-        channels = max(1, x.shape[channel_axis()] // self.reduction)
-        block = BLOCKS[self.attention](channels, pre_activation=True, name=f"{unit}_attention")
-        return block(x)
+        arguments: dict[str, Any] = {}
+        if self.attention != "se":  # whose ratio is its own paper's
+            channels = max(1, x.shape[channel_axis()] // self.reduction)
+            arguments = {"value_channels": channels, "pre_activation": True}
+        return BLOCKS[self.attention](**arguments, name=f"{unit}_attention")(x)
 
     def check_positions(self) -> None:
         """Raises a `ValueError` for a position that no unit had; called when the body stands."""

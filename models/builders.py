@@ -25,7 +25,7 @@ class Network:
         builder: the name of its function.
         input_size: (frames, height, width) of a video or (height, width) of an image, as in the
             paper's table or the network's own paper.
-        attention: "a2", "non_local" or None.
+        attention: "a2", "non_local", "se" or None.
         positions: names of the units that a block follows where there is attention: "conv4_2".
         reduction: channels of a block's projections are its input's divided by this.
         source: the table, section or paper that the record comes from.
@@ -49,6 +49,13 @@ class Option(NamedTuple):
 
     default: Any
     text: str
+
+
+STEM = Option(
+    None,
+    'None, the network\'s own; "small", a 3×3 convolution (videos: 3×3×3) of stride 1 without\n'
+    "        pooling, as He et al. (2016) begin their networks for pictures of 32×32 pixels.",
+)
 
 
 class Body(Protocol):
@@ -160,9 +167,9 @@ Args:
     classes: outputs of the classifier; default 1000, or as many as the weights are known to have.
     classifier_activation: "softmax", or None for logits.
     name: of the model; default "{network.name}".
-    attention: kind of the blocks: "a2", "non_local" or None.
+    attention: kind of the blocks: "a2", "non_local", "se" or None.
     positions: names of the units that a block follows, such as {network.positions}.
-    reduction: a block's projections have its input's channels divided by this.
+    reduction: a block's projections have its input's channels divided by this; "se" has none.
     padding: "same", or "symmetric" for weights that come from PyTorch or Caffe.
     synchronized: batch normalisation goes by the batches of all replicas (TensorFlow).{options}
 

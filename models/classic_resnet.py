@@ -18,12 +18,13 @@ from typing import Any
 from keras import layers
 
 from a2keras.models.blocks import Blocks
-from a2keras.models.builders import Network, Option, builder_of
+from a2keras.models.builders import STEM, Network, Option, builder_of
 from a2keras.models.convolutions import (
     Triple,
     batch_normalization,
     convolution,
     he_normal,
+    is_small,
     max_pooling,
 )
 from a2keras.squeeze_excitation import SqueezeExcitation
@@ -77,14 +78,21 @@ def convolution_bn(
 
 
 def classic_resnet(
-    x: Any, network: ClassicResNet, blocks: Blocks, padding: str, stride_on: str
+    x: Any,
+    network: ClassicResNet,
+    blocks: Blocks,
+    padding: str,
+    stride_on: str,
+    stem: str | None,
 ) -> Any:
     """Builds a record up to its last feature maps."""
     if stride_on not in ("1x1", "3x3"):
         raise ValueError(f"`stride_on` must be '1x1' or '3x3'. Received: stride_on={stride_on!r}")
-    x = convolution_bn(x, 64, (1, 7, 7), (1, 2, 2), "conv1", padding)
-    x = layers.ReLU(name="conv1_relu")(x)
-    x = max_pooling(x, (1, 3, 3), (1, 2, 2), name="conv1_pool", padding=padding)
+    small = is_small(stem)
+    kernel, strides = ((1, 3, 3), _ONE) if small else ((1, 7, 7), (1, 2, 2))
+    x = layers.ReLU(name="conv1_relu")(convolution_bn(x, 64, kernel, strides, "conv1", padding))
+    if not small:
+        x = max_pooling(x, (1, 3, 3), (1, 2, 2), name="conv1_pool", padding=padding)
     for stage, units in enumerate(network.units, 2):
         for number in range(1, units + 1):
             x = unit(x, network, stage, number, padding, stride_on)
@@ -127,5 +135,6 @@ _STRIDE_ON = Option(
     '        second one, as torchvision and timm have it ("v1.5").',
 )
 BUILDERS = {
-    each.name: builder_of(each, classic_resnet, stride_on=_STRIDE_ON) for each in CLASSIC_RESNETS
+    each.name: builder_of(each, classic_resnet, stride_on=_STRIDE_ON, stem=STEM)
+    for each in CLASSIC_RESNETS
 }

@@ -32,6 +32,13 @@ def check_padding(padding: str) -> str:
     return padding
 
 
+def is_small(stem: str | None) -> bool:
+    """Whether a network is to begin with the stem for small pictures, see `builders.STEM`."""
+    if stem not in (None, "small"):
+        raise ValueError(f"`stem` must be None or 'small'. Received: stem={stem!r}")
+    return stem == "small"
+
+
 def pad(x: Any, window: Triple, strides: Triple, padding: str, name: str) -> tuple[Any, str]:
     """Zeros around `x` where a strided window asks for them, and the `padding` of its layer.
 

@@ -10,12 +10,13 @@ from typing import Any
 from keras import layers
 
 from a2keras.models.blocks import Blocks
-from a2keras.models.builders import Network, Option, builder_of
+from a2keras.models.builders import STEM, Network, Option, builder_of
 from a2keras.models.convolutions import (
     Triple,
     batch_normalization,
     channel_axis,
     convolution,
+    is_small,
     max_pooling,
 )
 from a2keras.pre_activation import BATCH_NORMALIZATION, pre_activation
@@ -77,14 +78,18 @@ def unit(x: Any, stage: Stage, number: int, name: str, padding: str, stride_firs
     return layers.Add(name=f"{name}_out")([shortcut, x])
 
 
-def resnet(x: Any, network: ResNet, blocks: Blocks, padding: str, variant: str) -> Any:
+def resnet(
+    x: Any, network: ResNet, blocks: Blocks, padding: str, variant: str, stem: str | None
+) -> Any:
     """Builds a record up to its last feature maps."""
     if variant not in ("a", "b"):
         raise ValueError(f"`variant` must be 'a' or 'b'. Received: variant={variant!r}")
-    x = convolution(x, network.stem, (3, 5, 5), (1, 2, 2), name="conv1_conv", padding=padding)
+    small = is_small(stem)
+    kernel, strides = ((3, 3, 3), (1, 1, 1)) if small else ((3, 5, 5), (1, 2, 2))
+    x = convolution(x, network.stem, kernel, strides, name="conv1_conv", padding=padding)
     x = batch_normalization(x, "conv1_bn", **BATCH_NORMALIZATION)
     x = layers.ReLU(name="conv1_relu")(x)
-    if network.stem_pool:
+    if network.stem_pool and not small:
         x = max_pooling(x, (1, 3, 3), (1, 2, 2), name="conv1_pool", padding=padding)
     for number, stage in enumerate(network.stages, 2):
         for each in range(1, stage.units + 1):
@@ -167,6 +172,20 @@ _A2_RESNET11_VIDEO = ResNet(
     positions=("conv3_1", "conv4_1"),
     source="a small network of Table 1's kind, for demonstrations and small data",
 )
+_RESNET20 = ResNet(
+    name="resnet20",
+    builder="ResNet20",
+    input_size=(112, 112),
+    stem=16,
+    stem_pool=False,
+    stages=(
+        Stage(16, 64, 2, (1, 2, 2)),
+        Stage(32, 128, 2, (1, 2, 2)),
+        Stage(64, 256, 2, (1, 2, 2)),
+    ),
+    positions=("conv3_2", "conv4_2"),
+    source="a small network of Table 1's kind that two cores can train; not He et al.'s ResNet-20",
+)
 
 RESNETS = (
     _RESNET26_VIDEO,
@@ -193,6 +212,7 @@ RESNETS = (
         builder="A2ResNet11",
         input_size=(112, 112),
     ),
+    _RESNET20,
 )
 
 _VARIANT = Option(
@@ -200,4 +220,4 @@ _VARIANT = Option(
     '"a", stride on the middle convolutions; "b", spatial stride on the first ones and time\n'
     "        halved by pooling behind the first unit, which gives Table 1's 31.3 G for ResNet-50.",
 )
-BUILDERS = {each.name: builder_of(each, resnet, variant=_VARIANT) for each in RESNETS}
+BUILDERS = {each.name: builder_of(each, resnet, variant=_VARIANT, stem=STEM) for each in RESNETS}

@@ -40,9 +40,9 @@ def layer(kind: type, **arguments: Any) -> Case:
     return Case(build, (13, 17, 11))
 
 
-def network(name: str, *size: int) -> Case:
+def network(name: str, *size: int, **options: Any) -> Case:
     def build(shape):
-        return models.build(name, input_shape=shape, classes=CLASSES)
+        return models.build(name, input_shape=shape, classes=CLASSES, **options)
 
     return Case(build, (*size, 3))
 
@@ -75,6 +75,8 @@ NETWORKS = {
     "r2plus1d_34": network("r2plus1d_34", 5, 19, 23),
     "res3d_18": network("res3d_18", 5, 19, 23),
     "resnet152": network("resnet152", 37, 41),
+    "resnet20": network("resnet20", 19, 23),
+    "resnet20, small stem, se": network("resnet20", 11, 13, stem="small", attention="se"),
     "resnet26_video": network("resnet26_video", 3, 19, 23),
     "resnet29_video": network("resnet29_video", 3, 19, 23),
     "resnet50": network("resnet50", 37, 41),
@@ -89,7 +91,7 @@ ON_TENSORFLOW = pytest.mark.skipif(not TENSORFLOW, reason="TensorFlow's own")
 
 
 def test_everything_is_enrolled():
-    assert NETWORKS.keys() == set(models.list_models())
+    assert {name.partition(",")[0] for name in NETWORKS} == set(models.list_models())
     layers = {n for n in a2keras.__all__ if isinstance(getattr(a2keras, n), type)}
     assert {name.partition(",")[0] for name in LAYERS} == layers
 

@@ -22,6 +22,7 @@ HALVINGS = {
     "r2plus1d_34": "conv1:1 conv2:1 conv3:2 conv4:3 conv5:4",
     "res3d_18": "conv1:1 conv2:1 conv3:2 conv4:3 conv5:4",
     "resnet152": "conv1:2 conv2:2 conv3:3 conv4:4 conv5:5",
+    "resnet20": "conv1:1 conv2:2 conv3:3 conv4:4",
     "resnet26_video": "conv1:1 conv2:1 conv3:2 conv4:3 conv5:4",
 }
 HALVINGS |= {

@@ -1,5 +1,7 @@
 """The networks' parameters, multiply-adds and shapes are the paper's (Tables 1–5), to the digit."""
 
+import math
+
 import keras
 import numpy as np
 import pytest
@@ -112,6 +114,63 @@ def test_small_networks_run_and_their_fresh_blocks_change_nothing(name):
     assert np.array_equal(keras.ops.convert_to_numpy(plain(x)), probabilities)
 
 
+def bottleneck(channels, middle, positions, before=0):
+    """Numbers and multiply-adds of a unit, by hand; `before`: positions that its first 1×1 has."""
+    first, shortcut = (before or positions), 4 * channels * middle * bool(before)
+    weights = shortcut + channels * middle + 9 * middle**2 + 4 * middle**2
+    statistics = 4 * (channels * (1 + bool(before)) + 2 * middle)
+    adds = (shortcut + 13 * middle**2) * positions + channels * middle * first
+    return np.array([weights + statistics, adds])
+
+
+def test_a_stem_for_small_pictures():
+    """ResNet-20 at 32×32: 3×3 of stride 1, and then conv2 at 16×16, conv3 at 8×8, conv4 at 4×4."""
+    expected = np.array([27 * 16 + 4 * 16, 27 * 16 * 32**2])
+    expected += bottleneck(16, 16, 16**2, before=32**2) + bottleneck(64, 16, 16**2)
+    expected += bottleneck(64, 32, 8**2, before=16**2) + bottleneck(128, 32, 8**2)
+    expected += bottleneck(128, 64, 4**2, before=8**2) + bottleneck(256, 64, 4**2)
+    expected += [4 * 256 + 2560 + 10, 2560]  # the last normalisation, and 256 → 10 with biases
+    arguments = {"input_shape": (32, 32, 3), "classes": 10, "stem": "small"}
+    plain = a2keras.count(models.ResNet20(**arguments))
+    assert [plain.parameters, plain.multiply_adds] == expected.tolist()
+    assert plain.multiply_adds < 9e6
+    # The paper's block: 4cm + 4(3c + m) numbers, 4cmL + 2m²L multiply-adds, m = c/4.
+    blocks = {
+        "a2": [4 * c * c // 4 * p + 2 * (c // 4) ** 2 * p for c, p in ((128, 64), (256, 16))],
+        "non_local": [c * c * p + 2 * (c // 4) * p * p for c, p in ((128, 64), (256, 16))],
+        "se": [2 * 128 * 8, 2 * 256 * 16],
+    }
+    for kind, extra in blocks.items():
+        counted = a2keras.count(models.ResNet20(**arguments, attention=kind))
+        assert counted.multiply_adds - plain.multiply_adds == sum(extra), kind
+        more = [c * c + 4 * (3 * c + c // 4) for c in (128, 256)]
+        if kind == "se":
+            more = [2 * c * (c // 16) + c + c // 16 for c in (128, 256)]
+        assert counted.parameters - plain.parameters == sum(more), kind
+
+
+@pytest.mark.parametrize(
+    ("name", "channels", "kernel"),
+    [
+        ("a2_resnet50", 32, (3, 3)),
+        ("a2_resnet11_video", 16, (3, 3, 3)),
+        ("resnet50", 64, (3, 3)),
+    ],
+)
+def test_every_residual_network_takes_the_small_stem(name, channels, kernel):
+    shape = (5, 32, 32, 3)[-len(kernel) - 1 :]
+    model = models.build(name, input_shape=shape, classes=3, stem="small", attention=None)
+    stem = model.get_layer("conv1_conv")
+    assert (stem.kernel_size, stem.strides) == (kernel, (1,) * len(kernel))
+    assert model.get_layer("conv1_relu").output.shape[1:] == (*shape[:-1], channels)
+    assert not [
+        each.name for each in model.layers if "pool" in each.name and "avg" not in each.name
+    ]
+    own = models.build(name, input_shape=shape, classes=3, attention=None)
+    taps = math.prod(kernel) - math.prod(own.get_layer("conv1_conv").kernel_size)
+    assert model.count_params() - own.count_params() == 3 * channels * taps
+
+
 def test_unknown_sizes_no_top_pooling_and_logits():
     x = np.zeros((2, 19, 23, 3), "float32")
     features = models.A2ResNet11(include_top=False, input_shape=(None, None, 3))
@@ -144,12 +203,15 @@ def test_weights_files(tmp_path):
     ("make", "message"),
     [
         (lambda: models.build("a2_resnet5"), r"`name` must be a network such as .*Received: 'a2_"),
-        (lambda: models.A2ResNet11(attention="se"),
-         r"`attention` must be None, 'a2' or 'non_local'. Received: attention='se'"),
+        (lambda: models.A2ResNet11(attention="cbam"),
+         r"`attention` must be None, 'a2', 'non_local' or 'se'. Received: attention='cbam'"),
         (lambda: models.A2ResNet11(positions=("conv3_2",)),
          r"`positions` must name units of the network, such as conv.*Received: 'conv3_2'"),
         (lambda: models.A2ResNet11(positions="conv3_1"),
          r"`positions` must be a tuple of unit names. Received: positions='conv3_1'"),
+        (lambda: models.A2ResNet11(stem="large"),
+         r"`stem` must be None or 'small'. Received: stem='large'"),
+        (lambda: models.ResNet50(stem=3), r"`stem` must be None or 'small'. Received: stem=3"),
         (lambda: models.A2ResNet11(pooling="sum"), r"`pooling` must be .*Received: pooling='sum'"),
         (lambda: models.A2ResNet11(classes=0), r"`classes` must be at least 1. .*classes=0"),
         (lambda: models.A2ResNet11(weights="imagenet"),
