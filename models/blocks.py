@@ -7,8 +7,24 @@ from a2keras.double_attention import DoubleAttention
 from a2keras.models.convolutions import channel_axis
 from a2keras.non_local import NonLocal
 from a2keras.positions import check_positive
+from a2keras.squeeze_excitation import SqueezeExcitation
 
-BLOCKS = {"a2": DoubleAttention, "non_local": NonLocal}
+BLOCKS = {"a2": DoubleAttention, "non_local": NonLocal, "se": SqueezeExcitation}
+
+
+def block_of(attention: str, channels: int | None = None, name: str | None = None) -> Any:
+    """A block of a kind, the paper's: with BN → ReLU before each projection.
+
+    Squeeze-and-excitation has neither, and its own ratio.
+
+    Args:
+        attention: a key of `BLOCKS`.
+        channels: of the projections, m = n; default a quarter of the input's.
+        name: of the layer.
+    """
+    if attention == "se":
+        return SqueezeExcitation(name=name)
+    return BLOCKS[attention](channels, pre_activation=True, name=name)
 
 
 class Blocks:
@@ -25,7 +41,7 @@ class Blocks:
     def __init__(self, attention: str | None, positions: tuple[str, ...], reduction: int):
         if attention is not None and attention not in BLOCKS:
             raise ValueError(
-                f"`attention` must be None, {' or '.join(map(repr, BLOCKS))}. "
+                f"`attention` must be None, {', '.join(map(repr, BLOCKS))}. "
                 f"Received: attention={attention!r}"
             )
         if isinstance(positions, str):
@@ -43,8 +59,7 @@ class Blocks:
         if self.attention is None or unit not in self.positions:
             return x
         channels = max(1, x.shape[channel_axis()] // self.reduction)
-        block = BLOCKS[self.attention](channels, pre_activation=True, name=f"{unit}_attention")
-        return block(x)
+        return block_of(self.attention, channels, f"{unit}_attention")(x)
 
     def check_positions(self) -> None:
         """Raises a `ValueError` for a position that no unit had; called when the body stands."""
