@@ -12,6 +12,21 @@ from a2keras.squeeze_excitation import SqueezeExcitation
 BLOCKS = {"a2": DoubleAttention, "non_local": NonLocal, "se": SqueezeExcitation}
 
 
+def block_of(attention: str, channels: int | None = None, name: str | None = None) -> Any:
+    """A block of a kind, the paper's: with BN → ReLU before each projection.
+
+    Squeeze-and-excitation has neither, and its own ratio.
+
+    Args:
+        attention: a key of `BLOCKS`.
+        channels: of the projections, m = n; default a quarter of the input's.
+        name: of the layer.
+    """
+    if attention == "se":
+        return SqueezeExcitation(name=name)
+    return BLOCKS[attention](channels, pre_activation=True, name=name)
+
+
 class Blocks:
     """Puts an attention block behind every unit whose name is among the positions.
 
@@ -45,11 +60,8 @@ class Blocks:
         self.units.append(unit)
         if self.attention is None or unit not in self.positions:
             return x
-        arguments: dict[str, Any] = {}
-        if self.attention != "se":  # whose ratio is its own paper's
-            channels = max(1, x.shape[channel_axis()] // self.reduction)
-            arguments = {"value_channels": channels, "pre_activation": True}
-        return BLOCKS[self.attention](**arguments, name=f"{unit}_attention")(x)
+        channels = max(1, x.shape[channel_axis()] // self.reduction)
+        return block_of(self.attention, channels, f"{unit}_attention")(x)
 
     def check_positions(self) -> None:
         """Raises a `ValueError` for a position that no unit had; called when the body stands."""

@@ -61,12 +61,24 @@ def check(path: str | Path) -> int:
         return count
 
 
+def check_legacy(path: str | Path) -> None:
+    """As `check`, of an `.h5` file that older versions of Keras wrote.
+
+    Raises:
+        ValueError: as `check`.
+    """
+    with _opened(path, (".h5",)):
+        pass
+
+
 @contextlib.contextmanager
-def _opened(path: str | Path) -> Iterator[tuple[Any, int]]:
+def _opened(
+    path: str | Path, suffixes: tuple[str, ...] = SUFFIXES
+) -> Iterator[tuple[Any, int]]:
     """The HDF5 part of a file, all of whose members have been looked at; how many numbers it has."""
     import h5py
 
-    path = check_path(path)
+    path = check_path(path, suffixes)
     try:
         if path.name.endswith(".keras"):
             with zipfile.ZipFile(path) as archive:
@@ -92,7 +104,7 @@ def _check_size(size: int, stored: int, path: Path, place: str) -> None:
         )
 
 
-def check_path(path: str | Path) -> Path:
+def check_path(path: str | Path, suffixes: tuple[str, ...] = SUFFIXES) -> Path:
     """A path that may be a weights file, by its name and its size.
 
     Raises:
@@ -108,8 +120,8 @@ def check_path(path: str | Path) -> Path:
             f"{path} lists the parts of a sharded file, which are not read: load it with "
             "model.load_weights and save it in one piece"
         )
-    if not path.name.endswith(SUFFIXES):
-        raise ValueError(f"a weights file ends in {' or '.join(SUFFIXES)}. Received: {path}")
+    if not path.name.endswith(suffixes):
+        raise ValueError(f"a weights file ends in {' or '.join(suffixes)}. Received: {path}")
     if path.stat().st_size == 0:
         raise ValueError(f"{path} is empty")
     return path

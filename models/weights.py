@@ -90,6 +90,21 @@ def inflate(
     return _told(assign(video_model, arrays, source=source, skip_mismatch=skip_mismatch))
 
 
+def copy(source: keras.Model, model: keras.Model) -> Report:
+    """Loads the weights of another model by the names of the layers, and prints the report.
+
+    Layers that it does not have stay as they are: attention blocks, and the classifier.
+
+    Raises:
+        ValueError: nothing fits. The model is then as it was.
+    """
+    arrays = {
+        name: keras.ops.convert_to_numpy(variable.value)
+        for name, variable in variables_of(source).items()
+    }
+    return _told(assign(model, arrays, source=f"model {source.name!r}", skip_mismatch=True))
+
+
 def _inflated(kernel: np.ndarray, target: Any) -> np.ndarray:
     """(h, w, i, o) → (t, h, w, i, o) for a target of that shape; anything else stays as it is."""
     if target is None or len(target.shape) != 5 or tuple(target.shape[1:]) != kernel.shape:

@@ -26,10 +26,16 @@ class Recipe:
     name: str
     data: str = ""  # digits | folder:DIR | csv:FILE[,TEST] | tfds:NAME | prepared:DIR
     task: str = "auto"  # image | video | auto: what the files are
-    model: str = "auto"  # a name of `a2keras.models.list_models()`; auto: the small one of the task
-    attention: str = "auto"  # blocks: a2 | non_local | none; auto: as the network has them
+    # A name of `a2keras.models.list_models()`, keras:NAME of keras.applications, or FILE.keras: the
+    # trunk of your own. auto: the small one of the task.
+    model: str = "auto"
+    attention: str = "auto"  # blocks: a2 | non_local | se | none; auto: as the network has them
     positions: str = ""  # units that a block follows (comma-separated); empty: the network's own
-    weights: str = ""  # a file of weights to start from; what does not fit stays random
+    # To start from: published weights by name, or a file; what does not fit stays random. none, or
+    # empty: from scratch, but of a FILE.keras only none is, and empty its own weights.
+    weights: str = ""
+    pixels: str = "auto"  # what FILE.keras takes: raw | unit | tf | torch | caffe; auto: raw
+    model_sha256: str = ""  # of FILE.keras; filled in, so that a run goes on with the same file
     bn_momentum: float = 0.0  # of every batch normalisation; 0: the network's own
     bn_epsilon: float = 0.0  # of every batch normalisation; 0: the network's own
 
@@ -130,6 +136,10 @@ class Recipe:
         self._check_epochs()
         if self.batch_size % self.accumulate:
             _refuse("accumulate", f"must divide batch_size={self.batch_size}", self.accumulate)
+        if self.weights == "none" and not self.model.endswith(".keras"):
+            object.__setattr__(self, "weights", "")
+        if self.pixels != "auto" and not self.model.endswith(".keras"):
+            _refuse("pixels", f"is for a FILE.keras, not for model={self.model}", self.pixels)
         if self.crops not in (1, 3) or (self.crops == 3 and self.fit != "crop"):
             _refuse("crops", "must be 1, or 3 where fit=crop", self.crops)
         self.rate_factors()
@@ -287,7 +297,8 @@ _NOT_NEGATIVE = (
 )
 _CHOICES = {
     "task": ("auto", "image", "video"),
-    "attention": ("auto", "a2", "non_local", "none"),
+    "attention": ("auto", "a2", "non_local", "se", "none"),
+    "pixels": ("auto", "raw", "unit", "tf", "torch", "caffe"),
     "fit": ("crop", "letterbox"),
     "crop": ("square", "side", "area"),
     "interpolation": ("bilinear", "bicubic"),

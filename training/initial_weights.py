@@ -7,7 +7,7 @@ import keras
 
 from a2keras.documents import write_json
 from a2keras.errors import UserError, reason_of
-from a2keras.models import checkpoints, fetching, keras_files, published, weights
+from a2keras.models import checkpoints, fetching, hosts, keras_files, published, weights
 from a2keras.models.layouts import layout_of
 from a2keras.models.preprocessing.pixels import Pixels
 from a2keras.models.preprocessing.places import absolute
@@ -23,19 +23,26 @@ FILE_NAME = "weights.json"
 
 def resolve_weights(recipe: Recipe) -> Recipe:
     """Names the file by its full path; of a run, its model. Published weights keep their name."""
-    if not recipe.weights or published.of_network(recipe.model, recipe.weights):
+    if recipe.weights in ("", "none") or _known_by_name(recipe):
         return recipe
     path = Path(absolute(recipe.weights))
     path = path / "model.keras" if path.is_dir() else path
     return dataclasses.replace(recipe, weights=str(path))
 
 
+def _known_by_name(recipe: Recipe) -> bool:
+    of_keras = recipe.model.startswith(hosts.PREFIX) and recipe.weights == "imagenet"
+    return of_keras or published.of_network(recipe.model, recipe.weights) is not None
+
+
 def pixels_of(recipe: Recipe) -> Pixels:
-    """The normalisation that belongs to the recipe's weights, where that is known.
+    """The normalisation that belongs to the recipe's weights, where that is known; or to its host.
 
     Raises:
         UserError: a checkpoint of another library that cannot be read.
     """
+    if hosts.is_host(recipe.model):
+        return hosts.pixels_of(recipe.model, recipe.pixels)
     if record := published.of_network(recipe.model, recipe.weights):
         return record.pixels
     path = Path(recipe.weights)
@@ -84,8 +91,13 @@ def start_from_weights(computation: Computation, directory: Path) -> None:
 
 def _load(model: keras.Model, recipe: Recipe) -> weights.Report:
     """Loads by the kind of the file; an image network's kernels are repeated over time."""
-    record = published.of_network(recipe.model, recipe.weights)
-    path = fetching.weights_of(record) if record else Path(recipe.weights)
+    path = Path(recipe.weights)
+    if recipe.model.startswith(hosts.PREFIX) and (
+        recipe.weights == "imagenet" or (path.suffix == ".h5" and not weights.is_ours(path))
+    ):
+        return weights.copy(hosts.pretrained(recipe.model, recipe.weights), model)
+    if record := published.of_network(recipe.model, recipe.weights):
+        path = fetching.weights_of(record)
     if path.suffix == ".keras" and len(model.inputs[0].shape) == 5:
         found = keras_files.load(path)
         if len(found.inputs[0].shape) == 4:

@@ -7,24 +7,33 @@ import keras
 
 from a2keras import models
 from a2keras.errors import UserError, reason_of
+from a2keras.models import hosts
+from a2keras.models.blocks import BLOCKS
 from a2keras.models.preprocessing.spec import Preprocessing
-from a2keras.normalization import batch_normalizations
+from a2keras.normalization import batch_normalizations, layers_of
 from a2keras.training.config import Recipe
+from a2keras.training.host_files import checked_host
 
 
 def check(recipe: Recipe) -> None:
     """Refuses a network that does not exist or does not fit the task, before any data is read."""
-    names = models.list_models()
-    if recipe.model not in names:
+    if hosts.is_host(recipe.model):
+        hosts.check(recipe.model)
+        is_video = hosts.is_video(recipe.model)
+    elif recipe.model in (names := models.list_models()):
+        is_video = models.is_video(recipe.model)
+    else:
         near = difflib.get_close_matches(recipe.model, names, n=3, cutoff=0.0)
-        raise UserError(f"there is no network {recipe.model!r}: did you mean {', '.join(near)}?")
-    if models.is_video(recipe.model) != (recipe.task == "video"):
-        kind = "videos" if models.is_video(recipe.model) else "images"
+        raise UserError(
+            f"there is no network {recipe.model!r}: did you mean {', '.join(near)}? {hosts.FORMS}"
+        )
+    if is_video != (recipe.task == "video"):
+        kind = "videos" if is_video else "images"
         raise UserError(f"{recipe.model} takes {kind}, but the data are {recipe.task}s")
 
 
 def build(recipe: Recipe, preprocessing: Preprocessing, precision: str = "float32") -> keras.Model:
-    """Builds the network with fresh weights from the recipe's seed.
+    """Builds the network with fresh weights from the recipe's seed, a FILE.keras with its own.
 
     Args:
         recipe: names the network, its blocks, and how its batch normalisation is set.
@@ -35,19 +44,16 @@ def build(recipe: Recipe, preprocessing: Preprocessing, precision: str = "float3
         A functional model: pixels 0..255 (B, *input_shape) → class probabilities (B, classes).
 
     Raises:
-        UserError: positions that are no units of the network.
+        UserError: positions that are no units of the network, or a file that is another one now.
     """
     before = keras.config.dtype_policy()
     keras.utils.set_random_seed(recipe.seed)
     try:
-        keras.config.set_dtype_policy(precision)
-        pixels = keras.Input(preprocessing.input_shape, dtype="float32", name="pixels")
-        model = models.build(
-            recipe.model,
-            input_tensor=preprocessing.pixels.layer()(pixels),
-            classes=len(preprocessing.labels),
-            **block_arguments(recipe),
-        )
+        if hosts.is_host(recipe.model):
+            model = _host(recipe, preprocessing, precision)
+        else:
+            keras.config.set_dtype_policy(precision)
+            model = _of_the_zoo(recipe, preprocessing)
     except ValueError as error:
         raise UserError(
             f"{recipe.model} cannot be built by this recipe: {reason_of(error)}"
@@ -56,6 +62,40 @@ def build(recipe: Recipe, preprocessing: Preprocessing, precision: str = "float3
         keras.config.set_dtype_policy(before)
     set_batch_normalization(model, recipe)
     return model
+
+
+def _of_the_zoo(recipe: Recipe, preprocessing: Preprocessing) -> keras.Model:
+    pixels = keras.Input(preprocessing.input_shape, dtype="float32", name="pixels")
+    return models.build(
+        recipe.model,
+        input_tensor=preprocessing.pixels.layer()(pixels),
+        classes=len(preprocessing.labels),
+        **block_arguments(recipe),
+    )
+
+
+def _host(recipe: Recipe, preprocessing: Preprocessing, precision: str) -> keras.Model:
+    if hosts.is_file(recipe.model):
+        checked_host(recipe.model, recipe.model_sha256)
+    return hosts.build(
+        recipe.model,
+        preprocessing.input_shape,
+        len(preprocessing.labels),
+        mode=recipe.pixels,
+        fresh=recipe.weights == "none",
+        precision=precision,
+        **block_arguments(recipe),
+    )
+
+
+def told_blocks(model: keras.Model) -> str:
+    """A sentence on where a network's attention blocks are, and on how many positions; or none."""
+    found = [
+        f"{layer.name} ({'×'.join(map(str, layer.input.shape[1:-1]))})"
+        for layer in layers_of(model)
+        if isinstance(layer, tuple(BLOCKS.values())) and not layer.name.endswith("_se")
+    ]  # those of SE-ResNet's own units are no blocks that were added
+    return f"blocks (positions): {', '.join(found)}" if found else "no attention blocks"
 
 
 def block_arguments(recipe: Recipe) -> dict[str, Any]:

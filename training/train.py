@@ -97,7 +97,8 @@ def _train(
                 computation.preprocessing.save(run.path)
         say(
             f"{recipe.model}, {computation.model.count_params():,} parameters; {parts} examples of "
-            f"{len(source.classes)} classes; {computation.replicas} replica(s)"
+            f"{len(source.classes)} classes; {computation.replicas} replica(s); "
+            f"{network.told_blocks(computation.model)}"
         )
         for line in learning(computation.holding.phases, computation.model, recipe.epochs, steps):
             say(line)

@@ -104,7 +104,7 @@ class Trainer:
             self.checkpoints.remove_partial()
             if found := self.checkpoints.latest():
                 document, state = found.document, list(found.state.values())
-            elif self.recipe.weights:
+            elif self.recipe.weights not in ("", "none"):
                 start_from_weights(self.computation, self.run.path)
                 document, state = dataclasses.asdict(Position()), self.computation.read()
         if self.events and not document:

@@ -14,6 +14,7 @@ from a2keras.training.data.files import reached
 from a2keras.training.data.list_places import split_places
 from a2keras.training.data.listing import Listing, check_trainable, list_held_out, open_listing
 from a2keras.training.data.source import Skipped, Source
+from a2keras.training.host_files import checked_host
 
 
 class Kind(NamedTuple):
@@ -59,7 +60,7 @@ def resolve(recipe: Recipe, to_train: bool = True) -> Recipe:
     """
     if recipe.data == "digits":
         task = "image" if recipe.task == "auto" else recipe.task
-        return dataclasses.replace(recipe, task=task, model=_model(recipe, task))
+        return _with_network(recipe, task, to_train)
     check_text("root", recipe.root)
     root = absolute(recipe.root) if recipe.root else ""
     check_text("root", root)
@@ -67,14 +68,18 @@ def resolve(recipe: Recipe, to_train: bool = True) -> Recipe:
     listing = list_source(recipe)
     if to_train:
         check_trainable(listing)
-    task = listing.task
-    return dataclasses.replace(recipe, task=task, model=_model(recipe, task))
+    return _with_network(recipe, listing.task, to_train)
 
 
-def _model(recipe: Recipe, task: str) -> str:
-    if recipe.model != "auto":
-        return recipe.model
-    return "a2_resnet11_video" if task == "video" else "a2_resnet11"
+def _with_network(recipe: Recipe, task: str, to_train: bool) -> Recipe:
+    """The task, and the network that is trained for it: a file by its full path and its hash."""
+    model, found = recipe.model, recipe.model_sha256
+    if model == "auto":
+        model = "a2_resnet11_video" if task == "video" else "a2_resnet11"
+    elif model.endswith(".keras") and not model.startswith("keras:") and to_train:
+        model = absolute(model)
+        found = checked_host(model, recipe.model_sha256)
+    return dataclasses.replace(recipe, task=task, model=model, model_sha256=found)
 
 
 def list_source(recipe: Recipe) -> Listing:

@@ -1,0 +1,245 @@
+"""Networks that are not ours as hosts: of `keras.applications`, and users' own `.keras` files.
+
+Of a host the trunk is taken, up to its last maps; attention blocks go into it by `insert_blocks`,
+and a new classifier onto it.
+"""
+
+import difflib
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from a2keras.errors import UserError, printable, reason_of
+from a2keras.insertion import insert_blocks
+from a2keras.models import keras_files, weight_files
+from a2keras.models.preprocessing.pixels import Pixels
+from a2keras.models.preprocessing.spec import FILE_NAME, Preprocessing
+from a2keras.models.trunks import Rebuilding, cut, with_blocks, with_head
+
+PREFIX, SUFFIX = "keras:", ".keras"
+FORMS = "keras:NAME is one of keras.applications, FILE.keras one of your own"
+RAW = Pixels((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+
+
+class Entry(NamedTuple):
+    """From raw pixels to what a trunk takes.
+
+    Attributes:
+        pixels: the normalisation, channel by channel.
+        is_flipped: whether it takes them as blue, green, red.
+    """
+
+    pixels: Pixels
+    is_flipped: bool = False
+
+    def __call__(self, x: Any) -> Any:
+        """Applies it to a Keras tensor (B, ..., 3), by layers that are part of the network."""
+        x = x if self.pixels == RAW else self.pixels.layer()(x)
+        return keras.ops.flip(x, axis=-1) if self.is_flipped else x
+
+
+def is_host(name: str) -> bool:
+    """Whether a network's name is none of the zoo's: `keras:NAME` or `FILE.keras`."""
+    return name.startswith(PREFIX) or is_file(name)
+
+
+def is_file(name: str) -> bool:
+    return not name.startswith(PREFIX) and name.endswith(SUFFIX)
+
+
+def check(name: str) -> None:
+    """Refuses a network that `keras.applications` does not have, and a file that is no network.
+
+    Raises:
+        UserError: that.
+    """
+    _trunk_of_file(name) if is_file(name) else _builder(name)
+
+
+def is_video(name: str) -> bool:
+    """Whether a host takes clips; those of `keras.applications` take images."""
+    return is_file(name) and len(_trunk_of_file(name).input.shape) == 5
+
+
+def pixels_of(name: str, mode: str) -> Pixels:
+    """The normalisation of a host that preprocessing.json tells.
+
+    Of a run's own file it is the run's, which the file's first layer applies.
+
+    Args:
+        name: of the host.
+        mode: of a file, one of `MODES`.
+    """
+    if is_file(name) and mode == "auto" and (Path(name).parent / FILE_NAME).is_file():
+        return Preprocessing.load(Path(name).parent).pixels
+    return entry(name, mode).pixels
+
+
+def entry(name: str, mode: str = "auto") -> Entry:
+    """What a host's pixels go through before its own layers."""
+    if is_file(name):
+        return MODES[mode]()
+    return _entry_of(sys.modules[_builder(name).__module__].preprocess_input)
+
+
+def _entry_of(preprocess_input: Callable[..., Any]) -> Entry:
+    """What a function of `keras.applications` does to pixels, by what it does to four of them."""
+    black, *primaries = 255 * np.concatenate([np.zeros((1, 3)), np.eye(3)])
+    pixels = np.stack([black, *primaries]).reshape(4, 1, 1, 3)
+    offset, *rows = np.asarray(preprocess_input(pixels, data_format="channels_last"))[:, 0, 0]
+    slopes = (np.stack(rows) - offset) / 255  # (channel of the input, channel of the output)
+    is_flipped = bool(slopes[0, 2])
+    if is_flipped:
+        slopes, offset = slopes[:, ::-1], offset[::-1]
+    scale = np.diag(slopes)
+    mean = tuple(round(float(each), 6) for each in -offset / scale)
+    return Entry(Pixels(tuple(each + 0.0 for each in mean), tuple(map(float, scale))), is_flipped)
+
+
+def _like_keras(mode: str) -> Callable[[], Entry]:
+    def made() -> Entry:
+        from keras.applications import imagenet_utils
+
+        return _entry_of(lambda x, data_format: imagenet_utils.preprocess_input(x, mode=mode))
+
+    return made
+
+
+# What the pixels of a file may be told to become before its own layers.
+MODES: dict[str, Callable[[], Entry]] = {
+    "auto": lambda: Entry(RAW),
+    "raw": lambda: Entry(RAW),
+    "unit": lambda: Entry(Pixels((0.0,) * 3, (1 / 255,) * 3)),
+    **{mode: _like_keras(mode) for mode in ("tf", "torch", "caffe")},
+}
+
+
+def build(
+    name: str,
+    input_shape: tuple[int, ...],
+    classes: int,
+    attention: str | None = None,
+    positions: tuple[str, ...] = (),
+    mode: str = "auto",
+    fresh: bool = False,
+    precision: str = "float32",
+) -> keras.Model:
+    """Builds a host with a new classifier: pixels 0..255 → class probabilities.
+
+    Args:
+        name: `keras:NAME`, whose weights are new, or `FILE.keras`.
+        input_shape: ([frames,] height, width, 3).
+        classes: outputs of the classifier.
+        attention: kind of the blocks, None for none.
+        positions: names of the layers that a block follows; empty: `trunks.usual_positions`.
+        mode: of a file, see `MODES`.
+        fresh: not with the file's weights, but with new ones.
+        precision: Keras dtype policy of the layers.
+
+    Raises:
+        UserError: no such network or file, or one that is no host.
+        ValueError: sizes, positions or layers that do not go together.
+    """
+    if positions and attention is None:
+        raise ValueError(
+            f"`positions` are for blocks, and there is no attention. Received: {positions}"
+        )
+    own = _trunk_of_file(name) if is_file(name) else _application(name, input_shape=input_shape)
+    pixels = keras.Input(input_shape, dtype="float32", name="pixels")
+    rebuilding = Rebuilding(precision, fresh and is_file(name), renumber=not is_file(name))
+    trunk = rebuilding.rebuild(own, pixels, entry(name, mode)(pixels))
+    if re.fullmatch(r"keras:EfficientNetB\d", name):
+        trunk = _with_scale_of_imagenet(trunk)
+    if attention is not None:
+        trunk = with_blocks(trunk, attention, positions)
+    return with_head(trunk, classes, own.name)
+
+
+def _with_scale_of_imagenet(trunk: keras.Model) -> keras.Model:
+    """Keras divides by the square roots of these only where it loads its ImageNet weights, whose
+    variances are the deviations. Whatever the weights are, the network shall be the same."""
+    deviations = np.array([0.229, 0.224, 0.225])
+    return insert_blocks(
+        trunk,
+        lambda layer: isinstance(layer, keras.layers.Normalization),
+        keras.layers.Rescaling((1 / np.sqrt(deviations)).tolist()),
+    )
+
+
+def pretrained(name: str, weights: str | Path) -> keras.Model:
+    """The trunk of a network of `keras.applications` as Keras builds it, with weights for it.
+
+    Args:
+        name: `keras:NAME`.
+        weights: "imagenet", which Keras downloads into a cache of its own, or the path of an `.h5`
+            file as it downloads them, without the top.
+
+    Raises:
+        UserError: they cannot be fetched, or do not fit.
+    """
+    if weights == "imagenet":
+        try:
+            return _numbered(_application(name, "imagenet"))
+        except Exception as error:  # whatever its download may end in
+            raise UserError(
+                f"Keras cannot fetch the imagenet weights of {name} ({reason_of(error)}): fetch "
+                "that file by hand, and name it with --set weights=FILE"
+            ) from error
+    weight_files.check_legacy(weights)
+    model = _application(name)
+    try:
+        model.load_weights(weights)
+    except Exception as error:  # of a file for another network
+        raise UserError(f"{printable(weights)} does not fit {name}: {reason_of(error)}") from error
+    return _numbered(model)
+
+
+def _numbered(model: keras.Model) -> keras.Model:
+    pixels = keras.Input(model.input_shape[1:])
+    return Rebuilding(renumber=True).rebuild(model, pixels, pixels)
+
+
+def _application(
+    name: str, weights: str | None = None, input_shape: tuple[int, ...] | None = None
+) -> keras.Model:
+    """As Keras builds it, without the top. Of no `input_shape`: for its usual one."""
+    if input_shape is not None and len(input_shape) != 3:
+        raise ValueError(f"{name} takes images. Received: input_shape={input_shape}")
+    return _builder(name)(include_top=False, weights=weights, input_shape=input_shape)
+
+
+def applications() -> dict[str, Any]:
+    """The builders of `keras.applications` by name."""
+    return {
+        name: each
+        for name, each in vars(keras.applications).items()
+        if name[0].isupper() and callable(each)
+    }
+
+
+def _builder(name: str) -> Any:
+    known, plain = applications(), name.removeprefix(PREFIX)
+    if plain not in known:
+        near = difflib.get_close_matches(plain, known, n=3, cutoff=0.0)
+        raise UserError(
+            f"there is no network {name!r}: did you mean "
+            f"{', '.join(f'{PREFIX}{each}' for each in near)}?"
+        )
+    return known[plain]
+
+
+def _trunk_of_file(name: str) -> keras.Model:
+    if not Path(name).is_file():
+        raise UserError(f"there is no file {printable(name)} ({FORMS})")
+    try:
+        return cut(keras_files.load_single(name))
+    except UserError as error:
+        text = str(error)
+        raise UserError(
+            text if printable(name) in text else f"{printable(name)}: {text}"
+        ) from error

@@ -1,0 +1,214 @@
+"""A trunk out of somebody's model: cut at its last maps, rebuilt for a size, and places in it."""
+
+import math
+import re
+from collections import defaultdict
+from typing import Any
+
+import keras
+
+from a2keras.copying import as_graph, copy_operation, copy_state
+from a2keras.errors import UserError
+from a2keras.insertion import insert_blocks
+from a2keras.models.blocks import block_of
+from a2keras.models.inputs import classifier, network_model
+from a2keras.places import operation_paths
+
+MANY = 49  # positions, 7 × 7: with no more there is little that a block could gather
+STAGES = 2  # the last so many stages get a block each
+# They take several tensors, and yet end no residual unit and no branches.
+_PRODUCTS = {"Multiply", "Dot", "Matmul", "Einsum"}
+_ACTIVATIONS = (keras.layers.Activation, keras.layers.ReLU)
+# They see pixels, of which half precision would lose digits.
+_OF_PIXELS = (keras.layers.Rescaling, keras.layers.Normalization)
+
+
+def cut(model: keras.Model) -> keras.Model:
+    """The part of a model of one input and output up to its last maps, over the same layers.
+
+    Maps are (B, *spatial, C) with two or three spatial axes and more than one position: what
+    the global pooling takes, or a layer that flattens.
+
+    Raises:
+        UserError: a model with a `call` of its own, or without maps.
+    """
+    graph = as_graph(model)
+    if graph is None:
+        raise UserError(
+            f"model {model.name!r} has a `call` of its own, which does not show its layers"
+        )
+    found: list[Any] = []
+
+    def call(operation: Any, *args: Any, **kwargs: Any) -> Any:
+        outputs = operation(*args, **kwargs)
+        if _are_maps(outputs):
+            found.append(outputs)
+        return outputs
+
+    copy = keras.models.clone_model(graph, clone_function=lambda each: each, call_function=call)
+    if not found:
+        raise UserError(f"model {model.name!r} has no maps (height, width, channels) to pool")
+    return keras.Model(copy.input, found[-1], name=model.name)
+
+
+def _are_maps(outputs: Any) -> bool:
+    return (
+        isinstance(outputs, keras.KerasTensor)
+        and len(outputs.shape) in (4, 5)
+        and keras.backend.is_float_dtype(outputs.dtype)
+        and any(size != 1 for size in outputs.shape[1:-1])
+    )
+
+
+class Rebuilding:
+    """A copy of a trunk that shares nothing with it, for inputs of another size and precision.
+
+    Args:
+        precision: Keras dtype policy of the layers.
+        fresh: initialise what learns anew. What a `Normalization` has been adapted to stays.
+        renumber: count again from nothing in the names that Keras has given, so that they do not
+            depend on what else this process has built.
+    """
+
+    def __init__(self, precision: str = "float32", fresh: bool = False, renumber: bool = False):
+        self.precision = precision
+        self.fresh = fresh
+        self.renumber = renumber
+        self.copies: dict[int, Any] = {}
+        self.variables: dict[int, Any] = {}
+        self.names: dict[str, str] = {}
+
+    def rebuild(self, trunk: keras.Model, pixels: Any, entered: Any) -> keras.Model:
+        """pixels → maps.
+
+        Args:
+            trunk: as `cut` gives it.
+            pixels: an input of the size.
+            entered: the same, as the trunk takes it.
+        """
+        if self.renumber:
+            self.names = _numbered_again(trunk)
+
+        def call(operation: Any, *args: Any, **kwargs: Any) -> Any:
+            args, kwargs = keras.tree.map_structure(
+                lambda x: entered if x is pixels else x, (args, kwargs)
+            )
+            return self.call(operation, *args, **kwargs)
+
+        return keras.models.clone_model(
+            trunk, pixels, clone_function=lambda each: each, call_function=call
+        )
+
+    def call(self, original: Any, *args: Any, **kwargs: Any) -> Any:
+        nested = as_graph(original)
+        if (is_new := id(original) not in self.copies) and nested is not None:
+            inputs = keras.tree.map_structure(_input_like, args[0])
+            self.copies[id(original)] = keras.models.clone_model(
+                nested, inputs, clone_function=lambda each: each, call_function=self.call
+            )
+        elif is_new:
+            self.copies[id(original)] = self.copy(original)
+        copy = self.copies[id(original)]
+        outputs = copy(*args, **kwargs)
+        keeps = not self.fresh or isinstance(copy, keras.layers.Normalization)
+        if is_new and keeps and nested is None and isinstance(copy, keras.layers.Layer):
+            copy_state(original, copy, self.variables)
+        return outputs
+
+    def copy(self, original: Any) -> Any:
+        changes = {"name": self.names.get(original.name, original.name)}
+        if not isinstance(original, _OF_PIXELS):
+            changes["dtype"] = self.precision
+        return copy_operation(original, **changes)
+
+
+def _input_like(tensor: Any) -> Any:
+    return keras.Input(tensor.shape[1:], dtype=tensor.dtype)
+
+
+def _numbered_again(model: keras.Model) -> dict[str, str]:
+    """{conv2d_17: conv2d, conv2d_18: conv2d_1, …} of names that are the layer's class."""
+    numbers: dict[str, list[int]] = defaultdict(list)
+    found = {}
+    for _, operation in operation_paths(model):
+        base, number = re.fullmatch(r"(.*?)(?:_(\d+))?", operation.name).groups()
+        if base == _in_snake_case(type(operation).__name__):
+            numbers[base].append(int(number or 0))
+            found[operation.name] = base, int(number or 0)
+    ranks = {base: sorted(each) for base, each in numbers.items()}
+    return {
+        name: f"{base}_{rank}" if (rank := ranks[base].index(number)) else base
+        for name, (base, number) in found.items()
+    }
+
+
+def _in_snake_case(name: str) -> str:
+    return re.sub(r"(?<=.)(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])", "_", name).lower()
+
+
+def with_blocks(trunk: keras.Model, attention: str, positions: tuple[str, ...]) -> keras.Model:
+    """A trunk with attention blocks behind its layers of these names, or in the usual places.
+
+    Raises:
+        ValueError: see `insert_blocks`, and `usual_positions`.
+    """
+    after = positions or usual_positions(trunk)
+    try:
+        return insert_blocks(trunk, after, lambda: block_of(attention))
+    except ValueError as error:
+        raise ValueError(str(error).replace("`after`", "`positions`")) from error
+
+
+def usual_positions(trunk: keras.Model) -> tuple[str, ...]:
+    """The last units of the last two stages with more than 49 positions, by their paths.
+
+    A stage is what has maps of one size, and layers with weights. Its last unit ends where several
+    tensors become one (a residual sum, branches side by side) and with the activation that alone
+    takes that; of a stage without such units it is the last layer.
+
+    Raises:
+        ValueError: there is no such stage.
+    """
+    stages: dict[tuple, list[tuple[str, Any]]] = defaultdict(list)
+    takers: dict[int, list[Any]] = defaultdict(list)
+    for path, operation in operation_paths(trunk):
+        if as_graph(operation) is not None or isinstance(operation, keras.layers.InputLayer):
+            continue
+        for tensor in keras.tree.flatten(operation.input):
+            takers[id(tensor)].append((path, operation))
+        if _are_maps(operation.output) and math.prod(operation.output.shape[1:-1]) > MANY:
+            stages[operation.output.shape[1:-1]].append((path, operation))
+    units = [
+        _last_unit(stage, takers)
+        for stage in stages.values()
+        if any(getattr(operation, "weights", None) for _, operation in stage)
+    ]
+    if not units:
+        raise ValueError(
+            f"`positions` must be given: no layer of {trunk.name!r} has more than {MANY} positions"
+        )
+    return tuple(units[-STAGES:])
+
+
+def _last_unit(stage: list[tuple[str, Any]], takers: dict[int, list[Any]]) -> str:
+    ends = [(path, operation) for path, operation in stage if _joins(operation)]
+    path, operation = (ends or stage)[-1]
+    following = takers[id(operation.output)]
+    if ends and len(following) == 1 and isinstance(following[0][1], _ACTIVATIONS):
+        path = following[0][0]
+    return f"/{path}"
+
+
+def _joins(operation: Any) -> bool:
+    return (
+        len(keras.tree.flatten(operation.input)) > 1 and type(operation).__name__ not in _PRODUCTS
+    )
+
+
+def with_head(trunk: keras.Model, classes: int, name: str) -> keras.Model:
+    """A trunk with a new classifier on it, all of which learns."""
+    model = network_model(
+        trunk.input, trunk.output, classifier, True, None, classes, "softmax", name
+    )
+    model.trainable = True
+    return model
