@@ -11,6 +11,7 @@ from a2keras.console import is_command
 
 if TYPE_CHECKING:
     from a2keras.attention_maps import attention_maps
+    from a2keras.class_maps import class_activation_maps
     from a2keras.counting import count
     from a2keras.double_attention import DoubleAttention, double_attention
     from a2keras.insertion import insert_blocks
@@ -24,6 +25,7 @@ __all__ = [
     "NonLocal",
     "SqueezeExcitation",
     "attention_maps",
+    "class_activation_maps",
     "count",
     "double_attention",
     "freeze_batch_normalization",
@@ -35,6 +37,7 @@ _HOME = {
     "NonLocal": "a2keras.non_local",
     "SqueezeExcitation": "a2keras.squeeze_excitation",
     "attention_maps": "a2keras.attention_maps",
+    "class_activation_maps": "a2keras.class_maps",
     "count": "a2keras.counting",
     "double_attention": "a2keras.double_attention",
     "freeze_batch_normalization": "a2keras.normalization",

@@ -3,30 +3,7 @@
 import html
 from typing import Any
 
-_STYLE = """
-:root { color-scheme: light; --ink: #1f2933; --soft: #6b7886; --line: #e1e6eb; --accent: #2f6db5 }
-* { box-sizing: border-box }
-body { margin: 0 auto; max-width: 1180px; padding: 2.5rem 1.25rem 4rem; color: var(--ink);
-  font: 16px/1.55 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; background: #fff }
-h1 { margin: 0; font-size: 2rem; letter-spacing: -.01em }
-h2 { margin: 3rem 0 .5rem; padding-top: 1.25rem; border-top: 2px solid var(--ink) }
-h3 { margin: 2rem 0 .25rem }
-p { max-width: 46rem } .soft, figcaption { color: var(--soft); font-size: .9rem }
-.cards { display: flex; flex-wrap: wrap; gap: 1rem; margin: 1.25rem 0 }
-.card { flex: 1 1 10rem; border: 1px solid var(--line); border-radius: 8px; padding: .75rem 1rem }
-.card b { display: block; font-size: 1.6rem; line-height: 1.3; color: var(--accent) }
-table { border-collapse: collapse; margin: .75rem 0 }
-th, td { padding: .35rem 1rem .35rem 0; text-align: right; border-bottom: 1px solid var(--line) }
-th:first-child, td:first-child { text-align: left }
-th { color: var(--soft); font-weight: 600; font-size: .85rem }
-img { max-width: 100%; height: auto }
-.small img { max-width: 34rem; width: 100% }
-figure { margin: 1rem 0 }
-.clips { display: flex; flex-wrap: wrap; gap: 1rem }
-.clips img { width: 128px; image-rendering: pixelated; border-radius: 6px; display: block }
-pre { background: #f5f7f9; border-radius: 8px; padding: .8rem 1rem; white-space: pre-wrap;
-  font-size: .85rem }
-"""
+from a2keras.html_page import document, figure
 
 _INTRODUCTION = {
     "image": (
@@ -52,9 +29,6 @@ def page(stories: list[dict[str, Any]], seconds: float) -> str:
         seconds: how long all of it took.
     """
     parts = [
-        "<!doctype html><html lang=en><meta charset=utf-8>",
-        "<meta name=viewport content='width=device-width,initial-scale=1'>",
-        f"<title>a2keras demo</title><style>{_STYLE}</style>",
         "<h1>a2keras: double attention on scanned digits</h1>",
         "<p>Each double attention block <em>gathers</em> a few descriptors from all positions of "
         "an image or a clip, with one softmax map per descriptor, and <em>distributes</em> them "
@@ -63,7 +37,7 @@ def page(stories: list[dict[str, Any]], seconds: float) -> str:
     ]
     for story in stories:
         parts += [*_heading(story), *_training(story), *_attention(story), *_artefacts(story)]
-    return "\n".join(parts) + "\n"
+    return document("a2keras demo", parts)
 
 
 def _heading(story: dict[str, Any]) -> list[str]:
@@ -96,8 +70,8 @@ def _training(story: dict[str, Any]) -> list[str]:
     run = f"{story['directory']}/run"
     return [
         "<h3>Training and test</h3>",
-        _picture(f"{run}/curves.png", "Loss, accuracy and learning rate by epoch."),
-        _picture(f"{run}/confusion.png", "Confusion on the test examples.", "small"),
+        figure(f"{run}/curves.png", "Loss, accuracy and learning rate by epoch."),
+        figure(f"{run}/confusion.png", "Confusion on the test examples.", "small"),
     ]
 
 
@@ -116,7 +90,7 @@ def _attention(story: dict[str, Any]) -> list[str]:
             f"{each['name']}: predicted {each['prediction']} ({each['probability']:.1%}), "
             f"in truth {each['label']}."
         )
-        parts.append(_picture(f"{directory}/{each['picture']}", caption))
+        parts.append(figure(f"{directory}/{each['picture']}", caption))
     return parts
 
 
@@ -142,11 +116,3 @@ def _artefacts(story: dict[str, Any]) -> list[str]:
         f"right class for {right}.</p>",
         f"<h3>The commands</h3><pre>{commands}</pre>",
     ]
-
-
-def _picture(source: str, caption: str, kind: str = "wide") -> str:
-    caption = html.escape(caption)
-    return (
-        f"<figure class={kind}><img src='{html.escape(source)}' alt='{caption}'>"
-        f"<figcaption>{caption}</figcaption></figure>"
-    )

@@ -30,13 +30,15 @@ def predict(arguments: list[str]) -> None:
         raise UserError("give an artefact and at least one file to classify")
     _check_flags(values, positional[1:])
     from a2keras.export.predict import load
+    from a2keras.models.preprocessing.decode import files_in
 
     with load(positional[0]) as artefact:
         _check_views(artefact, values)
         if values.timeline:
             _timeline(artefact, positional[1], values)
         else:
-            _files(artefact, _in_folders(artefact, positional[1:]), values)
+            files = files_in(positional[1:], artefact.preprocessing.is_video)
+            _files(artefact, files, values)
 
 
 def _flags(values: flags.FlagValues) -> None:
@@ -84,24 +86,6 @@ def _check_views(artefact: "Artefact", values: flags.FlagValues) -> None:
             "--crops must be 1, or 3 where the preprocessing crops. "
             f"Received: --crops={values.crops}, fit={preprocessing.fit!r}"
         )
-
-
-def _in_folders(artefact: "Artefact", places: list[str]) -> list[str]:
-    """The files, and for a folder those in it that are of the kind that the network takes."""
-    from a2keras.models.preprocessing.decode import IMAGE_SUFFIXES, VIDEO_SUFFIXES
-
-    one = artefact.preprocessing.is_video
-    suffixes, kind = (VIDEO_SUFFIXES, "video") if one else (IMAGE_SUFFIXES, "image")
-    files: list[str] = []
-    for place in places:
-        if not Path(place).is_dir():
-            files.append(place)
-            continue
-        paths = [each for each in sorted(Path(place).rglob("*")) if each.suffix.lower() in suffixes]
-        if not paths:
-            raise UserError(f"the folder {place} holds no {kind}")
-        files += map(str, paths)
-    return files
 
 
 def _files(artefact: "Artefact", files: list[str], values: flags.FlagValues) -> None:

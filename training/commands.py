@@ -127,9 +127,11 @@ def explain(arguments: list[str]) -> None:
         flags.DEFINE_enum("format", "text", ["text", "json"], help_format, flag_values=values)
 
     values, rest = parse(
-        "a2keras explain RUN [FILE…] --output=DIR",
-        "Draws where the double attention blocks of a run's network gather from, and which "
-        "descriptor each position takes, over images or the frames of videos.",
+        "a2keras explain RUN|WEIGHTS [FILE|FOLDER…] --output=DIR",
+        "Draws over images or the frames of videos where a network sees its classes (Grad-CAM), "
+        "where its double attention blocks gather from, and which descriptor each position takes. "
+        "Of a run, without FILE on examples that it held out; of a .keras file with its "
+        "preprocessing.json beside it, or of published weights like i3d:kinetics400.",
         define,
         arguments,
     )

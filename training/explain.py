@@ -1,49 +1,28 @@
-"""What a run's double attention blocks look at: where they gather, and what goes where."""
+"""What a network looks at: where the evidence for its classes is, where its blocks gather."""
 
+import functools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import keras
 import numpy as np
 
-from a2keras.attention_maps import attention_maps
 from a2keras.console import progress
 from a2keras.documents import write_json
 from a2keras.drawing import drawable
 from a2keras.errors import UserError
-from a2keras.models import keras_files
+from a2keras.files import write_text
+from a2keras.models import fetching, keras_files, published, start
+from a2keras.models.preprocessing.decode import files_in
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.spec import Preprocessing
+from a2keras.training.attended import Attended, Onlooker
 from a2keras.training.data import open_held_out
+from a2keras.training.explain_page import page
 from a2keras.training.pictures import draw_attention, draw_input
 from a2keras.training.run import Run, local, writing
-
-
-@dataclass(frozen=True)
-class Block:
-    """The maps of one block for one example. An image counts as one frame.
-
-    Attributes:
-        name: of the layer.
-        gather: float (T', H', W', n): each descriptor's map sums to 1 over all positions.
-        distribution: float (T', H', W', n): sums to 1 over the descriptors at every position.
-    """
-
-    name: str
-    gather: np.ndarray
-    distribution: np.ndarray
-
-    def peaks(self) -> np.ndarray:
-        """The largest weight of each gather map, as a multiple of a uniform map's: (n,)."""
-        positions = np.prod(self.gather.shape[:-1])
-        return self.gather.max(axis=(0, 1, 2)) * positions
-
-    def most_concentrated(self, count: int) -> list[int]:
-        """The descriptors whose gather maps have the least entropy, that is, choose most."""
-        weights = self.gather.reshape(-1, self.gather.shape[-1])
-        entropy = -(weights * np.log(weights + 1e-12)).sum(axis=0)
-        return np.argsort(entropy, kind="stable")[:count].tolist()
 
 
 @dataclass(frozen=True)
@@ -55,12 +34,53 @@ class Example:
     label: str | None = None
 
 
-def explain(path: str | Path, files: list[str], output: str | Path, samples: int = 4) -> dict:
-    """Draws one picture per file, and writes `explain.json` and the inputs beside them.
+@dataclass(frozen=True)
+class Explainable:
+    """A network on disk, before it is loaded: a run's, a `.keras` file's or published weights.
+
+    Attributes:
+        place: as the user has named it.
+        preprocessing: from a file to its input.
+        load: gives the model, pixels (B, *input_shape) → probabilities.
+        run: where it is one.
+    """
+
+    place: str
+    preprocessing: Preprocessing
+    load: Callable[[], Any]
+    run: Run | None = None
+
+    @classmethod
+    def open(cls, place: str) -> "Explainable":
+        """What a place holds.
+
+        Raises:
+            UserError: none of these.
+        """
+        path = Path(place)
+        record = None if path.exists() else published.find(place)
+        if record is not None:
+            return cls(place, fetching.preprocessing_of(record), lambda: start.classifier(record))
+        run = None if path.suffix == ".keras" and path.is_file() else Run.load(path)
+        file = path if run is None else run.model_path
+        preprocessing = Preprocessing.load(file.parent)
+        load = functools.partial(keras_files.load_classifier, file, preprocessing)
+        return cls(place, preprocessing, load, run)
+
+
+def explain(
+    place: str | Path,
+    files: list[str],
+    output: str | Path,
+    samples: int = 4,
+) -> dict:
+    """Draws one picture per file, and writes `explain.json`, a page and the inputs beside them.
 
     Args:
-        path: directory of a finished run.
-        files: images or videos; none: `samples` examples that the run held out, of several classes.
+        place: directory of a finished run, a `.keras` file with its `preprocessing.json` beside it,
+            or published weights such as "i3d:kinetics400".
+        files: images or videos, or folders of them; none: `samples` examples that the run held out,
+            of several classes.
         output: directory for the pictures.
         samples: how many examples to take where no file is given.
 
@@ -68,47 +88,42 @@ def explain(path: str | Path, files: list[str], output: str | Path, samples: int
         What `explain.json` says.
 
     Raises:
-        UserError: no finished run, a network without double attention, no file that can be read, or
-            an output directory with something else in it.
+        UserError: no finished run, a network without feature maps, no file that can be read, or an
+            output directory with something else in it.
     """
-    run, output = Run.load(path), local(output)
-    preprocessing = Preprocessing.load(run.path)
+    opened, output = Explainable.open(str(place)), local(output)
     ours = not output.exists() or (output / "explain.json").exists()
     if not ours and not (output.is_dir() and not any(output.iterdir())):
         raise UserError(f"{output} exists and holds something else: choose another --output")
-    if files:
-        examples, skipped = _from_files(files, preprocessing)
-    else:
-        examples, skipped = _held_out(run, preprocessing, samples), []
-    model = keras_files.load_classifier(run.model_path, preprocessing)
+    examples, skipped = _examples(opened, files, samples)
+    onlooker = Onlooker(opened.load(), opened.preprocessing.labels)
     explained: list[dict] = []
-    document = {"run": str(run.path), "explained": explained, "skipped": skipped}
+    document = {
+        "run": opened.place,
+        "class_maps": {"method": "Grad-CAM", "layer": onlooker.class_maps.layer},
+        "explained": explained,
+        "skipped": skipped,
+    }
     with writing("the pictures", output):
         output.mkdir(parents=True, exist_ok=True)
         for number, example in enumerate(progress(examples, "explaining", unit=" examples"), 1):
             picture = output / f"{number:02}_{_file_name(example.name)}.png"
-            explained.append(_explain_one(model, example, preprocessing, picture))
+            attended = onlooker.look(example.pixels, example.label)
+            explained.append(_picture(example, attended, picture))
         write_json(output / "explain.json", document)
+        write_text(output / "index.html", page(document))
     return document
 
 
-def blocks_of(model: keras.Model, pixels: np.ndarray) -> list[Block]:
-    """The maps of every double attention block for one view (*input_shape)."""
-    try:
-        maps = attention_maps(model, pixels[None].astype("float32"))
-    except ValueError as error:
-        raise UserError(f"there is nothing to explain: {error}") from error
-    blocks = []
-    for name, arrays in maps.items():
-        if len(arrays) != 2:  # NonLocal and SqueezeExcitation have one
-            continue
-        gather, distribution = (a[0].astype("float32") for a in arrays)
-        if gather.ndim == 3:
-            gather, distribution = gather[None], distribution[None]
-        blocks.append(Block(name, gather, distribution))
-    if not blocks:
-        raise UserError(f"there is nothing to explain: {model.name} has no double attention block")
-    return blocks
+def _examples(
+    opened: Explainable, files: list[str], samples: int
+) -> tuple[list[Example], list[dict]]:
+    if files:
+        found = files_in(files, opened.preprocessing.is_video)
+        return _from_files(found, opened.preprocessing)
+    if opened.run is None:
+        raise UserError(f"{opened.place} is no run, which would hold examples out: give files")
+    return _held_out(opened.run, opened.preprocessing, samples), []
 
 
 def _from_files(files: list[str], preprocessing: Preprocessing) -> tuple[list[Example], list[dict]]:
@@ -156,26 +171,31 @@ def _file_name(name: str) -> str:
     return plain.encode()[:100].decode(errors="ignore")
 
 
-def _explain_one(
-    model: keras.Model, example: Example, preprocessing: Preprocessing, picture: Path
-) -> dict:
-    with keras_files.computing():
-        blocks = blocks_of(model, example.pixels)
-        probabilities = model.predict_on_batch(example.pixels[None].astype("float32"))[0]
-    best = int(probabilities.argmax())
-    prediction = f"{drawable(preprocessing.labels[best])} ({probabilities[best]:.1%})"
+def _picture(example: Example, attended: Attended, picture: Path) -> dict:
+    """Draws what was attended to; returns what is said of it in `explain.json`."""
+    first = attended.class_maps[0]
+    prediction = f"{drawable(first.label)} ({first.probability:.1%})"
     truth = f", in truth {drawable(example.label)}" if example.label is not None else ""
-    name = drawable(Path(example.name).name, 60)
-    frames = example.pixels if preprocessing.is_video else example.pixels[None]
-    draw_attention(frames, blocks, f"{name}: {prediction}{truth}", picture)
+    title = f"{drawable(Path(example.name).name, 60)}: {prediction}{truth}"
+    frames = example.pixels if example.pixels.ndim == 4 else example.pixels[None]
+    draw_attention(frames, attended.class_maps, attended.blocks, title, picture)
     entered = draw_input(example.pixels, picture.with_name(f"{picture.stem}_input"))
     return {
         "name": example.name,
         "picture": picture.name,
         "input": entered.name,
-        "prediction": preprocessing.labels[best],
-        "probability": round(float(probabilities[best]), 4),
+        "prediction": first.label,
+        "probability": round(first.probability, 4),
         **({"label": example.label} if example.label is not None else {}),
+        "class_maps": [
+            {
+                "label": each.label,
+                "probability": round(each.probability, 4),
+                "positions": list(each.map.shape),
+                "peak_over_uniform": round(each.peak(), 2),
+            }
+            for each in attended.class_maps
+        ],
         "blocks": [
             {
                 "name": block.name,
@@ -187,6 +207,6 @@ def _explain_one(
                 ],
                 "descriptors_chosen": len(np.unique(block.distribution.argmax(axis=-1))),
             }
-            for block in blocks
+            for block in attended.blocks
         ],
     }

@@ -1,4 +1,4 @@
-"""Attention maps laid over what the network saw."""
+"""Class maps and attention maps laid over what the network saw."""
 
 from __future__ import annotations
 
@@ -8,16 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from a2keras.drawing import figure
+from a2keras.drawing import drawable, figure
 from a2keras.files import replacing
 from a2keras.training.plots import INK, MUTED
 
 if TYPE_CHECKING:
-    from a2keras.training.explain import Block
+    from a2keras.training.attended import Block, ClassMap
 
 FRAMES_SHOWN = 8
 DESCRIPTORS_OF_AN_IMAGE = 4
 DESCRIPTORS_OF_A_CLIP = 2
+
+_CLASS_LEGEND = "class map: where the evidence for a class is in the last feature maps (Grad-CAM)"
+_BLOCK_LEGEND = (
+    "gather: where a descriptor is collected (brightest: its largest weight, × that of a uniform "
+    "map)",
+    "distribution: the descriptor that each position takes most of, one colour each",
+)
 
 
 @dataclass(frozen=True)
@@ -30,16 +37,20 @@ class Cell:
     caption: str = ""
 
 
-def draw_attention(frames: np.ndarray, blocks: list[Block], title: str, path: Path) -> None:
-    """Draws the most concentrated gather maps and the distribution map of every block.
+def draw_attention(
+    frames: np.ndarray, class_maps: list[ClassMap], blocks: list[Block], title: str, path: Path
+) -> None:
+    """Draws class maps, and the most concentrated gather maps and the distribution of every block.
 
     Args:
         frames: uint8 (T, H, W, 3), what entered the network; T = 1 for an image.
+        class_maps: of an image all are drawn, of a clip the first.
         blocks: in the network's order.
         title: of the picture.
         path: the PNG to write.
     """
-    rows = _image_rows(frames, blocks) if len(frames) == 1 else _clip_rows(frames, blocks)
+    make_rows = _image_rows if len(frames) == 1 else _clip_rows
+    rows = make_rows(frames, class_maps, blocks)
     columns = max(len(cells) for _, cells in rows)
     side = 1.25 if len(frames) > 1 else 1.9
     size = (side * columns + 1.7, (side + 0.22 * (len(frames) == 1)) * len(rows) + 0.9)
@@ -50,36 +61,43 @@ def draw_attention(frames: np.ndarray, blocks: list[Block], title: str, path: Pa
             for axis, cell in zip(line, [*cells, *[None] * (columns - len(cells))], strict=True):
                 _draw_cell(axis, cell)
         drawing.suptitle(title, color=INK, fontweight="bold", fontsize=13)
-        drawing.supxlabel(
-            "gather: where a descriptor is collected (brightest: its largest weight, × that of a "
-            "uniform map)\ndistribution: the descriptor that each position takes most of, one "
-            "colour each",
-            color=MUTED,
-            fontsize=8.5,
-        )
+        legend = [_CLASS_LEGEND, *_BLOCK_LEGEND] if blocks else [_CLASS_LEGEND]
+        drawing.supxlabel("\n".join(legend), color=MUTED, fontsize=8.5)
 
 
-def _image_rows(frames: np.ndarray, blocks: list[Block]) -> list[tuple[str, list[Cell]]]:
+Rows = list[tuple[str, list[Cell]]]
+
+
+def _image_rows(frames: np.ndarray, class_maps: list[ClassMap], blocks: list[Block]) -> Rows:
     frame = frames[0]
-    rows = []
+    cells = [Cell(frame, caption="input")]
+    for each in class_maps:
+        caption = f"{drawable(each.label, 16)} · {each.probability:.0%}"
+        cells.append(Cell(frame, heat=_heat(each.map)[0], caption=caption))
+    rows = [("class maps", cells)]
     for block in blocks:
         cells = [Cell(frame, caption="input")]
         for i in block.most_concentrated(DESCRIPTORS_OF_AN_IMAGE):
             caption = f"gather {i} · {block.peaks()[i]:.0f}×"
-            cells.append(Cell(frame, heat=_heat(block, i)[0], caption=caption))
+            cells.append(Cell(frame, heat=_heat(block.gather[..., i])[0], caption=caption))
         cells.append(Cell(frame, choice=_choices(block)[0], caption="distribution"))
         rows.append((_words(block), cells))
     return rows
 
 
-def _clip_rows(frames: np.ndarray, blocks: list[Block]) -> list[tuple[str, list[Cell]]]:
+def _clip_rows(frames: np.ndarray, class_maps: list[ClassMap], blocks: list[Block]) -> Rows:
     times = np.unique(np.linspace(0, len(frames) - 1, FRAMES_SHOWN).round().astype(int))
     rows = [("clip", [Cell(frames[t], caption=f"frame {t}") for t in times])]
+    for each in class_maps[:1]:
+        heat = _heat(each.map)
+        steps = times * len(heat) // len(frames)
+        cells = [Cell(frames[t], heat=heat[s]) for t, s in zip(times, steps, strict=True)]
+        rows.append((f"class map\n{drawable(each.label, 16)}\n{each.probability:.0%}", cells))
     for block in blocks:
         # A block may see fewer time steps than the clip has frames.
         steps = times * len(block.gather) // len(frames)
         for i in block.most_concentrated(DESCRIPTORS_OF_A_CLIP):
-            heat = _heat(block, i)
+            heat = _heat(block.gather[..., i])
             cells = [Cell(frames[t], heat=heat[s]) for t, s in zip(times, steps, strict=True)]
             rows.append((f"{_words(block)}\ngather {i}\n{block.peaks()[i]:.0f}×", cells))
         choices = _choices(block)
@@ -92,10 +110,9 @@ def _words(block: Block) -> str:
     return block.name.removesuffix("_attention")
 
 
-def _heat(block: Block, descriptor: int) -> np.ndarray:
-    """A gather map relative to its largest weight: (T', H', W') from 0 to 1."""
-    weights = block.gather[..., descriptor]
-    return weights / weights.max()
+def _heat(values: np.ndarray) -> np.ndarray:
+    """A map relative to its largest value: (T', H', W') from 0 to 1."""
+    return values / (values.max() or 1)
 
 
 def _choices(block: Block) -> np.ndarray:

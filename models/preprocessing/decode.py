@@ -1,16 +1,18 @@
 """From a file to uint8 RGB frames, whichever it is: an image or a video."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
+from a2keras.errors import UserError
 from a2keras.models.preprocessing.file_formats import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from a2keras.models.preprocessing.image import NotAnImage, read_image
 from a2keras.models.preprocessing.places import Path_
 from a2keras.models.preprocessing.video import read_video
 
-__all__ = ["IMAGE_SUFFIXES", "VIDEO_SUFFIXES", "read"]
+__all__ = ["IMAGE_SUFFIXES", "VIDEO_SUFFIXES", "files_in", "read"]
 
 
 def read(path: Path_, short_side: int | None = None) -> np.ndarray:
@@ -28,3 +30,22 @@ def read(path: Path_, short_side: int | None = None) -> np.ndarray:
         except NotAnImage:
             pass
     return read_video(path, short_side)
+
+
+def files_in(places: Iterable[str], is_video: bool) -> list[str]:
+    """The files that a user names, and for a folder all images, or all videos, below it.
+
+    Raises:
+        UserError: a folder without any.
+    """
+    suffixes, kind = (VIDEO_SUFFIXES, "video") if is_video else (IMAGE_SUFFIXES, "image")
+    files: list[str] = []
+    for place in places:
+        if not Path(place).is_dir():
+            files.append(place)
+            continue
+        paths = [each for each in sorted(Path(place).rglob("*")) if each.suffix.lower() in suffixes]
+        if not paths:
+            raise UserError(f"the folder {place} holds no {kind}")
+        files += map(str, paths)
+    return files

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from a2keras.errors import UserError
-from a2keras.training.explain import Block
+from a2keras.training.attended import Block, ClassMap
 from a2keras.training.pictures import draw_attention
 
 
@@ -32,7 +32,11 @@ def test_a_clip_may_have_more_frames_than_a_block_has_time_steps(tmp_path):
     frames = random.integers(0, 255, (7, 11, 13, 3), dtype="uint8")
     gather = random.random((3, 4, 5, 6))
     draw_attention(
-        frames, [block_of(gather / gather.sum((0, 1, 2)))] * 2, "title", tmp_path / "a.png"
+        frames,
+        [ClassMap("a", 0.5, np.zeros((1, 2, 2)))],
+        [block_of(gather / gather.sum((0, 1, 2)))] * 2,
+        "title",
+        tmp_path / "a.png",
     )
     from PIL import Image
 

@@ -1,0 +1,188 @@
+"""Class activation maps of any network: where in its last feature maps the evidence for a class is.
+
+Grad-CAM (Selvaraju et al., ICCV 2017): the maps' channels are weighted by the mean gradient of the
+class's score over all positions, summed, and what speaks against the class is set to zero. Where
+global average pooling and one dense layer follow the maps, this is the class activation mapping of
+Zhou et al. (CVPR 2016) divided by the number of positions. Of a clip, time is one more axis.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from a2keras.copying import as_graph, copy_operation
+
+# What only makes maps smaller or larger, or prepares the input: the maps are those before it.
+_NO_MAPS = re.compile(
+    r"InputLayer|(Average|Max)Pooling\dD|(ZeroPadding|Cropping)\dD|(Spatial)?Dropout(\dD)?"
+    r"|Rescaling|Normalization"
+)
+_SQUASHING = ("softmax", "sigmoid")
+
+
+class NoMaps(ValueError):
+    """A model that has no class activation maps, in one sentence."""
+
+
+class ClassMaps:
+    """The class activation maps of a model, which keeps its weights and its layers.
+
+    Args:
+        model: a functional or built `Sequential` model of one input (B, *spatial, channels), or
+            channels first where that is Keras's format, and one output (B, classes); others may be
+            nested in it.
+
+    Attributes:
+        layer: the name of the layer whose maps are looked at: the last one with the input's axes,
+            more than one position, and nothing that goes past it to the output.
+
+    Raises:
+        NoMaps: another model, or one without such a layer.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        graph = as_graph(model)
+        if graph is None or len(graph.inputs) != 1 or len(graph.outputs) != 1:
+            raise NoMaps(
+                "class maps need a functional model of one input and one output. "
+                f"Received: model={model!r}"
+            )
+        graph, calls = _flattened(graph)
+        self._trunk, self._head, self.layer = _split(graph, calls, model.name)
+        self._axis = -1 if keras.config.image_data_format() == "channels_last" else 1
+
+    def __call__(self, x: Any, classes: Sequence[int]) -> np.ndarray:
+        """The maps for one batch.
+
+        Args:
+            x: (B, *spatial, channels).
+            classes: numbers of the outputs to explain.
+
+        Returns:
+            float32 (B, *positions, len(classes)), at least 0: positions of the last maps. Scores
+            are what the model's last softmax or sigmoid takes.
+        """
+        features = self._trunk(ops.convert_to_tensor(x), training=False)
+        positions = [i for i in range(1, len(features.shape)) if i != self._axis % features.ndim]
+        maps = []
+        for number in classes:
+            slopes = _gradient(lambda f, c=number: self._score(f, c), features)
+            weights = ops.mean(slopes, axis=positions, keepdims=True)
+            maps.append(ops.relu(ops.sum(features * weights, axis=self._axis)))
+        return np.asarray(ops.convert_to_numpy(ops.stack(maps, axis=-1)), "float32")
+
+    def _score(self, features: Any, number: int) -> Any:
+        # Of all examples together: none depends on another one's maps.
+        return ops.sum(ops.cast(self._head(features, training=False)[..., number], "float32"))
+
+
+def class_activation_maps(model: keras.Model, x: Any, classes: Sequence[int]) -> np.ndarray:
+    """Where a model sees evidence for classes; see `ClassMaps`, which does it again and again.
+
+        maps = a2keras.class_activation_maps(model, images, classes=[207, 281])
+
+    Returns:
+        float32 (B, *positions, len(classes)), at least 0.
+
+    Raises:
+        ValueError: `NoMaps`, as `ClassMaps`.
+    """
+    return ClassMaps(model)(x, classes)
+
+
+def _flattened(graph: keras.Model) -> tuple[keras.Model, list[tuple[Any, tuple, Any]]]:
+    """The graph over the same layers without models in models, and its calls in order."""
+    while True:
+        calls: list[tuple[Any, tuple, Any]] = []
+
+        def call(operation: Any, *args: Any, calls: list = calls, **kwargs: Any) -> Any:
+            nested = as_graph(operation)
+            outputs = operation(*args, **kwargs) if nested is None else nested.call(*args)
+            calls.append((operation, (args, kwargs), outputs))
+            return outputs
+
+        graph = keras.models.clone_model(
+            graph, clone_function=lambda operation: operation, call_function=call
+        )
+        if not any(as_graph(operation) for operation, _, _ in calls):
+            return graph, calls
+
+
+def _split(
+    graph: keras.Model, calls: list[tuple[Any, tuple, Any]], name: str
+) -> tuple[keras.Model, keras.Model, str]:
+    """(input → last maps, last maps → scores, the name of the maps' layer)."""
+    scores, rank = _scores(graph, calls), len(graph.inputs[0].shape)
+    for operation, _, maps in reversed(calls):
+        if not isinstance(maps, keras.KerasTensor) or len(maps.shape) != rank:
+            continue
+        channels_last = keras.config.image_data_format() == "channels_last"
+        sizes = maps.shape[1:-1] if channels_last else maps.shape[2:]
+        if all(size == 1 for size in sizes) or _NO_MAPS.fullmatch(type(operation).__name__):
+            continue
+        if _passes_by(maps, scores, calls):
+            continue
+        return keras.Model(graph.inputs[0], maps), keras.Model(maps, scores), operation.name
+    raise NoMaps(
+        f"class maps need feature maps, and a layer that all of them go through. Received: model "
+        f"{name!r} without"
+    )
+
+
+def _scores(graph: keras.Model, calls: list[tuple[Any, tuple, Any]]) -> Any:
+    """What the last softmax or sigmoid takes; the output where there is none."""
+    (output,) = graph.outputs
+    operation, arguments = next((o, a[0]) for o, a, outputs in calls if outputs is output)
+    kind, squashes = type(operation).__name__, getattr(operation, "activation", None)
+    if kind.lower() in _SQUASHING:
+        return arguments[0]
+    if getattr(squashes, "__name__", "") not in _SQUASHING:
+        return output
+    if kind == "Activation":
+        return arguments[0]
+    linear = copy_operation(operation, activation="linear")  # Dense or a convolution
+    scores = linear(*arguments)
+    linear.set_weights(operation.get_weights())
+    calls.append((linear, (arguments, {}), scores))
+    return scores
+
+
+def _passes_by(maps: Any, scores: Any, calls: list[tuple[Any, tuple, Any]]) -> bool:
+    """Whether something of the input reaches the scores but by the maps."""
+    made_from = {
+        id(made): args for _, args, outputs in calls for made in keras.tree.flatten(outputs)
+    }
+    pending, seen = [scores], {id(maps)}
+    while pending:
+        tensor = pending.pop()
+        if id(tensor) in seen or not isinstance(tensor, keras.KerasTensor):
+            continue
+        seen.add(id(tensor))
+        if id(tensor) not in made_from:  # an input
+            return True
+        pending += keras.tree.flatten(made_from[id(tensor)])
+    return False
+
+
+def _gradient(function: Callable[[Any], Any], x: Any) -> Any:
+    """∂ function(x) / ∂ x, for a function of one number; Keras has no word for it."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            result = function(x)
+        return tape.gradient(result, x)
+    if backend == "jax":
+        import jax
+
+        return jax.grad(function)(x)
+    import torch
+
+    x = x.detach().requires_grad_()
+    return torch.autograd.grad(function(x), x)[0].detach()

@@ -1,0 +1,39 @@
+"""The page of `a2keras explain`: every example with its maps, and what was measured of them."""
+
+import html
+from typing import Any
+
+from a2keras.errors import printable
+from a2keras.html_page import document as html_document
+from a2keras.html_page import figure
+
+_INTRODUCTION = (
+    "Class maps show where in the network's last feature maps ({layer}) the evidence for a class "
+    "is: Grad-CAM (Selvaraju et al., ICCV 2017). Gather maps show where a double attention block "
+    "collects its descriptors, and its distribution which of them each position takes most of."
+)
+
+
+def page(document: dict[str, Any]) -> str:
+    """The page as HTML; pictures lie beside it.
+
+    Args:
+        document: what `explain.json` says.
+    """
+    run = html.escape(printable(document["run"]))
+    layer = html.escape(printable(document["class_maps"]["layer"]))
+    parts = [
+        f"<h1>What {run} looks at</h1>",
+        f"<p>{_INTRODUCTION.format(layer=layer)}</p>",
+    ]
+    for each in document["explained"]:
+        parts += _example(each)
+    return html_document(f"a2keras explain: {printable(document['run'])}", parts)
+
+
+def _example(each: dict[str, Any]) -> list[str]:
+    name = printable(each["name"])
+    caption = f"{name}: {printable(each['prediction'])} ({each['probability']:.1%})"
+    if "label" in each:
+        caption += f", in truth {printable(each['label'])}"
+    return [f"<h2>{html.escape(name)}</h2>", figure(each["picture"], caption)]
