@@ -72,10 +72,8 @@ def check_legacy(path: str | Path) -> None:
 
 
 @contextlib.contextmanager
-def _opened(
-    path: str | Path, suffixes: tuple[str, ...] = SUFFIXES
-) -> Iterator[tuple[Any, int]]:
-    """The HDF5 part of a file, all of whose members have been looked at; how many numbers it has."""
+def _opened(path: str | Path, suffixes: tuple[str, ...] = SUFFIXES) -> Iterator[tuple[Any, int]]:
+    """The HDF5 part of a file whose members have been looked at, and how many numbers it has."""
     import h5py
 
     path = check_path(path, suffixes)
