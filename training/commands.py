@@ -58,15 +58,18 @@ def train(arguments: list[str]) -> None:
     from a2keras.training.checkpoints import Saving
     from a2keras.training.config import Recipe
     from a2keras.training.interruption import WORKER_LOST, Stopped
-    from a2keras.training.recipes import recipe as recipe_named
+    from a2keras.training.recipes import with_settings
     from a2keras.training.train import train as train_recipe
 
     settings = [f"{key}={values[key].value}" for key in ("data", "model") if values[key].value]
     kept = Path(values.output) / "recipe.json"
     if values.recipe is None and not kept.is_file():
         raise UserError(f"--recipe is missing: {values.output} is not a run that could go on")
-    recipe = Recipe.load(kept) if values.recipe is None else recipe_named(values.recipe)
-    recipe = recipe.override([*settings, *values.set])
+    settings += values.set
+    if values.recipe is None:
+        recipe = Recipe.load(kept).override(settings)
+    else:
+        recipe = with_settings(values.recipe, settings)
     saving = Saving(values.checkpoint_minutes, values.checkpoint_steps, values.checkpoint_keep)
     try:
         run = train_recipe(recipe, values.output, values.strategy, values.replicas, saving)

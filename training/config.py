@@ -31,8 +31,9 @@ class Recipe:
     model: str = "auto"
     attention: str = "auto"  # blocks: a2 | non_local | se | none; auto: as the network has them
     positions: str = ""  # units that a block follows (comma-separated); empty: the network's own
-    # To start from: published weights by name, or a file; what does not fit stays random. none, or
-    # empty: from scratch, but of a FILE.keras only none is, and empty its own weights.
+    # To start from: published weights by name, auto for those that there are, or a file; what does
+    # not fit stays random. none, or empty: from scratch, but of a FILE.keras only none is, and
+    # empty its own weights.
     weights: str = ""
     pixels: str = "auto"  # what FILE.keras takes: raw | unit | tf | torch | caffe; auto: raw
     model_sha256: str = ""  # of FILE.keras; filled in, so that a run goes on with the same file

@@ -22,12 +22,30 @@ FILE_NAME = "weights.json"
 
 
 def resolve_weights(recipe: Recipe) -> Recipe:
-    """Names the file by its full path; of a run, its model. Published weights keep their name."""
+    """Names the file by its full path; of a run, its model. Published weights keep their name.
+
+    Raises:
+        UserError: weights=auto, and there are none published for the network.
+    """
+    if recipe.weights == "auto":
+        recipe = dataclasses.replace(recipe, weights=_published_for(recipe.model))
     if recipe.weights in ("", "none") or _known_by_name(recipe):
         return recipe
     path = Path(absolute(recipe.weights))
     path = path / "model.keras" if path.is_dir() else path
     return dataclasses.replace(recipe, weights=str(path))
+
+
+def _published_for(model: str) -> str:
+    """What published weights of a network are called; of a FILE.keras its own have no name."""
+    if hosts.is_host(model):
+        return "" if hosts.is_file(model) else "imagenet"
+    if names := published.names_for(model):
+        return names[0]
+    raise UserError(
+        f"no weights are published for {model}: set weights to a file, or to none, which is from "
+        "scratch. Received: weights=auto"
+    )
 
 
 def _known_by_name(recipe: Recipe) -> bool:

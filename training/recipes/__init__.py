@@ -1,5 +1,6 @@
 """Recipes as data: one frozen record each, opened by a note on what was done and why."""
 
+import dataclasses
 import difflib
 from importlib import import_module
 
@@ -14,7 +15,10 @@ NAMES = (
     "digits_image",
     "digits_video",
     "folder",
+    "photos",
+    "videos",
 )
+FOR_FOLDERS = {"image": "photos", "video": "videos"}
 
 
 def recipe(name: str) -> Recipe:
@@ -24,3 +28,19 @@ def recipe(name: str) -> Recipe:
         raise UserError(f"there is no recipe {name!r}: did you mean {near!r}?")
     found: Recipe = import_module(f"a2keras.training.recipes.{name}").RECIPE
     return found
+
+
+def with_settings(name: str, settings: list[str]) -> Recipe:
+    """The recipe of a command line. `folder` is that of its data's kind, which starts from
+    published weights, unless the settings say `weights=none`.
+
+    Raises:
+        UserError: no such recipe or setting, or data that cannot be used.
+    """
+    named = recipe(name)
+    has_weights = dataclasses.replace(named, weights="auto").override(settings).weights
+    if name != "folder" or not has_weights:
+        return named.override(settings)
+    from a2keras.training.data import resolve
+
+    return recipe(FOR_FOLDERS[resolve(named.override(settings)).task]).override(settings)
