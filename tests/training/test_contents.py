@@ -224,7 +224,13 @@ def test_a_run_goes_on_and_is_scored_only_with_its_own_files(
 ):
     run = tmp_path / "run"
     settings = ["size=16", "batch_size=4", "epochs=1"]
-    train = ["train", "--recipe=folder", f"--data=folder:{images}", f"--output={run}"]
+    train = [
+        "train",
+        "--recipe=folder",
+        "--set=weights=none",
+        f"--data=folder:{images}",
+        f"--output={run}",
+    ]
     train += [f"--set={each}" for each in settings]
     run_command(*train)
     scores = json.loads(run_command("evaluate", run, "--format=json"))
@@ -260,7 +266,9 @@ def test_data_to_be_scored_may_be_of_one_class_or_of_the_test_alone(
     run = tmp_path / "run"
     settings = ["--set=size=16", "--set=batch_size=4", "--set=epochs=1"]
     data = f"--data=folder:{tmp_path}/data"
-    run_command("train", "--recipe=folder", data, f"--output={run}", *settings)
+    run_command(
+        "train", "--recipe=folder", "--set=weights=none", data, f"--output={run}", *settings
+    )
     for source, count, per_class in (
         (f"folder:{tmp_path}/one", 3, {"dog"}),
         (f"folder:{tmp_path}/scored", 16, {"cat", "dog"}),

@@ -173,6 +173,7 @@ def test_a_folder_of_images_from_training_to_scores(tmp_path, images, tiny_netwo
     run_command(
         "train",
         "--recipe=folder",
+        "--set=weights=none",
         f"--data=folder:{images}",
         f"--output={run}",
         *(f"--set={setting}" for setting in settings),

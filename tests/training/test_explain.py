@@ -63,6 +63,7 @@ def test_videos_from_training_to_explanation(
         run_command(
             "train",
             "--recipe=folder",
+            "--set=weights=none",
             f"--data=folder:{data}",
             f"--output={run}",
             r"--set=group_pattern=_(\d)\.avi",

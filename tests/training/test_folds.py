@@ -40,7 +40,14 @@ def folds(lists, tiny_network, run_command, write_images):
 
 def train(run_command, lists, run, *settings):
     chosen = [f"--set={setting}" for setting in settings]
-    run_command("train", "--recipe=folder", f"--data=csv:{lists}", f"--output={run}", *chosen)
+    run_command(
+        "train",
+        "--recipe=folder",
+        "--set=weights=none",
+        f"--data=csv:{lists}",
+        f"--output={run}",
+        *chosen,
+    )
 
 
 def test_the_score_is_the_mean_of_the_splits(folds, run_command):

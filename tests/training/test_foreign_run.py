@@ -26,7 +26,12 @@ def run(tmp_path, images, tiny_network, run_command):
     path = tmp_path / "run"
     settings = [f"--set={each}" for each in SETTINGS]
     run_command(
-        "train", "--recipe=folder", f"--data=folder:{images}", f"--output={path}", *settings
+        "train",
+        "--recipe=folder",
+        "--set=weights=none",
+        f"--data=folder:{images}",
+        f"--output={path}",
+        *settings,
     )
     return path
 

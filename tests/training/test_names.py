@@ -34,7 +34,14 @@ def test_from_training_to_explanation(tmp_path, data, tiny_network, run_command,
     run, maps = tmp_path / "run", tmp_path / "maps"
     settings = ["size=16", "batch_size=4", "epochs=1", "test_fraction=0.5"]
     flags = [f"--set={each}" for each in settings]
-    run_command("train", "--recipe=folder", f"--data=folder:{data}", f"--output={run}", *flags)
+    run_command(
+        "train",
+        "--recipe=folder",
+        "--set=weights=none",
+        f"--data=folder:{data}",
+        f"--output={run}",
+        *flags,
+    )
     document = json.loads((run / "data.json").read_text())
     assert tuple(document["classes"]) == SHOWN
     assert {each["path"] for each in document["skipped"]} == {
@@ -96,7 +103,7 @@ def test_places_that_a_run_cannot_keep_are_told(tmp_path, data, run_command):
         ([f"--data=folder:{data}", f"--output={tmp_path}/r", f"--set=root={odd}"], "root"),
     ):
         with pytest.raises(UserError) as error:
-            run_command("train", "--recipe=folder", *arguments)
+            run_command("train", "--recipe=folder", "--set=weights=none", *arguments)
         assert str(error.value).startswith(
             f"{what} must be a path in UTF-8, which a run can keep. Received: "
         )

@@ -142,7 +142,7 @@ def with_few_files(recipe):
     except OSError: pass
     return listed(recipe)
 train.open_source = with_few_files
-sys.argv = ["a2keras", "train", "--recipe=folder", "--data=folder:" + sys.argv[1],
+sys.argv = ["a2keras", "train", "--recipe=folder", "--set=weights=none", "--data=folder:" + sys.argv[1],
             "--output=" + sys.argv[1] + ".run"]
 sys.exit(command.main())
 """

@@ -8,6 +8,7 @@ from a2keras.errors import UserError
 from a2keras.training import recipes
 from a2keras.training.config import Recipe
 from a2keras.training.data import resolve
+from a2keras.training.initial_weights import resolve_weights
 from a2keras.training.run import Run
 
 
@@ -186,3 +187,42 @@ def test_only_a_finished_run_can_be_loaded(tmp_path):
     (tmp_path / "run/recipe.json").write_text('{"name": "mine", "colour": "red"}')
     with pytest.raises(UserError, match=r"recipe.json is not a recipe of this version of a2keras"):
         Run.load(tmp_path / "run")
+
+
+def test_a_folder_starts_from_published_weights_unless_told(images, tmp_path, write_video):
+    data = f"data=folder:{images}"
+    photos = recipes.with_settings("folder", [data, "epochs=30"])
+    assert photos == dataclasses.replace(
+        recipes.recipe("photos"), data=f"folder:{images}", epochs=30
+    )
+    assert photos.weights == "auto"
+    for setting in ("weights=none", "weights="):
+        scratch = recipes.with_settings("folder", [data, setting])
+        assert scratch == dataclasses.replace(
+            recipes.recipe("folder"), data=f"folder:{images}", weights=""
+        )
+    for i in range(4):
+        write_video(tmp_path / "clips" / "ab"[i % 2] / f"{i}.avi", 5)
+    videos = recipes.with_settings("folder", [f"data=folder:{tmp_path}/clips"])
+    assert dataclasses.replace(videos, data="") == recipes.recipe("videos")
+
+
+@pytest.mark.parametrize(
+    ("model", "weights"),
+    [
+        ("i3d", "kinetics400"),
+        ("a2_efficientnet_lite0", "imagenet"),
+        ("keras:MobileNetV2", "imagenet"),
+    ],
+)
+def test_the_published_weights_of_a_network_need_not_be_named(model, weights):
+    assert resolve_weights(Recipe("mine", model=model, weights="auto")).weights == weights
+
+
+def test_a_network_without_published_weights_is_told():
+    with pytest.raises(UserError) as error:
+        resolve_weights(Recipe("mine", model="a2_resnet26", weights="auto"))
+    assert str(error.value) == (
+        "no weights are published for a2_resnet26: set weights to a file, or to none, which is "
+        "from scratch. Received: weights=auto"
+    )

@@ -138,7 +138,13 @@ def test_a_folder_in_s3(tmp_path, server, write_images):
     write_images(tmp_path / "bucket/photos/red", 4, 0)
     (tmp_path / "bucket/photos/red/99.png").write_bytes(b"no image")
     settings = ["--set=size=10", "--set=batch_size=7", "--set=test_fraction=0.3"]
-    arguments = ["--recipe=folder", "--data=folder:s3://bucket/photos", "--output=run", *settings]
+    arguments = [
+        "--recipe=folder",
+        "--set=weights=none",
+        "--data=folder:s3://bucket/photos",
+        "--output=run",
+        *settings,
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "a2keras", "train", *arguments],
         env={
@@ -236,7 +242,13 @@ def test_places(tmp_path, monkeypatch):
     ("command", "message"),
     [
         (  # of the stores that TensorFlow knows by name and has not built in
-            ["train", "--recipe=folder", "--data=folder:az://bucket/a", "--output=run"],
+            [
+                "train",
+                "--recipe=folder",
+                "--set=weights=none",
+                "--data=folder:az://bucket/a",
+                "--output=run",
+            ],
             "folder:az://bucket/a cannot be reached: File system scheme 'az' not implemented",
         ),
         (

@@ -154,6 +154,7 @@ def test_the_best_epoch_needs_validation_examples(images, tmp_path, run_command)
         run_command(
             "train",
             "--recipe=folder",
+            "--set=weights=none",
             f"--data=folder:{images}",
             f"--output={tmp_path}/run",
             *(f"--set={setting}" for setting in settings),
