@@ -63,7 +63,7 @@ def check(path: str | Path) -> int:
 
 @contextlib.contextmanager
 def _opened(path: str | Path) -> Iterator[tuple[Any, int]]:
-    """The HDF5 part of a file, all of whose members have been looked at; how many numbers it has."""
+    """The HDF5 part of a file, whose members have been looked at; how many numbers they have."""
     import h5py
 
     path = check_path(path)
