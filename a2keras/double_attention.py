@@ -105,7 +105,8 @@ class DoubleAttention(PositionAttention):
             unknown size.
         mask: (B, *spatial), also as a nested list; positions where it is False are not gathered
             from, nor do they enter the statistics of the batch normalisations. They may hold NaN or
-            infinity, which stays there: with `residual` it is in their own outputs.
+            infinity, which stays there: with `residual` it is in their own outputs. A mask of
+            numbers is True where they are not 0, as where Keras casts: 0.5 and NaN are True.
         return_attention_scores: also return the gather maps and the distribution maps.
 
     Returns:

@@ -27,6 +27,7 @@ class NonLocal(PositionAttention):
         inputs: (B, *spatial, C) or (B, C, *spatial).
         mask: (B, *spatial); positions where it is False are attended to by none. They may
             hold NaN or infinity, which stays there: with `residual` it is in their own outputs.
+            Numbers are True unless they are 0: 0.5 and NaN are.
         return_attention_scores: also return the attention map.
 
     Returns:

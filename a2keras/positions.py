@@ -9,11 +9,17 @@ from keras import ops
 
 
 class MaskedLayer(keras.layers.Layer):
-    """A layer whose `call` has an argument `mask`, checked before Keras makes a tensor of it."""
+    """A layer whose `call` has an argument `mask`, checked before Keras makes a tensor of it.
+
+    A mask of numbers is True where they are not 0: that is found out before Keras casts them to the
+    layer's own type, in which small ones would be 0.
+    """
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if kwargs.get("mask") is not None:
-            mask_array(kwargs["mask"])
+            mask = mask_array(kwargs["mask"])
+            is_symbolic = isinstance(mask, keras.KerasTensor)
+            kwargs["mask"] = mask if is_symbolic else ops.cast(mask, "bool")
         return super().__call__(*args, **kwargs)
 
 

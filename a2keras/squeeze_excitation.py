@@ -38,7 +38,8 @@ class SqueezeExcitation(MaskedLayer):
 
     Call arguments:
         inputs: (B, *spatial, C) or (B, C, *spatial); one or more spatial axes.
-        mask: (B, *spatial); positions where it is False do not enter the average.
+        mask: (B, *spatial); positions where it is False do not enter the average. Numbers are True
+            unless they are 0: 0.5 and NaN are.
         return_attention_scores: also return the gates.
 
     Returns:

@@ -9,10 +9,12 @@ import pickle
 import pickletools
 import re
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+
+MOST = 1_000_000  # values in a pickle's dictionaries; networks have thousands
 
 
 class Refused(pickle.UnpicklingError):
@@ -79,6 +81,8 @@ def _array(*_: Any) -> _Array:
 
 
 def _from_buffer(data: Any, kind: _Type, shape: tuple, order: Any = "C") -> _Array:
+    if not isinstance(data, bytes | bytearray):  # of a number, `bytes` makes that many zeros
+        raise Refused("an array of no bytes")
     array = _Array()
     array.value = np.frombuffer(bytes(data), kind.dtype).reshape(shape, order=order)
     return array
@@ -122,7 +126,28 @@ class Unpickler(pickle.Unpickler):
 
 
 def plain(saved: Any) -> Any:
-    """The arrays of nested dictionaries as NumPy has them."""
-    if isinstance(saved, Mapping):
-        return {key: plain(value) for key, value in saved.items()}
-    return saved.value if isinstance(saved, _Array) else saved
+    """The arrays of nested dictionaries as NumPy has them, see `changed`."""
+    return changed(saved, array_of)
+
+
+def array_of(value: Any) -> Any:
+    """The array that a value of a pickle stands for; others as they are."""
+    return value.value if isinstance(value, _Array) else value
+
+
+def changed(saved: Any, change: Callable[[Any], Any]) -> Any:
+    """Nested dictionaries with other values.
+
+    Raises:
+        Refused: more than `MOST` of them: in a pickle they may hold one another without end.
+    """
+    left = iter(range(MOST))
+
+    def walk(value: Any) -> Any:
+        if next(left, None) is None:
+            raise Refused(f"more than {MOST} values")
+        if isinstance(value, Mapping):
+            return {key: walk(each) for key, each in value.items()}
+        return change(value)
+
+    return walk(saved)

@@ -149,6 +149,8 @@ def _from_row(file: io.BytesIO) -> Any:
 
 
 def _arrays(saved: Any) -> Any:
-    if isinstance(saved, Mapping):
-        return {key: _arrays(value) for key, value in saved.items()}
-    return saved.array() if isinstance(saved, _Tensor) else restricted_pickle.plain(saved)
+    def array_of(value: Any) -> Any:
+        is_tensor = isinstance(value, _Tensor)
+        return value.array() if is_tensor else restricted_pickle.array_of(value)
+
+    return restricted_pickle.changed(saved, array_of)

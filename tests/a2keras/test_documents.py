@@ -69,7 +69,7 @@ def test_a_text_of_the_environment_may_be_no_text():
 def test_a_document_has_a_limit_and_must_be_there(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="is not a JSON document: it does not exist"):
         documents.read_json(tmp_path / "x.json")
-    with pytest.raises(UserError, match="is not a JSON document: it is not a regular file"):
+    with pytest.raises(UserError, match="is not a JSON document: Is a directory"):
         documents.read_json(tmp_path)
     monkeypatch.setattr(documents, "MAX_BYTES", 2 * 1024**2)
     (tmp_path / "x.json").write_bytes(b" " * (2 * 1024**2 + 1))

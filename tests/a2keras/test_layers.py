@@ -494,6 +494,24 @@ def test_a_mask_may_be_a_list(kind, oracle):
 
 
 @LAYERS
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+def test_a_mask_of_numbers_is_true_where_they_are_not_zero(kind, policy, oracle):
+    layer = kind(dtype=policy)
+    layer.build(SHAPE)
+    oracle.randomise(layer)
+    x, mask = normal(), normal(SHAPE[:3], seed=2) > -0.5
+    numbers = np.resize(np.float32([1, 0.5, np.nan, -2, np.inf, 1e-9, 3e38]), mask.shape) * 1.0
+    numbers[~mask] = 0
+    want = oracle.to_numpy(layer(x, mask=mask))
+    assert not np.array_equal(oracle.to_numpy(layer(x)), want)
+    inputs = keras.Input(batch_shape=SHAPE), keras.Input(batch_shape=mask.shape)
+    model = keras.Model(inputs, layer(inputs[0], mask=inputs[1]))
+    for given in (numbers, numbers.tolist(), ops.convert_to_tensor(numbers)):
+        assert np.array_equal(oracle.to_numpy(layer(x, mask=given)), want)
+    assert np.array_equal(oracle.to_numpy(model([x, numbers])), want)
+
+
+@LAYERS
 def test_integers_are_taken_as_numbers(kind, oracle):
     layer = kind()
     x = (10 * normal()).astype("int32")

@@ -21,6 +21,7 @@ from readers import READERS
 from worker import prepared, replaced
 
 PAGE = Path(__file__).parents[2] / "docs" / "robustness.md"
+KEPT = Path(__file__).parents[2] / ".cache" / "fuzz"  # git leaves it alone
 BEGIN, END = "<!-- figures -->\n", "<!-- /figures -->\n"
 
 
@@ -29,7 +30,7 @@ def main() -> int:
     chosen = [READERS[name] for name in options.reader or READERS]
     with tempfile.TemporaryDirectory(prefix="a2keras_fuzz_") as scratch:
         if options.only is not None:
-            return again(chosen[0], options.only, Path(scratch), options.keep)
+            return again(chosen[0], options.only, Path(scratch), Path(options.keep).absolute())
         first = options.first
         count = {each: each.quick if options.quick else options.inputs for each in chosen}
         reports = fuzz(
@@ -67,7 +68,7 @@ def parsed() -> argparse.Namespace:
         "--seconds", type=float, default=float("inf"), help="of each reader, at most"
     )
     parser.add_argument("--only", type=int, help="one input of one --reader, with its traceback")
-    parser.add_argument("--keep", default=".", help="folder for the file of --only")
+    parser.add_argument("--keep", default=KEPT, help="folder for the file of --only")
     parser.add_argument("--processes", type=int, default=2)
     help_python = "of other environments: a reader takes the first that has what it needs"
     parser.add_argument("--python", action="append", help=help_python)
@@ -79,12 +80,12 @@ def parsed() -> argparse.Namespace:
     return options
 
 
-def again(reader: Reader, number: int, scratch: Path, keep: str) -> int:
-    """One input, in this process."""
-    here = Path.cwd()
+def again(reader: Reader, number: int, scratch: Path, keep: Path) -> int:
+    """One input, in this process; its file is written into the folder `keep`."""
     sound, _ = prepared(reader, scratch / "seeds")
     path, content = reader.input(number, sound)
-    kept = here / keep / f"{reader.name}_{number}_{path.name}"
+    kept = keep / f"{reader.name}_{number}_{path.name}"
+    keep.mkdir(parents=True, exist_ok=True)
     kept.write_bytes(content)
     print(f"{len(content)} bytes in place of {path.relative_to(scratch / 'seeds')}: {kept}")
     with replaced(path, content):

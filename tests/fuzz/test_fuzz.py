@@ -62,6 +62,16 @@ def test_a_document_stays_a_document_after_a_change():
     assert whole > 70 and len(set(changed)) > 50
 
 
+def test_one_input_is_kept_beside_the_code_and_not_where_one_stands(tmp_path):
+    command = [sys.executable, Path(__file__).with_name("run.py"), "--reader=clusters", "--only=3"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    first = done.stdout.splitlines()[0]
+    kept = Path(first.rpartition(": ")[2])
+    assert kept.is_relative_to(Path(__file__).parents[2] / ".cache" / "fuzz")
+    assert kept.stat().st_size == int(first.split()[0])
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_no_damaged_file_ends_in_a_traceback_or_a_crash(tmp_path):

@@ -7,6 +7,7 @@ import pickle
 import struct
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 from collections import OrderedDict
 
@@ -498,3 +499,39 @@ def test_the_help_names_the_layouts(capsys):
     text = capsys.readouterr().out
     assert "--layout=auto|glore|mfnet|torchvision_resnet|torchvision_r2plus1d|vmz|" in text
     assert io.StringIO(text).readline().startswith("usage: a2keras convert CHECKPOINT --model=NAME")
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"\x80\x02Nr\xff\xff\xff\x0f.", "it remembers 268435455 objects in 9 bytes"),
+        (b"Np268435455\n.", "it remembers 268435455 objects in 13 bytes"),
+        (
+            b"\x80\x02cnumpy.core.numeric\n_frombuffer\n(J\xff\xff\xff\x7fcnumpy\ndtype\n"
+            b"(X\x02\x00\x00\x00u1tRJ\xff\xff\xff\x7ftR.",
+            "an array of no bytes",
+        ),
+    ],
+)
+def test_a_pickle_takes_no_more_memory_than_it_has(data, reason, tmp_path):
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=reason):
+        checkpoints.read(written(tmp_path, "a.pkl", data))
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("name", ["a.pkl", "a.pt"])
+def test_dictionaries_that_hold_one_another_are_refused(tmp_path, monkeypatch, name):
+    monkeypatch.setattr("a2keras.models.restricted_pickle.MOST", 10_000)
+    saved: dict = {"a": ARRAY}
+    for _ in range(60):  # 2⁶⁰ ways down
+        saved = {"a": saved, "b": saved}
+    data = pickle.dumps(saved)
+    if name == "a.pt":
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as archive:
+            archive.writestr("a/data.pkl", pickle.dumps({"a": {}, "b": saved}))
+        data = content.getvalue()
+    with pytest.raises(ValueError, match="more than 10000 values"):
+        checkpoints.read(written(tmp_path, name, data))

@@ -188,3 +188,42 @@ def test_from_0_is_from_the_beginning(listed, tmp_path, start, end):
             f"path,label,start,end,split\nv.mp4,x,{start},{end},train\nv.mp4,x,0,{end},test\n"
             "w.mp4,y,,,train\n"
         )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a Boeing 707-320\nb DC 10\nc 717\n", {"a": "Boeing 707-320", "b": "DC 10", "c": "717"}),
+        ("a x\nb y\n", {"a": "x", "b": "y"}),
+        ("a.jpg red fox\nb.jpg y\n", {"a": "red fox", "b": "y"}),
+    ],
+)
+def test_names_without_suffix_and_classes_of_several_words(listed, text, expected):
+    assert rows(listed(text)) == {f"{name}.jpg": label for name, label in expected.items()}
+
+
+def test_names_without_suffix_and_several_numbers_are_no_classes(listed):
+    with pytest.raises(
+        UserError, match=r"none of the 2 files .* lists is there, such as .*/a 1 1:"
+    ):
+        listed("a 1 1 1\nb 5 2 1\n")  # a class, a species, a breed
+
+
+@pytest.mark.parametrize("boxes", ["n03 85 1 499 272", "n03 0.5 -1 2 2.5 n03 1 2 3 4 "])
+def test_places_in_the_picture_are_no_part_of_a_class(listed, tmp_path, boxes):
+    with pytest.raises(UserError) as told:
+        listed(f"ImageId,PredictionString\na,{boxes}\nb,n04 131 0 499 254\n")
+    assert str(told.value) == (
+        f"{tmp_path}/l.csv has places in the picture behind the class, in the column "
+        "PredictionString: leave the class alone there"
+    )
+
+
+def test_a_rule_of_markdown_is_no_example(listed):
+    text = "| image | label |\n|---|:--:|\n| a.jpg | x |\n| b.jpg | y |\n"
+    assert rows(listed(text)) == {"a.jpg": "x", "b.jpg": "y"}
+
+
+def test_y_is_a_class_where_there_is_no_x(listed):
+    with pytest.raises(UserError, match=r"several columns that may be the label.*: gt, y; call"):
+        listed("image,y,gt\na.jpg,3,0.5\nb.jpg,4,0.7\nc.jpg,3,0.2\n")

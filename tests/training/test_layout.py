@@ -235,3 +235,38 @@ def test_a_comma_in_the_name_of_the_folder(write, tmp_path, monkeypatch):
     recipe = resolve(Recipe("mine", data="folder:red, green"))
     assert recipe.data == f"folder:{tmp_path}/red, green"
     assert list_source(recipe).classes == ("cat", "dog")
+
+
+@pytest.mark.parametrize(
+    ("folders", "odd"),
+    [
+        (("cv/train/cat", "cv/test/cat", "other/cat"), "cv/test"),
+        (("top/data/Train/a", "top/data/Test/a", "top/preview"), "top/data/Test"),
+        (("2017/train/a", "2017/train/b", "2018/train/a"), "2017/train"),
+        (("bounding_box_train/a", "query/a", "gallery/b"), "bounding_box_train"),
+        (("test_seen/a", "test_unseen/b", "train/a"), "test_seen"),
+        (("images/train/a", "images/val/a", "drawings/x"), "images/train"),
+    ],
+)
+def test_splits_are_not_taken_for_classes(write, tmp_path, folders, odd):
+    write(*(f"{folder}/{n}.jpg" for folder in folders for n in range(2)))
+    assert sentence(tmp_path) == (
+        f"{tmp_path}/{odd} looks like a split by its name, but it is not clear which others belong "
+        "to it: a folder of splits has train and test, and in each of them one folder per class"
+    )
+
+
+@pytest.mark.parametrize(
+    ("folders", "told"),
+    [
+        (("tr/a", "tr/b", "te/a", "te/c"), ["te", "tr"]),
+        (("n01/images", "n02/images"), []),
+        (("bus/a", "train/a", "tram/b", "lorry/c"), []),
+        (("cats/tabby", "dogs/pug"), []),
+    ],
+)
+def test_few_folders_that_share_a_name_are_told(write, folders, told):
+    notes = list_folder(str(write(*(f"{each}/1.jpg" for each in folders))), "auto").notes
+    assert [note.split(" have ")[0] for note in notes] == (
+        [f"WARNING: {', '.join(told)}"] if told else []
+    )

@@ -103,6 +103,76 @@ def test_kinetics(tmp_path, films, write_video):
     assert missing.reason.endswith("films/absent00000_000005_000015.mp4: does not exist")
 
 
+@pytest.mark.parametrize(
+    ("files", "split", "expected"),
+    [
+        (("train/ab.mp4", "val/ab.mkv"), "train", "train/ab.mp4@0-10"),
+        (("train/ab.mp4", "val/ab.mkv"), "validate", "val/ab.mkv@0-10"),
+        (("val/ab_000000_000010.avi", "Testing/x/ab_000000_000010.mp4"), "test",
+         "Testing/x/ab_000000_000010.mp4"),
+        (("val/ab.avi", "test/ab.mp4"), "train", ""),
+        (("a/ab.avi", "b/ab.mp4"), "", ""),
+    ],
+)  # fmt: skip
+def test_a_video_of_kinetics_that_lies_at_two_places(tmp_path, files, split, expected):
+    for number, name in enumerate(files):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"%d" % number)
+    header = "label,youtube_id,time_start,time_end,split"
+    (tmp_path / "k.csv").write_text(f"{header}\nx,ab,0,10,{split}\n")
+    recipe = Recipe("mine", data=f"csv:{tmp_path}/k.csv")
+    if expected:
+        assert list_source(recipe).names == (expected,)
+        return
+    with pytest.raises(UserError) as told:
+        list_source(recipe)
+    assert str(told.value) == (
+        f"{tmp_path}/k.csv, line 2: it may be {min(files)} and {max(files)}: tell with root where "
+        "they lie"
+    )
+
+
+@pytest.fixture
+def hmdb(tmp_path):
+    lists = tmp_path / "testTrainMulti_7030_splits"
+    lists.mkdir()
+    for label in ("brush_hair", "clap", "ride_bike"):
+        (tmp_path / "videos" / label).mkdir(parents=True)
+        for number in range(5):
+            path = tmp_path / f"videos/{label}/#4_{label}_(h)_{number}.avi"
+            path.write_bytes(f"{label} {number}".encode())
+        for fold in (1, 3):
+            lines = [f"#4_{label}_(h)_{n}.avi {(n + fold) % 3} " for n in range(5)]
+            (lists / f"{label}_test_split{fold}.txt").write_text("\n".join(lines) + "\n")
+    return tmp_path
+
+
+def test_hmdb51_by_its_official_splits(hmdb):
+    data, root = f"csv:{hmdb}/testTrainMulti_7030_splits", str(hmdb / "videos")
+    for fold in (1, 3):
+        listing = listing_of(data, root=root, fold=fold)
+        assert listing.classes == ("brush_hair", "clap", "ride_bike")
+        use = {n: (n + fold) % 3 for n in range(5)}  # 0: neither
+        assert dict(zip(listing.names, listing.splits, strict=True)) == {
+            f"{label}/#4_{label}_(h)_{n}.avi": ("train", "test")[use[n] - 1]
+            for label in listing.classes for n in use if use[n]
+        }  # fmt: skip
+        for name, label in zip(listing.names, listing.labels, strict=True):
+            assert name.startswith(f"{listing.classes[label]}/")
+    lists = hmdb / "testTrainMulti_7030_splits"
+    with pytest.raises(UserError, match=r"has the splits 1, 3 of HMDB51, not fold=2$"):
+        listing_of(data, root=root, fold=2)
+    with pytest.raises(UserError, match="has only one class, clap: training needs at least two"):
+        open_source(resolve(Recipe("m", data=f"csv:{lists}/clap_test_split1.txt", root=root)))
+    (lists / "clap_test_split1.txt").write_text("a.avi 3\n")
+    with pytest.raises(UserError) as told:
+        listing_of(data, root=root, fold=1)
+    assert str(told.value) == (
+        f"{lists}/clap_test_split1.txt, line 1: a list of HMDB51 has 0, 1 (train) or 2 (test) "
+        "behind each file. Received: 'a.avi,3'"
+    )
+
+
 @pytest.fixture
 def ucf(tmp_path, write_video):
     """UCF-101's folders with three classes of its official splits 1 and 2."""

@@ -1,6 +1,7 @@
 """Which column of a list is which."""
 
 import functools
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -15,6 +16,8 @@ from a2keras.training.data.column_names import (
 )
 from a2keras.training.data.scanning import MEDIA, suffix_of
 from a2keras.training.data.split_names import SPLITS, split_of
+
+BOXES = re.compile(r"\S+( -?\d+(\.\d+)?){4,}( .*)?")  # ImageNet's: "n03995372 85 1 499 272"
 
 
 def is_known(cells: Sequence[str]) -> bool:
@@ -131,6 +134,11 @@ def columns_of(
             raise UserError(
                 f"{columns.place} has files as classes, in the column {printable(header[label])}"
             )
+        if all(map(BOXES.fullmatch, columns.cells(label))):
+            raise UserError(
+                f"{columns.place} has places in the picture behind the class, in the column "
+                f"{printable(header[label])}: leave the class alone there"
+            )
     return roles, () if splits else _no_split(columns, list(roles.values()))
 
 
@@ -176,7 +184,7 @@ def _same_files(columns: _Columns, candidates: Sequence[int]) -> bool:
 def _label(columns: _Columns, roles: dict[str, int]) -> int | None:
     """The column of classes; of names rather than of numbers. None: there is but one column."""
     named = [i for i in columns.named("label") if i not in roles.values()]
-    if "x" in columns.plain or len(named) > 1:  # then y is a place in the picture
+    if "x" in columns.plain:  # then y is a place in the picture
         named = [i for i in named if columns.plain[i] != "y"]
     sure = [i for i in named if columns.plain[i] == "label"]
     if len(named) > 1 and not columns.same(named):

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from a2keras.errors import UserError, counted, printable
 from a2keras.training.data.scanning import Tree, joined
-from a2keras.training.data.split_names import SPLITS, split_of
+from a2keras.training.data.split_names import SPLITS, is_filler, split_of
 
 EXPECTED = "a folder of splits has train and test, and in each of them one folder per class"
 
@@ -44,7 +44,7 @@ def roots_of(tree: Tree, place: str) -> tuple[dict[str, str], tuple[str, ...]]:
     beside = [folder for folder in full if folder not in {each.path for each in chosen}]
     if not any(_has_folders(tree, each.path) for each in chosen):
         if beside:  # classes that are called train and test, among others
-            return {"": top}, ()
+            return {"": top}, ()  # without folders in them, so that they are no splits
         raise UserError(_without_classes(tree, place, chosen[0].path))
     _refuse_two(chosen, place)
     roots = {each.split: _doubled(tree, each) for each in chosen}
@@ -112,7 +112,31 @@ def _alone(
         if _has_folders(tree, only.path):
             split = "" if only.split == "train" else only.split
             return {split: _doubled(tree, only)}, ()
+    _refuse_splits_within(tree, candidates, full, place)
     return {"": top}, _same_folders(tree, full)
+
+
+def _refuse_splits_within(
+    tree: Tree, candidates: list[SplitFolder], full: list[str], place: str
+) -> None:
+    """Folders that would be classes, but say by a name that they or what is in them is a split.
+
+    Splits have folders in them. A class may be called `train`; `train_real` is hardly one.
+    """
+    several = len({each.split for each in candidates}) > 1
+    odd = [each.path for each in candidates if (each.rest or several)]
+    odd += [
+        child
+        for folder in full
+        for child in tree.folders.get(folder, [])
+        if (found := _split_folder(child)) and not found.rest
+    ]
+    for folder in odd:
+        if _has_folders(tree, folder):
+            raise UserError(
+                f"{_name(place, folder)} looks like a split by its name, but it is not clear which "
+                f"others belong to it: {EXPECTED}"
+            )
 
 
 def _alike(tree: Tree, one: str, other: str) -> bool:
@@ -127,11 +151,14 @@ def _within(tree: Tree, split: SplitFolder, other: str) -> bool:
 
 
 def _same_folders(tree: Tree, full: list[str]) -> tuple[str, ...]:
-    if len(full) < 2 or not all(_alike(tree, full[0], other) for other in full[1:]):
+    names = [{_last(child) for child in tree.folders.get(each, [])} for each in full]
+    some = 1 < len(full) <= len(SPLITS) and not any(map(tree.media.get, full))
+    some = some and any(not is_filler(name) for name in set.intersection(*names))
+    if len(full) < 2 or not (some or all(_alike(tree, full[0], other) for other in full[1:])):
         return ()
-    names = ", ".join(map(_last, full[:3]))
+    told = ", ".join(map(_last, full[:3]))
     return (
-        f"WARNING: {names} have folders of the same names in them and are taken for classes; if "
+        f"WARNING: {told} have folders of the same names in them and are taken for classes; if "
         f"they are splits, {EXPECTED}",
     )
 

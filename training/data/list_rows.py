@@ -4,13 +4,14 @@ import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from a2keras.errors import UserError, printable
 from a2keras.models.preprocessing.places import as_path, is_remote
 from a2keras.training.data.finding import with_slashes
+from a2keras.training.data.list_places import hmdb51_class
 from a2keras.training.data.listing import class_name
 from a2keras.training.data.split_names import SPLIT_NAMES, split_of
 from a2keras.training.data.tables import Line, Table, read_lines, read_table
@@ -69,6 +70,11 @@ def read_lists(paths: Sequence[str], root: str | None) -> list[ListFile]:
             from a2keras.training.data.kinetics import kinetics_rows
 
             rows = kinetics_rows(table, folder)
+        elif label := hmdb51_class(path):
+            from a2keras.training.data.hmdb51 import hmdb51_rows
+
+            rows = hmdb51_rows(table, label)
+            table = replace(table, is_spaced=False)
         else:
             rows = tuple(_row(table, line, folder) for line in table.lines)
         found.append((table, rows))

@@ -21,7 +21,7 @@ from a2keras.training.config import Recipe
 from a2keras.training.data.contents import FileList
 from a2keras.training.data.files import SUFFIXES, FileListing, MediaFile, task_of
 from a2keras.training.data.finding import Finder
-from a2keras.training.data.list_places import split_places
+from a2keras.training.data.list_places import lists_in, split_places
 from a2keras.training.data.list_rows import ListFile, Row, read_lists
 from a2keras.training.data.scanning import MEDIA, suffix_of
 from a2keras.whole_numbers import NUMBER
@@ -70,8 +70,8 @@ class Example:
 def list_source(place: str, recipe: Recipe) -> ListListing:
     """The listing of `csv:PLACE`: one list, or lists of train,test or train,validation,test.
 
-    A folder stands for UCF-101's `trainlist0N.txt` and `testlist0N.txt` in it, where N is the
-    recipe's `fold`.
+    A folder stands for UCF-101's `trainlist0N.txt` and `testlist0N.txt` in it, or HMDB51's
+    `CLASS_test_splitN.txt` of all classes, where N is the recipe's `fold`.
 
     Raises:
         UserError: a list that cannot be read or is of none of the forms, paths that leave the root
@@ -79,8 +79,8 @@ def list_source(place: str, recipe: Recipe) -> ListListing:
     """
     paths = split_places(place)
     if len(paths) == 1 and not is_remote(place) and as_path(place).is_dir():
-        paths = [f"{place}/{kind}list0{recipe.fold}.txt" for kind in ("train", "test")]
-    if len(paths) not in PARTS:
+        paths = lists_in(place, recipe.fold)
+    elif len(paths) not in PARTS:
         raise UserError(f"csv: takes one, two or three lists. Received: {len(paths)}")
     root = absolute(recipe.root) if recipe.root else None
     lists = read_lists(paths, root)
@@ -104,7 +104,7 @@ def _located(lists: Sequence[ListFile], root: str | None) -> tuple[list[Example]
     nothing = not any(any(found) for found in direct)
     examples: list[Example] = []
     by_name: list[tuple[str, str]] = []
-    parts = PARTS[len(lists)]
+    parts = PARTS.get(len(lists), ("",) * len(lists))
     for each, part, folder, paths in zip(lists, parts, folders, direct, strict=True):
         before = len(examples)
         for row, path in zip(each.rows, paths, strict=True):
@@ -191,7 +191,7 @@ def _listing(
     number = {name: label for label, name in enumerate(classes)}
     files = tuple(each.file for each in listed)
     listing = ListListing(
-        place=",".join(paths),
+        place=",".join(paths) if len(paths) in PARTS else str(PurePath(paths[0]).parent),
         task=task,
         classes=classes,
         names=tuple(each.name for each in listed),
@@ -229,7 +229,9 @@ def _media(examples: list[Example], path: str, task: str) -> tuple[list[Example]
 
 def _rule(paths: Sequence[str], examples: Sequence[Example]) -> str:
     given = any(each.split for each in examples)
-    return "by " + ", ".join(PurePath(path).name for path in paths) if given else ""
+    names = [PurePath(path).name for path in paths]
+    names = names if len(names) <= max(PARTS) else [names[0], f"{len(names) - 1} more"]
+    return "by " + ", ".join(names) if given else ""
 
 
 def _by_number(text: str) -> tuple[int, str]:

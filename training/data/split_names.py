@@ -20,6 +20,11 @@ _FILLERS = (
 _RUN_TOGETHER = re.compile(f"({'|'.join(SPLIT_NAMES)})({'|'.join(_FILLERS)})")  # trainset
 
 
+def is_filler(name: str) -> bool:
+    """Whether a folder's name says nothing: `images`."""
+    return all(word in _FILLERS for word in re.findall(r"[^\W\d_]+", name.casefold()))
+
+
 def split_of(name: str) -> tuple[str, str] | None:
     """The split that a name tells, and what else it says; None where it tells none, or several.
 

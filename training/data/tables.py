@@ -11,6 +11,7 @@ from a2keras.errors import UserError, printable, reason_of
 from a2keras.models.preprocessing.places import read_bytes
 from a2keras.training.data.columns import columns_of, is_known
 from a2keras.training.data.scanning import MEDIA, suffix_of
+from a2keras.whole_numbers import NUMBER
 
 SEPARATORS = ",;\t|"
 SAMPLE = 1000  # lines by which the separator is chosen
@@ -88,14 +89,15 @@ def read_table(path: str) -> Table:
         raise UserError(f"{printable(path)} lists nothing")
     separator = _separator([text for _, text in numbered])
     if separator is None:
-        lines = [Line(number, _spaced(text)) for number, text in numbered]
+        ids = _begin_with_ids([text for _, text in numbered])
+        lines = [Line(number, _spaced(text, ids)) for number, text in numbered]
     else:
         lines = _lines(path, texts, separator)
     if not lines:
         raise UserError(f"{printable(path)} lists nothing but separators")
     header = lines[0].cells if _is_header(lines) else ()
-    if header:  # again where lists were put one after the other
-        lines = [line for line in lines if line.cells != header]
+    if header:  # again where lists were put one after the other; and a rule below it
+        lines = [line for line in lines if line.cells != header and not _is_rule(line)]
     if not lines:
         raise UserError(f"{printable(path)} lists nothing below its header, {','.join(header)}")
     table = Table(path, tuple(lines), header, {}, separator is None)
@@ -169,11 +171,29 @@ def _cells(text: str, separator: str) -> list[str]:
         return text.split(separator)
 
 
-def _spaced(text: str) -> tuple[str, ...]:
+def _begin_with_ids(texts: list[str]) -> bool:
+    """Whether lines are a name without suffix and a class of several words: `0034309 Boeing 707`.
+
+    Their first words are all different, and what follows is more than numbers.
+    """
+    words = [text.split() for text in texts]
+    several = [each for each in words if len(each) > 2]
+    return (
+        len({each[0] for each in words}) == len(words)
+        and not any(map(SPACED.fullmatch, texts))
+        and all(any(not NUMBER.fullmatch(word) for word in each[1:]) for each in several)
+    )
+
+
+def _spaced(text: str, ids: bool = False) -> tuple[str, ...]:
     match = SPACED.fullmatch(text.strip())
-    path, label = match.groups() if match else text.strip().rpartition(" ")[::2]
-    if not match and not path:
-        path, label = label, ""
+    if match:
+        path, label = match.groups()
+    elif ids:
+        path, _, label = text.strip().partition(" ")
+    else:
+        path, _, label = text.strip().rpartition(" ")
+        path, label = (path, label) if path else (label, "")
     path = path.strip()
     if len(path) > 1 and path[0] == path[-1] == '"':
         path = path[1:-1]
@@ -209,6 +229,11 @@ def _is_header(lines: list[Line]) -> bool:
         return True
     named = sum(any(suffix_of(cell) in MEDIA for cell in cells) for cells in others)
     return named > len(others) / 2  # names of columns that are not known
+
+
+def _is_rule(line: Line) -> bool:
+    """`|---|:-:|`, as Markdown has it below a header."""
+    return not "".join(line.cells).strip("-:= ")
 
 
 def _check_widths(table: Table) -> None:
