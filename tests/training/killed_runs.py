@@ -32,6 +32,10 @@ SETTINGS = [
     "ema_decay=0.9",
     "precise_bn=2",
     "clip_norm=1",
+    "mixup=0.4",
+    "cutmix=1",
+    "randaugment=2",
+    "erasing=0.3",
 ]
 
 
