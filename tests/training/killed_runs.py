@@ -34,7 +34,6 @@ SETTINGS = [
     "clip_norm=1",
     "mixup=0.4",
     "cutmix=1",
-    "randaugment=2",
     "erasing=0.3",
 ]
 

@@ -37,7 +37,6 @@ SETTINGS = [
     "precise_bn=2",
     "mixup=0.4",
     "cutmix=1",
-    "randaugment=2",
     "erasing=0.3",
 ]
 

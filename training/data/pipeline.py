@@ -74,8 +74,8 @@ def training_batches(
     def places(epoch: Any) -> tuple[np.ndarray, np.ndarray]:
         """Positions in the epoch and the examples there, from the first step on."""
         first = max(first_step - int(epoch) * steps, 0)
-        grid = np.arange(steps * recipe.batch_size)
-        grid = grid.reshape(steps, recipe.accumulate, parts, size)
+        every = np.arange(steps * recipe.batch_size)
+        grid = every.reshape(steps, recipe.accumulate, parts, size)
         positions = grid[first:, :, part].ravel()
         return positions, epoch_order(len(examples), recipe.seed, int(epoch))[positions]
 
