@@ -29,6 +29,10 @@ SETTINGS = [
     "clip_norm=0.5",
     "ema_decay=0.9",
     "precise_bn=2",
+    "mixup=0.4",
+    "cutmix=1",
+    "randaugment=2",
+    "erasing=0.3",
 ]
 
 

@@ -32,6 +32,9 @@ SETTINGS = [
     "ema_decay=0.9",
     "precise_bn=2",
     "clip_norm=1",
+    "mixup=0.4",
+    "cutmix=1",
+    "erasing=0.3",
 ]
 
 

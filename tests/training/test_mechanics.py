@@ -68,6 +68,13 @@ def small_network(monkeypatch):
 
 
 WITHOUT_STATISTICS = "a2_resnet50"
+AUGMENTATION = {
+    "mixup": 0.6,
+    "cutmix": 0.8,
+    "randaugment": 2,
+    "randaugment_magnitude": 7.0,
+    "erasing": 0.5,
+}
 
 
 def computation_of(recipe: Recipe, replicas: int = 1) -> TensorFlowComputation:
@@ -216,12 +223,41 @@ def test_mixed_precision_trains_as_float32_does(examples, precision):
     assert 0 < largest_difference(wide, narrow) < 0.05
 
 
+@pytest.mark.parametrize("augmentation", [{}, AUGMENTATION], ids=["plain", "augmented"])
 @pytest.mark.parametrize("replicas", [1, 2])
-def test_accumulated_micro_batches_are_the_batch(examples, replicas):
-    recipe = dataclasses.replace(PLAIN, model=WITHOUT_STATISTICS, clip_norm=0.5, weight_decay=0.01)
+def test_accumulated_micro_batches_are_the_batch(examples, replicas, augmentation):
+    recipe = dataclasses.replace(
+        PLAIN, model=WITHOUT_STATISTICS, clip_norm=0.5, weight_decay=0.01, **augmentation
+    )
     at_once = trained(recipe, examples, 4)
     in_parts = trained(dataclasses.replace(recipe, accumulate=3), examples, 4, replicas)
     assert largest_difference(at_once, in_parts) < 1e-6
+
+
+def test_two_replicas_and_parts_of_odd_size_mix_what_one_mixes(examples):
+    """With statistics, and three examples a replica: a pair may lie on both."""
+    recipe = dataclasses.replace(PLAIN, batch_size=6, **AUGMENTATION)
+    assert largest_difference(trained(recipe, examples, 4), trained(recipe, examples, 4, 2)) < 1e-5
+
+
+def test_workers_that_would_cut_pairs_are_refused():
+    computation = TensorFlowComputation(strategy_for("auto", 2))
+    computation.workers = 2
+    recipe = dataclasses.replace(PLAIN, accumulate=2)
+    computation.check(recipe)
+    with pytest.raises(UserError) as error:
+        computation.check(dataclasses.replace(recipe, cutmix=0.5))
+    assert str(error.value) == (
+        "batch_size / accumulate / workers must be even where examples are mixed by pairs "
+        "(mixup, cutmix). Received: batch_size=12, accumulate=2, workers=2"
+    )
+    computation.check(dataclasses.replace(recipe, cutmix=0.5, batch_size=16))
+    with pytest.raises(UserError) as error:
+        dataclasses.replace(PLAIN, mixup=0.2, batch_size=7)
+    assert str(error.value) == (
+        "recipe field batch_size must be even where examples are mixed by pairs (mixup, cutmix). "
+        "Received: batch_size=7"
+    )
 
 
 def test_batch_normalization_sees_micro_batches(examples):
@@ -231,19 +267,26 @@ def test_batch_normalization_sees_micro_batches(examples):
     layer = computation.model.get_layer("bn")
     mean = np.zeros(5)
     before = keras.Model(computation.model.inputs, computation.model.get_layer("conv").output)
-    batches = training_batches(examples, recipe, computation.preprocessing)
+    batches = training_batches(examples, PLAIN, computation.preprocessing)
     for part in np.split(next(iter(batches))[0].numpy(), 3):
         mean = 0.8 * mean + 0.2 * before(part).numpy().mean(axis=(0, 1, 2))
     np.testing.assert_allclose(layer.moving_mean.numpy(), mean, atol=1e-5)
 
 
-def test_numbers_are_those_of_the_whole_batch(examples):
-    """Losses with smoothed labels and correct answers, by hand, whatever the batch is cut into."""
-    recipe = dataclasses.replace(PLAIN, model=WITHOUT_STATISTICS, label_smoothing=0.3)
+@pytest.mark.parametrize("augmentation", [{}, AUGMENTATION], ids=["plain", "augmented"])
+def test_numbers_are_those_of_the_whole_batch(examples, augmentation):
+    """Losses with smoothed labels and correct answers, by hand, whatever the batch is cut into.
+
+    Of mixed examples the class with the larger share is the one to be found.
+    """
+    recipe = dataclasses.replace(
+        PLAIN, model=WITHOUT_STATISTICS, label_smoothing=0.3, **augmentation
+    )
     for changes, replicas in (({}, 1), ({"accumulate": 2}, 1), ({}, 2)):
         computation = computation_of(dataclasses.replace(recipe, **changes), replicas)
         pixels, labels = next(iter(training_batches(examples, recipe, computation.preprocessing)))
         p = computation.model(pixels).numpy()
+        assert ((labels.numpy() % 1).any(axis=1)).any() == bool(augmentation)
         smooth = 0.7 * labels.numpy() + 0.3 / 3
         losses = -(smooth * np.log(p)).sum(axis=1)
         correct = (p.argmax(axis=1) == labels.numpy().argmax(axis=1)).sum()

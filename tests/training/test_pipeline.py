@@ -7,8 +7,10 @@ import pytest
 
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.config import Recipe
+from a2keras.training.data import augmentation, pipeline
 from a2keras.training.data.pipeline import (
     epoch_order,
+    first_views,
     plain_batches,
     steps_per_epoch,
     training_batches,
@@ -17,6 +19,9 @@ from a2keras.training.data.source import ArrayExamples, Examples
 
 LABELS = np.arange(17) % 3
 RECIPE = Recipe("mine", size=5, epochs=3, batch_size=4, crop_scale=0.6, seed=11)
+AUGMENTED = dataclasses.replace(
+    RECIPE, mixup=0.4, cutmix=1.0, randaugment=2, randaugment_magnitude=6.0, erasing=0.5
+)
 PREPROCESSING = Preprocessing(("a", "b", "c"), 5)
 
 
@@ -58,7 +63,16 @@ def noise() -> ArrayExamples:
 
 @pytest.mark.parametrize("first_step", [0, 3, 4, 7, 11, 12])
 def test_a_run_that_goes_on_sees_what_it_would_have_seen(noise, first_step):
-    whole, rest = run(noise, RECIPE), run(noise, RECIPE, first_step)
+    goes_on(noise, RECIPE, first_step)
+
+
+@pytest.mark.parametrize("first_step", [3, 11])
+def test_and_so_does_one_with_augmentation(noise, first_step):
+    goes_on(noise, AUGMENTED, first_step)
+
+
+def goes_on(noise: Examples, recipe: Recipe, first_step: int) -> None:
+    whole, rest = run(noise, recipe), run(noise, recipe, first_step)
     assert len(whole) == 12
     assert len(rest) == 12 - first_step
     for (pixels, labels), (pixels_again, labels_again) in zip(
@@ -73,10 +87,10 @@ def test_another_seed_is_another_order(noise):
     assert not np.array_equal(run(noise, RECIPE)[0][0], other[0][0])
 
 
-@pytest.mark.parametrize("parts", [2, 4])
-def test_the_shards_together_are_the_batches(noise, parts):
-    whole = run(noise, RECIPE, first_step=6)
-    shards = [run(noise, RECIPE, 6, (part, parts)) for part in range(parts)]
+@pytest.mark.parametrize(("recipe", "parts"), [(RECIPE, 2), (RECIPE, 4), (AUGMENTED, 2)])
+def test_the_shards_together_are_the_batches(noise, recipe, parts):
+    whole = run(noise, recipe, first_step=6)
+    shards = [run(noise, recipe, 6, (part, parts)) for part in range(parts)]
     for step, (pixels, labels) in enumerate(whole):
         assert shards[0][step][0].shape == (4 // parts, 5, 5, 3)
         assert np.array_equal(pixels, np.concatenate([shard[step][0] for shard in shards]))
@@ -91,6 +105,75 @@ def test_a_shard_that_does_not_exist_is_refused(noise, shard):
         "`shard` must be (i, n) with 0 <= i < n, and n must divide the batch. "
         f"Received: shard={shard}, batch_size=4"
     )
+
+
+def test_a_shard_of_half_pairs_is_refused(noise):
+    with pytest.raises(ValueError) as error:
+        run(noise, AUGMENTED, 0, (1, 4))
+    assert str(error.value) == (
+        "`shard` must be (i, n) with 0 <= i < n, and n must divide the batch, into whole pairs. "
+        "Received: shard=(1, 4), batch_size=4"
+    )
+
+
+@pytest.mark.parametrize(("recipe", "accumulate"), [(RECIPE, 2), (AUGMENTED, 2), (AUGMENTED, 4)])
+def test_the_micro_batches_together_are_the_batches(noise, recipe, accumulate):
+    """Wherever they cut: of four parts each has one example, and its partner is in another."""
+    whole = run(noise, recipe, first_step=5)
+    parts = run(noise, dataclasses.replace(recipe, accumulate=accumulate), first_step=5)
+    assert len(parts) == accumulate * len(whole)
+    for step, (pixels, labels) in enumerate(whole):
+        some = parts[accumulate * step : accumulate * (step + 1)]
+        assert np.array_equal(pixels, np.concatenate([part for part, _ in some]))
+        assert np.array_equal(labels, np.concatenate([part for _, part in some]))
+
+
+def test_neighbours_are_mixed_with_each_other(noise):
+    """What enters is the plain batch, mixed with the weights that the labels tell."""
+    recipe = dataclasses.replace(RECIPE, mixup=0.5)
+    for (plain, classes), (pixels, labels) in zip(
+        run(noise, RECIPE), run(noise, recipe), strict=True
+    ):
+        partner = [1, 0, 3, 2]
+        for i, j in enumerate(partner):
+            assert labels[i].sum() == pytest.approx(1, abs=1e-6)
+            if (own := classes[i].argmax()) != classes[j].argmax():
+                weight = labels[i][own]
+                np.testing.assert_allclose(
+                    pixels[i], weight * plain[i] + (1 - weight) * plain[j], atol=1e-4
+                )
+                assert labels[i][classes[j].argmax()] == pytest.approx(1 - weight, abs=1e-6)
+    shares = np.concatenate([labels.max(axis=1) for _, labels in run(noise, recipe)])
+    assert len(set(shares[shares < 1].tolist())) > 20  # one for every example
+
+
+def test_the_first_views_are_those_that_enter(noise):
+    """But for halves that a compiled graph rounds to the other side."""
+    plain = dataclasses.replace(AUGMENTED, randaugment=0)
+    for recipe, tolerance in ((plain, 1e-4), (AUGMENTED, 1)):
+        (pixels, _), *_ = run(noise, recipe)
+        views = first_views(noise, recipe, PREPROCESSING, 4)
+        assert np.abs(views - pixels).mean() < tolerance
+        lone = first_views(noise, recipe, PREPROCESSING, 3)
+        np.testing.assert_array_equal(lone[:2], views[:2])
+
+
+def test_what_is_off_is_not_there(noise, monkeypatch):
+    """Without augmentation nothing of it is even built into the pipeline."""
+
+    def refused(*_):
+        raise AssertionError("it is off")
+
+    for module, name in (
+        (augmentation, "randaugment"),
+        (augmentation, "erase"),
+        (pipeline, "mixed_pair"),
+    ):
+        monkeypatch.setattr(module, name, refused)
+    assert len(run(noise, RECIPE)) == 12
+    for setting in ({"randaugment": 1}, {"erasing": 0.1}, {"mixup": 0.1}, {"cutmix": 0.1}):
+        with pytest.raises(AssertionError, match="it is off"):
+            run(noise, dataclasses.replace(RECIPE, **setting))
 
 
 def test_steps_per_epoch_is_at_most_what_the_examples_fill():

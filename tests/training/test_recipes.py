@@ -67,6 +67,22 @@ def test_settings_take_the_type_of_their_field():
             "Received: interpolation=cubic",
         ),
         ("hue=-1", "recipe field hue must be at least 0. Received: hue=-1.0"),
+        ("mixup=-0.1", "recipe field mixup must be at least 0. Received: mixup=-0.1"),
+        ("mixup=inf", "recipe field mixup must be finite. Received: mixup=inf"),
+        ("cutmix=nan", "recipe field cutmix must be at least 0. Received: cutmix=nan"),
+        (
+            "randaugment=15",
+            "recipe field randaugment must be at least 0 and at most 14. Received: randaugment=15",
+        ),
+        (
+            "randaugment_magnitude=10.5",
+            "recipe field randaugment_magnitude must be at least 0 and at most 10. "
+            "Received: randaugment_magnitude=10.5",
+        ),
+        (
+            "erasing=nan",
+            "recipe field erasing must be at least 0 and at most 1. Received: erasing=nan",
+        ),
         (
             "test_short_side=100",
             "recipe field test_short_side must be 0 or at least size=112. "

@@ -27,7 +27,7 @@ from a2keras.training.trainer import Trainer
 
 SETTINGS = [
     "size=16",
-    "batch_size=12",
+    "batch_size=16",
     "steps_per_epoch=5",
     "epochs=2",
     "learning_rate=0.05",
@@ -35,6 +35,9 @@ SETTINGS = [
     "clip_norm=0.5",
     "ema_decay=0.9",
     "precise_bn=2",
+    "mixup=0.4",
+    "cutmix=1",
+    "erasing=0.3",
 ]
 
 

@@ -27,7 +27,7 @@ def mix(views: Any, labels: Any, recipe: Recipe, seeds: Any, batch_seed: Any) ->
         views: float32 (2, [T,] S, S, 3).
         labels: float32 (2, classes), rows with the sum 1.
         recipe: its `mixup` and `cutmix`, at least one of them above 0.
-        seeds: int64 (2,) for each of the examples.
+        seeds: int64 (2, 2), one for each of the examples.
         batch_seed: int64 (2,), the same in all of a batch.
 
     Returns:
@@ -35,9 +35,9 @@ def mix(views: Any, labels: Any, recipe: Recipe, seeds: Any, batch_seed: Any) ->
     """
     both = recipe.mixup > 0 and recipe.cutmix > 0
     cut = tf.random.stateless_uniform((), batch_seed) < 0.5 if both else recipe.cutmix > 0
-    kept = [kept_of(recipe, views.shape[-2], seed, cut) for seed in seeds]
+    kept = [kept_of(recipe, views.shape[-2], seed, cut) for seed in tf.unstack(seeds)]
     weights = tf.stack([weight for weight, _ in kept])
-    if views.shape.rank == 5:
+    if len(views.shape) == 5:
         weights = weights[:, None]
     shares = tf.stack([share for _, share in kept])[:, None]
     return tuple(

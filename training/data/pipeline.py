@@ -62,10 +62,11 @@ def training_batches(
     """
     part, parts = shard
     micro = recipe.batch_size // recipe.accumulate
-    if not 0 <= part < parts or micro % parts:
+    pairs = recipe.mixes and parts > 1  # one worker sees all of them, wherever they lie
+    if not 0 <= part < parts or micro % (2 * parts if pairs else parts):
         raise ValueError(
-            "`shard` must be (i, n) with 0 <= i < n, and n must divide the batch. "
-            f"Received: shard={shard}, batch_size={micro}"
+            "`shard` must be (i, n) with 0 <= i < n, and n must divide the batch"
+            f"{', into whole pairs' * pairs}. Received: shard={shard}, batch_size={micro}"
         )
     steps = steps_per_epoch(recipe, len(examples))
     size = micro // parts
@@ -73,8 +74,8 @@ def training_batches(
     def places(epoch: Any) -> tuple[np.ndarray, np.ndarray]:
         """Positions in the epoch and the examples there, from the first step on."""
         first = max(first_step - int(epoch) * steps, 0)
-        grid = np.arange(steps * recipe.batch_size)
-        grid = grid.reshape(steps, recipe.accumulate, parts, size)
+        every = np.arange(steps * recipe.batch_size)
+        grid = every.reshape(steps, recipe.accumulate, parts, size)
         positions = grid[first:, :, part].ravel()
         return positions, epoch_order(len(examples), recipe.seed, int(epoch))[positions]
 
@@ -97,8 +98,8 @@ def training_batches(
     keyed = order.batch(READ_AT_ONCE).map(lambda *those: (*those, examples.keys(those[-1])), 2)
     made = keyed.unbatch().map(example, PARALLEL)
     if recipe.mixes:  # before there are batches, whose size may be odd
-        pairs = made.batch(2, drop_remainder=True)
-        made = pairs.map(functools.partial(mixed_pair, recipe), PARALLEL).unbatch()
+        mixed = functools.partial(mixed_pair, recipe)
+        made = made.batch(2, drop_remainder=True).map(mixed, PARALLEL).unbatch()
     batches = made.batch(size, drop_remainder=True)
     options = tf.data.Options()
     options.threading.private_threadpool_size = PARALLEL
@@ -115,7 +116,7 @@ def mixed_pair(
 ) -> tuple[Any, Any]:
     """Two neighbours in an epoch, views (2, *input_shape) and labels (2, classes), mixed."""
     fold_in = tf.random.experimental.stateless_fold_in
-    seeds = [fold_in(seed_of(recipe, epochs[i], positions[i]), 6) for i in range(2)]
+    seeds = tf.stack([fold_in(seed_of(recipe, epochs[i], positions[i]), 6) for i in range(2)])
     batch = positions[0] // recipe.batch_size
     return mix(views, labels, recipe, seeds, fold_in(seed_of(recipe, epochs[0], batch), 7))
 

@@ -40,8 +40,11 @@ def randaugment(view: Any, recipe: Recipe, seed: Any) -> Any:
     draws = tf.random.stateless_uniform((recipe.randaugment, 2), seed)
     chosen = tf.cast(draws[:, 0] * len(OPERATIONS), "int32")
     levels = tf.where(draws[:, 1] < 0.5, -1.0, 1.0) * recipe.randaugment_magnitude / 10
-    for i in range(recipe.randaugment):
-        frames = _one_of(chosen[i], frames, levels[i])
+    _, frames = tf.while_loop(  # so that the operations are traced once
+        lambda i, _: i < recipe.randaugment,
+        lambda i, frames: (i + 1, _one_of(chosen[i], frames, levels[i])),
+        (0, frames),
+    )
     return tf.reshape(frames, tf.shape(view))
 
 
