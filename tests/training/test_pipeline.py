@@ -144,7 +144,7 @@ def test_neighbours_are_mixed_with_each_other(noise):
                 )
                 assert labels[i][classes[j].argmax()] == pytest.approx(1 - weight, abs=1e-6)
     shares = np.concatenate([labels.max(axis=1) for _, labels in run(noise, recipe)])
-    assert len(set(shares[shares < 1].tolist())) > 20  # one for every example
+    assert len(set(shares[shares < 1].tolist())) > 9  # one for every pair
 
 
 def test_the_first_views_are_those_that_enter(noise):

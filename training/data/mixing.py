@@ -8,8 +8,10 @@ in the whole batch, whoever computes it.
 - CutMix (Yun et al. 2019, arXiv:1905.04899): a box of the partner's pixels in the own ones. Its
   sides are √(1 - w) of the view's, its middle is anywhere, and what lies outside is cut off.
 
-Labels are mixed by the share of the pixels. Box and weight are the same for all frames of a clip. w
-is drawn for every example; which of the two it is, where a recipe has both, for every batch.
+Labels are mixed by the share of the pixels. w and the box are drawn for every pair, and are the
+same for all frames of a clip: what one of the two examples loses the other one gets, so that an
+epoch shows as much of each. Which of the two it is, where a recipe has both, is drawn for every
+batch.
 """
 
 from typing import Any
@@ -20,14 +22,14 @@ from a2keras.training.config import Recipe
 from a2keras.training.data.boxes import inside
 
 
-def mix(views: Any, labels: Any, recipe: Recipe, seeds: Any, batch_seed: Any) -> tuple[Any, Any]:
+def mix(views: Any, labels: Any, recipe: Recipe, seed: Any, batch_seed: Any) -> tuple[Any, Any]:
     """Mixes two examples with each other.
 
     Args:
         views: float32 (2, [T,] S, S, 3).
         labels: float32 (2, classes), rows with the sum 1.
         recipe: its `mixup` and `cutmix`, at least one of them above 0.
-        seeds: int64 (2, 2), one for each of the examples.
+        seed: int64 (2,), of the pair.
         batch_seed: int64 (2,), the same in all of a batch.
 
     Returns:
@@ -35,13 +37,9 @@ def mix(views: Any, labels: Any, recipe: Recipe, seeds: Any, batch_seed: Any) ->
     """
     both = recipe.mixup > 0 and recipe.cutmix > 0
     cut = tf.random.stateless_uniform((), batch_seed) < 0.5 if both else recipe.cutmix > 0
-    kept = [kept_of(recipe, views.shape[-2], seed, cut) for seed in tf.unstack(seeds)]
-    weights = tf.stack([weight for weight, _ in kept])
-    if len(views.shape) == 5:
-        weights = weights[:, None]
-    shares = tf.stack([share for _, share in kept])[:, None]
+    weights, share = kept_of(recipe, views.shape[-2], seed, cut)
     return tuple(
-        w * own + (1 - w) * tf.reverse(own, [0]) for w, own in ((weights, views), (shares, labels))
+        w * own + (1 - w) * tf.reverse(own, [0]) for w, own in ((weights, views), (share, labels))
     )
 
 

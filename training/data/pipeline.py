@@ -116,9 +116,10 @@ def mixed_pair(
 ) -> tuple[Any, Any]:
     """Two neighbours in an epoch, views (2, *input_shape) and labels (2, classes), mixed."""
     fold_in = tf.random.experimental.stateless_fold_in
-    seeds = tf.stack([fold_in(seed_of(recipe, epochs[i], positions[i]), 6) for i in range(2)])
-    batch = positions[0] // recipe.batch_size
-    return mix(views, labels, recipe, seeds, fold_in(seed_of(recipe, epochs[0], batch), 7))
+    epoch, position = epochs[0], positions[0]
+    seed = fold_in(seed_of(recipe, epoch, position), 6)
+    batch_seed = fold_in(seed_of(recipe, epoch, position // recipe.batch_size), 7)
+    return mix(views, labels, recipe, seed, batch_seed)
 
 
 def first_views(
