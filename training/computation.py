@@ -16,6 +16,7 @@ from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.normalization import batch_normalizations
 from a2keras.training import network
 from a2keras.training.config import Recipe
+from a2keras.training.data.balance import class_weights
 from a2keras.training.data.source import Examples
 from a2keras.training.freezing import Holding, phases_of
 from a2keras.training.optimizers import Optimizer
@@ -60,9 +61,22 @@ class Computation(ABC):
                 f"replicas={self.replicas}"
             )
 
-    def build(self, recipe: Recipe, preprocessing: Preprocessing, steps_per_epoch: int) -> None:
-        """Makes the model and its optimizer, from the recipe's seed."""
+    def build(
+        self,
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        steps_per_epoch: int,
+        labels: np.ndarray | None = None,
+    ) -> None:
+        """Makes the model and its optimizer, from the recipe's seed.
+
+        Args:
+            labels: of the examples to train on, for the weights of the classes.
+        """
         self.recipe = recipe
+        self.class_weights = None
+        if recipe.class_weights == "balanced" and labels is not None:
+            self.class_weights = class_weights(labels, len(preprocessing.labels))
         self.preprocessing = preprocessing
         self.model = network.build(recipe, preprocessing, recipe.precision)
         phases = phases_of(recipe, self.model, steps_per_epoch)
@@ -196,6 +210,8 @@ class Computation(ABC):
     def loss(self, labels: Any, probabilities: Any, stop: Any) -> tuple[Any, Any]:
         """The replica's share of the batch's mean loss, scaled, and the numbers of `train_step`."""
         losses, correct = self.scores(labels, probabilities)
+        if self.class_weights is not None:
+            losses = losses * ops.sum(labels * self.class_weights, -1)
         total = ops.sum(losses)
         numbers = ops.stack([total, ops.sum(correct), stop])
         return self.optimizer.scale_loss(total / self.recipe.batch_size), numbers

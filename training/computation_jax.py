@@ -58,9 +58,15 @@ class JaxComputation(Computation):
         self.replicas = len(devices)
         self.distribution = keras.distribution.DataParallel(devices=devices)
 
-    def build(self, recipe: Recipe, preprocessing: Preprocessing, steps_per_epoch: int) -> None:
+    def build(
+        self,
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        steps_per_epoch: int,
+        labels: np.ndarray | None = None,
+    ) -> None:
         with self.distribution.scope():
-            super().build(recipe, preprocessing, steps_per_epoch)
+            super().build(recipe, preprocessing, steps_per_epoch, labels)
         # What lasts from micro-batch to micro-batch is no state of the run, but one of the steps.
         self.held = [*self.variables, *self.optimizer.accumulators, self.sums]
         self.index = {id(variable): i for i, variable in enumerate(self.held)}

@@ -59,9 +59,15 @@ class TensorFlowComputation(Computation):
                 f"Received: jit_compile=True, replicas={self.replicas}"
             )
 
-    def build(self, recipe: Recipe, preprocessing: Preprocessing, steps_per_epoch: int) -> None:
+    def build(
+        self,
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        steps_per_epoch: int,
+        labels: np.ndarray | None = None,
+    ) -> None:
         with self.strategy.scope():
-            super().build(recipe, preprocessing, steps_per_epoch)
+            super().build(recipe, preprocessing, steps_per_epoch, labels)
         if self.replicas > 1:
             self.synchronize_batch_normalization()
         self._flags = [tf.constant(0.0), tf.constant(1.0)]

@@ -76,6 +76,8 @@ class Recipe:
     adam_epsilon: float = 1e-7  # adamw: beside the root of these
     weight_decay: float = 1e-4  # sgd: an L2 penalty; adamw: decoupled. Not on BN and biases
     label_smoothing: float = 0.0
+    class_weights: str = "none"  # in the loss: none | balanced, by the number of their examples
+    sampling: str = "uniform"  # uniform: each example once | balanced: each class equally often
     clip_norm: float = 0.0  # largest norm of the gradient of all weights together; 0: any
     ema_decay: float = 0.0  # of averaged weights, which are then what is scored and saved; 0: none
     precise_bn: int = 0  # last batches that give the statistics of evaluation; 0: running averages
@@ -124,6 +126,8 @@ class Recipe:
         self._check_epochs()
         if self.batch_size % self.accumulate:
             _refuse("accumulate", f"must divide batch_size={self.batch_size}", self.accumulate)
+        if self.class_weights == self.sampling == "balanced":
+            _refuse("class_weights", "must be none where sampling=balanced", self.class_weights)
         if self.crops not in (1, 3) or (self.crops == 3 and self.fit != "crop"):
             _refuse("crops", "must be 1, or 3 where fit=crop", self.crops)
         self.rate_factors()
@@ -272,6 +276,8 @@ _CHOICES = {
     "interpolation": ("bilinear", "bicubic"),
     "schedule": ("cosine", "step"),
     "optimizer": ("sgd", "adamw"),
+    "class_weights": ("none", "balanced"),
+    "sampling": ("uniform", "balanced"),
     "select": ("last", "best"),
     "precision": ("float32", "mixed_float16", "mixed_bfloat16"),
 }

@@ -9,6 +9,7 @@ import tensorflow as tf
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.config import Recipe
 from a2keras.training.data.augmentation import random_view
+from a2keras.training.data.balance import balanced_order
 from a2keras.training.data.source import Examples
 
 # Examples made at a time, by as many threads: two for every core, since some wait for the disk or
@@ -20,6 +21,13 @@ READ_AT_ONCE = 8  # examples; a read needs Python's lock, and two of them are un
 def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
     """The order in which an epoch goes through `count` examples: int64 (count,)."""
     return np.random.default_rng([seed, epoch]).permutation(count)
+
+
+def order_of(examples: Examples, recipe: Recipe, epoch: int) -> np.ndarray:
+    """The examples that an epoch shows, in its order, as the recipe samples: int64 (count,)."""
+    if recipe.sampling == "balanced":
+        return balanced_order(np.asarray(examples.labels), recipe.seed, epoch)
+    return epoch_order(len(examples), recipe.seed, epoch)
 
 
 def steps_per_epoch(recipe: Recipe, count: int) -> int:
@@ -70,7 +78,7 @@ def training_batches(
         first = max(first_step - int(epoch) * steps, 0)
         grid = np.arange(steps * recipe.batch_size).reshape(steps, parts, size)
         positions = grid[first:, part].ravel()
-        return positions, epoch_order(len(examples), recipe.seed, int(epoch))[positions]
+        return positions, order_of(examples, recipe, int(epoch))[positions]
 
     def positions(epoch: Any) -> tf.data.Dataset:
         position, index = tf.numpy_function(places, [epoch], ("int64", "int64"))
@@ -106,7 +114,7 @@ def first_views(
 
     One by one: for a few, a pipeline would take longer to build than to run.
     """
-    keys = examples.keys(epoch_order(len(examples), recipe.seed, 0)[:count])
+    keys = examples.keys(order_of(examples, recipe, 0)[:count])
     seeds = [seed_of(recipe, *tf.constant([0, i], "int64")) for i in range(count)]
     views = [
         random_view(examples, key, recipe, preprocessing, seed)
