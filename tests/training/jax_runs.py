@@ -3,7 +3,8 @@
     KERAS_BACKEND=jax python jax_runs.py DIRECTORY
 
 writes weights into DIRECTORY/start.weights.h5 and trains from them: DIRECTORY/two on two devices,
-DIRECTORY/one on one, and DIRECTORY/stopped on one, with a stop.
+DIRECTORY/one on one, and DIRECTORY/stopped on one, with a stop. DIRECTORY/frozen_… are the same by
+a recipe in which the head learns first.
 """
 
 import os
@@ -32,6 +33,19 @@ SETTINGS = [
 ]
 
 
+FROZEN = [
+    "freeze_epochs=1",
+    "freeze_rate=0.1",
+    "freeze_bn=true",
+    "optimizer=adamw",
+    "class_weights=balanced",
+    "sampling=uniform",
+    "layer_decay=0.5",
+    "warmup_epochs=0.4",
+    "learning_rate=0.003",
+]
+
+
 def small(name: str, input_tensor, classes: int) -> keras.Model:
     """A network with a name for every layer, so that weights find their place."""
     from a2keras import DoubleAttention
@@ -47,9 +61,9 @@ def small(name: str, input_tensor, classes: int) -> keras.Model:
     return keras.Model(keras.utils.get_source_inputs(input_tensor)[0], x)
 
 
-def recipe(directory: Path):
-    weights = f"weights={directory}/start.weights.h5"
-    return recipes.recipe("digits_image").override([*SETTINGS, weights])
+def recipe(directory: Path, frozen: bool = False):
+    settings = [*SETTINGS, f"weights={directory}/start.weights.h5", *(FROZEN if frozen else [])]
+    return recipes.recipe("digits_image").override(settings)
 
 
 def stop_after(step: int) -> None:
@@ -66,14 +80,16 @@ def stop_after(step: int) -> None:
 
 def main(directory: Path) -> None:
     models.build = small
-    train(recipe(directory), directory / "two", replicas=2)
-    train(recipe(directory), directory / "one", "none")
-    stop_after(3)
-    try:
-        train(recipe(directory), directory / "stopped", "none")
-    except Stopped as stopped:
-        print(stopped)
-    train(recipe(directory), directory / "stopped", "none")
+    for frozen, prefix in ((False, ""), (True, "frozen_")):
+        settings = recipe(directory, frozen)
+        train(settings, directory / f"{prefix}two", replicas=2)
+        train(settings, directory / f"{prefix}one", "none")
+        stop_after(3)
+        try:
+            train(settings, directory / f"{prefix}stopped", "none")
+        except Stopped as stopped:
+            print(stopped)
+        train(settings, directory / f"{prefix}stopped", "none")
 
 
 def write_start(directory: Path) -> None:

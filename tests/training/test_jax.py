@@ -30,6 +30,8 @@ def runs(tmp_path_factory) -> tuple[Path, str]:
         patch.setattr(models, "build", program.small)
         program.write_start(directory)
         train(program.recipe(directory), directory / "tensorflow", "none")
+        frozen = program.recipe(directory, frozen=True)
+        train(frozen, directory / "frozen_tensorflow", "none")
     environment = {
         **os.environ,
         "KERAS_BACKEND": "jax",
@@ -60,26 +62,34 @@ def metrics(path: Path) -> list[dict]:
     return [{k: v for k, v in line.items() if "second" not in k} for line in lines]
 
 
+PREFIXES = pytest.mark.parametrize("prefix", ["", "frozen_"])
+
+
+@PREFIXES
 @pytest.mark.parametrize("other", ["one", "two"])
-def test_jax_ends_with_the_numbers_of_tensorflow(runs, other):
+def test_jax_ends_with_the_numbers_of_tensorflow(runs, other, prefix):
     directory, _ = runs
-    assert difference(directory, "tensorflow", other) < 1e-5
-    for a, b in zip(metrics(directory / "tensorflow"), metrics(directory / other), strict=True):
+    one, other = f"{prefix}tensorflow", f"{prefix}{other}"
+    assert difference(directory, one, other) < 1e-5
+    for a, b in zip(metrics(directory / one), metrics(directory / other), strict=True):
         for key, value in a.items():
             assert b[key] == pytest.approx(value, abs=1e-5), key
 
 
-def test_two_devices_end_with_the_weights_of_one(runs):
+@PREFIXES
+def test_two_devices_end_with_the_weights_of_one(runs, prefix):
     directory, _ = runs
-    assert json.loads((directory / "two/results.json").read_text())["replicas"] == 2
-    assert difference(directory, "one", "two") < 1e-5
+    assert json.loads((directory / f"{prefix}two/results.json").read_text())["replicas"] == 2
+    assert difference(directory, f"{prefix}one", f"{prefix}two") < 1e-5
 
 
-def test_a_stopped_run_ends_bit_for_bit_as_the_whole_one(runs):
+@PREFIXES
+def test_a_stopped_run_ends_bit_for_bit_as_the_whole_one(runs, prefix):
     directory, said = runs
-    assert "stopped by SIGTERM after step 3: saved." in said
-    assert difference(directory, "one", "stopped") == 0
-    assert metrics(directory / "one") == metrics(directory / "stopped")
+    assert said.count("stopped by SIGTERM after step 3: saved.") == 2
+    one, stopped = f"{prefix}one", f"{prefix}stopped"
+    assert difference(directory, one, stopped) == 0
+    assert metrics(directory / one) == metrics(directory / stopped)
 
 
 def test_a_backend_without_training_is_told(monkeypatch):
