@@ -21,6 +21,7 @@ from a2keras.training.data.source import Examples
 from a2keras.training.freezing import Holding, phases_of
 from a2keras.training.optimizers import Optimizer
 from a2keras.training.schedules import learning_rate
+from a2keras.training.stochastic_depth import StochasticDepth
 
 
 class Computation(ABC):
@@ -79,6 +80,7 @@ class Computation(ABC):
             self.class_weights = class_weights(labels, len(preprocessing.labels))
         self.preprocessing = preprocessing
         self.model = network.build(recipe, preprocessing, recipe.precision)
+        self.depth = StochasticDepth(recipe, self.model) if recipe.drop_path else None
         phases = phases_of(recipe, self.model, steps_per_epoch)
         self.holding = Holding(phases)
         schedule = learning_rate(recipe, steps_per_epoch)
@@ -92,6 +94,15 @@ class Computation(ABC):
         number = self.holding.phase_at(step)
         self.holding.enter(number)
         self.optimizer.phase = number
+        self.step = step
+
+    def next_factors(self) -> list[np.ndarray]:
+        """Of each micro-batch of the next step, as `StochasticDepth` takes them: (b, L)."""
+        step, self.step = self.step, self.step + 1
+        if self.depth is None:
+            return [np.zeros((1, 0), "float32")] * self.recipe.accumulate
+        learns = step >= self.holding.phases[-1].first_step
+        return np.split(self.depth.factors(step, learns), self.recipe.accumulate)
 
     @property
     def per_replica(self) -> int:
@@ -197,6 +208,12 @@ class Computation(ABC):
                 layer.momentum = momentum
 
     # What follows is traced, on a replica: keras.ops alone.
+
+    def forward(self, pixels: Any, factors: Any) -> Any:
+        """The network's output in training."""
+        if self.depth is None:
+            return self.model(pixels, training=True)
+        return self.depth.model([pixels, factors], training=True)
 
     def scores(self, labels: Any, probabilities: Any) -> tuple[Any, Any]:
         """Loss and correctness of each example: (b,), (b,)."""

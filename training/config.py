@@ -76,6 +76,7 @@ class Recipe:
     adam_epsilon: float = 1e-7  # adamw: beside the root of these
     weight_decay: float = 1e-4  # sgd: an L2 penalty; adamw: decoupled. Not on BN and biases
     label_smoothing: float = 0.0
+    drop_path: float = 0.0  # stochastic depth: probability for the last residual branch; 0: none
     class_weights: str = "none"  # in the loss: none | balanced, by the number of their examples
     sampling: str = "uniform"  # uniform: each example once | balanced: each class equally often
     clip_norm: float = 0.0  # largest norm of the gradient of all weights together; 0: any
@@ -243,6 +244,7 @@ _FRACTIONS = (
     "validation_fraction",
     "test_fraction",
     "label_smoothing",
+    "drop_path",
     "momentum",
     "beta_1",
     "beta_2",

@@ -55,10 +55,9 @@ class Wiring:
         self.model = model
         self.places = places_of(model)
         self.blocks = {i for i, place in enumerate(self.places) if _is_block(place.operation)}
-        kernels = {i for i, p in enumerate(self.places) if _has_kernel(p)} - self.blocks
+        self.kernels = {i for i, p in enumerate(self.places) if _has_kernel(p)} - self.blocks
         weighted = {i for i, p in enumerate(self.places) if _weights(p)} - self.blocks
-        before_kernels = self.upstream(kernels) if kernels else set()
-        self.head = weighted - before_kernels
+        self.head = weighted - self.upstream(self.kernels)
         self.trunk = weighted - self.head
         # What has no weights belongs to the part that it feeds.
         self.before_head = self.upstream(self.trunk | self.blocks) | self.trunk | self.blocks
@@ -209,8 +208,8 @@ def learning(
     lines = []
     for phase, first, end in zip(phases, starts, [*starts[1:], epochs], strict=True):
         count = sum(math.prod(each.shape) for each in phase.weights)
-        all_ = sum(math.prod(each.shape) for each in model.trainable_variables)
-        lines.append(f"epochs {first + 1} to {end}: {count:,} of {all_:,} parameters learn")
+        total = model.count_params()
+        lines.append(f"epochs {first + 1} to {end}: {count:,} of {total:,} parameters learn")
     return lines
 
 

@@ -39,8 +39,8 @@ FROZEN = [
     "freeze_bn=true",
     "optimizer=adamw",
     "class_weights=balanced",
-    "sampling=uniform",
     "layer_decay=0.5",
+    "drop_path=0.4",
     "warmup_epochs=0.4",
     "learning_rate=0.003",
 ]
@@ -55,6 +55,8 @@ def small(name: str, input_tensor, classes: int) -> keras.Model:
     )
     x = keras.layers.BatchNormalization(momentum=0.9, name="bn")(x)
     x = keras.layers.ReLU(name="relu")(x)
+    y = keras.layers.Conv2D(7, 3, padding="same", use_bias=False, name="branch")(x)
+    x = keras.layers.Add(name="add")([x, y])
     x = DoubleAttention(3, 2, name="attention")(x)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
     x = keras.layers.Dense(classes, activation="softmax", name="predictions")(x)

@@ -177,7 +177,9 @@ def trained(recipe: Recipe, examples, replicas: int = 1) -> dict[str, np.ndarray
 
 @pytest.mark.parametrize("changes", [{"freeze_bn": False, "layer_decay": 0.7}, {"accumulate": 3}])
 def test_two_replicas_end_as_one(examples, changes):
-    recipe = dataclasses.replace(PLAIN, model=WITHOUT_NOISE, learning_rate=0.003, **changes)
+    """With a larger epsilon: AdamW makes a whole step of a gradient that is rounding alone."""
+    settings = {"learning_rate": 0.003, "adam_epsilon": 1e-3, "drop_path": 0.4, **changes}
+    recipe = dataclasses.replace(PLAIN, model=WITHOUT_NOISE, **settings)
     one, two = (trained(recipe, examples, replicas) for replicas in (1, 2))
     assert max(float(np.abs(one[path] - two[path]).max()) for path in one) < 1e-5
 
@@ -213,7 +215,7 @@ def test_a_run_that_is_killed_anywhere_ends_bit_for_bit_as_the_whole_one(
     recipe, examples, tmp_path, monkeypatch
 ):
     """In the first phase, at its last step, and in the second."""
-    recipe = dataclasses.replace(recipe, epochs=2, ema_decay=0.9, precise_bn=2)
+    recipe = dataclasses.replace(recipe, epochs=2, ema_decay=0.9, precise_bn=2, drop_path=0.3)
     whole = train(recipe, tmp_path / "whole", "none", source=source(examples))
     step = TensorFlowComputation.train_step
     for last in (3, 5, 7):
@@ -290,10 +292,11 @@ def test_phases_are_told():
     phases = phases_of(PLAIN, model, STEPS)
     assert [phase.first_step for phase in phases] == [0, STEPS]
     head = 5 * 3 + 3
-    all_ = sum(v.shape.num_elements() for v in model.trainable_variables)
+    total = model.count_params()
+    learn = total - 4 * (7 + 5) - 2 * 4 * 0
     assert learning(phases, model, 3, STEPS) == [
-        f"epochs 1 to 1: {head} of {all_:,} parameters learn",
-        f"epochs 2 to 3: {all_ - 2 * (7 + 5):,} of {all_:,} parameters learn",
+        f"epochs 1 to 1: {head} of {total:,} parameters learn",
+        f"epochs 2 to 3: {learn:,} of {total:,} parameters learn",
     ]
     plain = dataclasses.replace(PLAIN, freeze_epochs=0, freeze_rate=0.0, freeze_bn=False)
     assert learning(phases_of(plain, model, STEPS), model, 3, STEPS) == []
