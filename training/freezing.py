@@ -94,22 +94,25 @@ class Wiring:
         return chosen | self.upstream(chosen)
 
     def depths(self) -> dict[int, int]:
-        """{id of a weight: how many times the maps become smaller between it and the head}."""
-        depth = [math.inf] * len(self.places)
-        ends = set(range(len(self.places))) - self.upstream(range(len(self.places)))
-        for i in reversed(range(len(self.places))):
-            if i in self.head or i in ends:
-                depth[i] = 0
-            for before in self.places[i].follows:
-                depth[before] = min(depth[before], depth[i] + self._shrinks(before, i))
-        found: dict[int, int] = {}
-        for place, each in zip(self.places, depth, strict=True):
-            found |= {id(weight): int(each) for weight in _weights(place)}
-        return found
+        """{id of a weight: how many times the maps become smaller between it and the head}.
 
-    def _shrinks(self, before: int, after: int) -> bool:
-        sizes = [self.places[i].positions for i in (before, after)]
-        return None not in sizes and sizes[1] < sizes[0]  # type: ignore[operator]
+        From one layer with weights to the next they do so once, whatever pools stand between. Of
+        several ways to the head the shortest counts: squeeze-and-excitation is a way aside.
+        """
+        # Of each place: the depth of what with weights comes next, and how large it is.
+        following: list[tuple[int, float] | None] = [None] * len(self.places)
+        found: dict[int, int] = {}
+        for i, place in reversed(list(enumerate(self.places))):
+            state = following[i]
+            if weights := _weights(place):
+                size = math.inf if place.positions is None else place.positions
+                depth = 0 if state is None or i in self.head else state[0] + (state[1] < size)
+                found |= {id(weight): depth for weight in weights}
+                state = (depth, size)
+            for before in place.follows if state else ():
+                ways = [way for way in (state, following[before]) if way]
+                following[before] = min(ways, key=lambda way: (way[0], -way[1]))
+        return found
 
     def weights(self, places: Iterable[int]) -> set[int]:
         """The ids of their weights."""
