@@ -20,6 +20,7 @@ from a2keras.training.data.balance import class_weights
 from a2keras.training.data.source import Examples
 from a2keras.training.freezing import Holding, phases_of
 from a2keras.training.optimizers import Optimizer
+from a2keras.training.rematerialization import Rematerialized
 from a2keras.training.schedules import learning_rate
 from a2keras.training.stochastic_depth import StochasticDepth
 
@@ -81,6 +82,9 @@ class Computation(ABC):
         self.preprocessing = preprocessing
         self.model = network.build(recipe, preprocessing, recipe.precision)
         self.depth = StochasticDepth(recipe, self.model) if recipe.drop_path else None
+        self.rematerialized = None
+        if recipe.remat:
+            self.rematerialized = Rematerialized(self.depth.model if self.depth else self.model)
         phases = phases_of(recipe, self.model, steps_per_epoch)
         self.holding = Holding(phases)
         schedule = learning_rate(recipe, steps_per_epoch)
@@ -211,9 +215,12 @@ class Computation(ABC):
 
     def forward(self, pixels: Any, factors: Any) -> Any:
         """The network's output in training."""
+        inputs = [pixels] if self.depth is None else [pixels, factors]
+        if self.rematerialized is not None:
+            return self.rematerialized(*inputs)
         if self.depth is None:
             return self.model(pixels, training=True)
-        return self.depth.model([pixels, factors], training=True)
+        return self.depth.model(inputs, training=True)
 
     def scores(self, labels: Any, probabilities: Any) -> tuple[Any, Any]:
         """Loss and correctness of each example: (b,), (b,)."""

@@ -89,6 +89,7 @@ class Recipe:
     accumulate: int = 1  # micro-batches of a batch; batch normalisation sees only these
     precision: str = "float32"  # float32 | mixed_float16 | mixed_bfloat16
     jit_compile: bool = False
+    remat: bool = False  # less memory for more time: activations are computed once more
     seed: int = 0
 
     # Where the files lie.

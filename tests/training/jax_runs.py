@@ -1,10 +1,10 @@
 """Trains on the JAX backend; a program of its own for test_jax.py.
 
-    KERAS_BACKEND=jax python jax_runs.py DIRECTORY
+    KERAS_BACKEND=jax python jax_runs.py DIRECTORY plain|frozen
 
 writes weights into DIRECTORY/start.weights.h5 and trains from them: DIRECTORY/two on two devices,
-DIRECTORY/one on one, and DIRECTORY/stopped on one, with a stop. DIRECTORY/frozen_… are the same by
-a recipe in which the head learns first.
+DIRECTORY/one on one, and DIRECTORY/stopped on one, with a stop. By the recipe `frozen` the head
+learns first.
 """
 
 import os
@@ -63,8 +63,9 @@ def small(name: str, input_tensor, classes: int) -> keras.Model:
     return keras.Model(keras.utils.get_source_inputs(input_tensor)[0], x)
 
 
-def recipe(directory: Path, frozen: bool = False):
-    settings = [*SETTINGS, f"weights={directory}/start.weights.h5", *(FROZEN if frozen else [])]
+def recipe(directory: Path, kind: str):
+    weights = f"weights={directory}/start.weights.h5"
+    settings = [*SETTINGS, weights, *(FROZEN if kind == "frozen" else [])]
     return recipes.recipe("digits_image").override(settings)
 
 
@@ -80,18 +81,17 @@ def stop_after(step: int) -> None:
     Trainer.settle = settled
 
 
-def main(directory: Path) -> None:
+def main(directory: Path, kind: str) -> None:
     models.build = small
-    for frozen, prefix in ((False, ""), (True, "frozen_")):
-        settings = recipe(directory, frozen)
-        train(settings, directory / f"{prefix}two", replicas=2)
-        train(settings, directory / f"{prefix}one", "none")
-        stop_after(3)
-        try:
-            train(settings, directory / f"{prefix}stopped", "none")
-        except Stopped as stopped:
-            print(stopped)
-        train(settings, directory / f"{prefix}stopped", "none")
+    settings = recipe(directory, kind)
+    train(settings, directory / "two", replicas=2)
+    train(settings, directory / "one", "none")
+    stop_after(3)
+    try:
+        train(settings, directory / "stopped", "none")
+    except Stopped as stopped:
+        print(stopped)
+    train(settings, directory / "stopped", "none")
 
 
 def write_start(directory: Path) -> None:
@@ -102,4 +102,4 @@ def write_start(directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2])
