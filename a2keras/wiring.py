@@ -12,14 +12,19 @@ class Place(NamedTuple):
 
     Attributes:
         operation: what is called.
-        follows: indices of the places whose outputs it takes.
+        inputs: for each of its tensors, the indices of the places that it comes from.
         positions: of its first output: the product of all its axes but batch and channels; None
             where one of them is unknown.
     """
 
     operation: Any
-    follows: frozenset[int]
+    inputs: tuple[frozenset[int], ...]
     positions: int | None
+
+    @property
+    def follows(self) -> frozenset[int]:
+        """The indices of all places whose outputs it takes."""
+        return frozenset().union(*self.inputs)
 
 
 def places_of(model: keras.Model) -> list[Place]:
@@ -43,13 +48,12 @@ def _walk(graph: Any, sources: frozenset[int], found: list[Place]) -> frozenset[
     """Appends the places of a graph, and returns those that its outputs come from."""
     producers = {id(tensor): sources for tensor in graph.inputs}
     for node in nodes_of(graph):
-        taken = (producers.get(id(each), frozenset()) for each in node.input_tensors)
-        follows = frozenset().union(*taken)
+        taken = tuple(producers.get(id(each), frozenset()) for each in node.input_tensors)
         inner = graph_of(node.operation)
         if inner is not None:
-            made = _walk(inner, follows, found)
+            made = _walk(inner, frozenset().union(*taken), found)
         else:
-            found.append(Place(node.operation, follows, _positions(node)))
+            found.append(Place(node.operation, taken, _positions(node)))
             made = frozenset({len(found) - 1})
         producers |= {id(each): made for each in node.outputs}
     return frozenset().union(*(producers[id(each)] for each in graph.outputs))

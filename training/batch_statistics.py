@@ -75,9 +75,10 @@ def with_precise_statistics(
         raise UserError(
             f"{run.model_path} is not the network {recipe.model} that its recipe.json names"
         ) from error
-    count = min(count, recipe.epochs * steps)
-    computation.enter(recipe.epochs * steps - 1)
+    end = (len(run.history()) or recipe.epochs) * steps  # patience may have ended it before
+    count = min(count, end)
+    computation.enter(end - 1)
     with readable(recipe.data):
-        batches = computation.training_iterator(examples, recipe.epochs * steps - count)
+        batches = computation.training_iterator(examples, end - count)
         precise_statistics(computation, batches, count * recipe.accumulate)
     return computation.model

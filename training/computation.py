@@ -16,10 +16,13 @@ from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.normalization import batch_normalizations
 from a2keras.training import network
 from a2keras.training.config import Recipe
+from a2keras.training.data.balance import class_weights
 from a2keras.training.data.source import Examples
 from a2keras.training.freezing import Holding, phases_of
 from a2keras.training.optimizers import Optimizer
+from a2keras.training.rematerialization import Rematerialized
 from a2keras.training.schedules import learning_rate
+from a2keras.training.stochastic_depth import StochasticDepth
 
 
 class Computation(ABC):
@@ -70,11 +73,28 @@ class Computation(ABC):
                 f"accumulate={recipe.accumulate}, workers={self.workers}"
             )
 
-    def build(self, recipe: Recipe, preprocessing: Preprocessing, steps_per_epoch: int) -> None:
-        """Makes the model and its optimizer, from the recipe's seed."""
+    def build(
+        self,
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        steps_per_epoch: int,
+        labels: np.ndarray | None = None,
+    ) -> None:
+        """Makes the model and its optimizer, from the recipe's seed.
+
+        Args:
+            labels: of the examples to train on, for the weights of the classes.
+        """
         self.recipe = recipe
+        self.class_weights = None
+        if recipe.class_weights == "balanced" and labels is not None:
+            self.class_weights = class_weights(labels, len(preprocessing.labels))
         self.preprocessing = preprocessing
         self.model = network.build(recipe, preprocessing, recipe.precision)
+        self.depth = StochasticDepth(recipe, self.model) if recipe.drop_path else None
+        self.rematerialized = None
+        if recipe.remat:
+            self.rematerialized = Rematerialized(self.depth.model if self.depth else self.model)
         phases = phases_of(recipe, self.model, steps_per_epoch)
         self.holding = Holding(phases)
         schedule = learning_rate(recipe, steps_per_epoch)
@@ -88,6 +108,15 @@ class Computation(ABC):
         number = self.holding.phase_at(step)
         self.holding.enter(number)
         self.optimizer.phase = number
+        self.step = step
+
+    def next_factors(self) -> list[np.ndarray]:
+        """Of each micro-batch of the next step, as `StochasticDepth` takes them: (b, L)."""
+        step, self.step = self.step, self.step + 1
+        if self.depth is None:
+            return [np.zeros((1, 0), "float32")] * self.recipe.accumulate
+        learns = step >= self.holding.phases[-1].first_step
+        return np.split(self.depth.factors(step, learns), self.recipe.accumulate)
 
     @property
     def per_replica(self) -> int:
@@ -194,6 +223,15 @@ class Computation(ABC):
 
     # What follows is traced, on a replica: keras.ops alone.
 
+    def forward(self, pixels: Any, factors: Any) -> Any:
+        """The network's output in training."""
+        inputs = [pixels] if self.depth is None else [pixels, factors]
+        if self.rematerialized is not None:
+            return self.rematerialized(*inputs)
+        if self.depth is None:
+            return self.model(pixels, training=True)
+        return self.depth.model(inputs, training=True)
+
     def scores(self, labels: Any, probabilities: Any) -> tuple[Any, Any]:
         """Loss and correctness of each example: (b,), (b,)."""
         probabilities = ops.cast(probabilities, "float32")
@@ -206,6 +244,8 @@ class Computation(ABC):
     def loss(self, labels: Any, probabilities: Any, stop: Any) -> tuple[Any, Any]:
         """The replica's share of the batch's mean loss, scaled, and the numbers of `train_step`."""
         losses, correct = self.scores(labels, probabilities)
+        if self.class_weights is not None:
+            losses = losses * ops.sum(labels * self.class_weights, -1)
         total = ops.sum(losses)
         numbers = ops.stack([total, ops.sum(correct), stop])
         return self.optimizer.scale_loss(total / self.recipe.batch_size), numbers

@@ -58,9 +58,15 @@ class JaxComputation(Computation):
         self.replicas = len(devices)
         self.distribution = keras.distribution.DataParallel(devices=devices)
 
-    def build(self, recipe: Recipe, preprocessing: Preprocessing, steps_per_epoch: int) -> None:
+    def build(
+        self,
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        steps_per_epoch: int,
+        labels: np.ndarray | None = None,
+    ) -> None:
         with self.distribution.scope():
-            super().build(recipe, preprocessing, steps_per_epoch)
+            super().build(recipe, preprocessing, steps_per_epoch, labels)
         # What lasts from micro-batch to micro-batch is no state of the run, but one of the steps.
         self.held = [*self.variables, *self.optimizer.accumulators, self.sums]
         self.index = {id(variable): i for i, variable in enumerate(self.held)}
@@ -108,9 +114,10 @@ class JaxComputation(Computation):
             )
 
     def train_step(self, batches: Iterator, stop: bool = False) -> Any:
-        for _ in range(self.recipe.accumulate - 1):
-            self._accumulate[self.optimizer.phase](*next(batches))
-        return self._update[self.optimizer.phase](*next(batches), float(stop))
+        *first, last = self.next_factors()
+        for factors in first:
+            self._accumulate[self.optimizer.phase](*next(batches), factors)
+        return self._update[self.optimizer.phase](*next(batches), last, float(stop))
 
     def validation_step(self, batch: Any, stop: bool = False) -> Any:
         return self._validate(*batch, float(stop))
@@ -134,7 +141,9 @@ class JaxComputation(Computation):
 
     # What follows is traced.
 
-    def _gradients(self, pixels: Any, labels: Any, stop: Any) -> tuple[list[Any], Any]:
+    def _gradients(
+        self, pixels: Any, labels: Any, factors: Any, stop: Any
+    ) -> tuple[list[Any], Any]:
         learning = self.optimizer.learning
         ids = {id(variable) for variable in learning}
         others = [variable for variable in self.model.variables if id(variable) not in ids]
@@ -143,7 +152,7 @@ class JaxComputation(Computation):
         def loss_of(weights: list[Any]) -> tuple[Any, Any]:
             mapping = zip([*learning, *others], [*weights, *values], strict=True)
             with keras.StatelessScope(state_mapping=list(mapping)) as scope:
-                outputs = self.model(pixels, training=True)
+                outputs = self.forward(pixels, factors)
             changed = [scope.get_current_value(variable) for variable in others]
             loss, numbers = self.loss(labels, outputs, stop)
             return loss, (numbers, changed)
@@ -154,11 +163,11 @@ class JaxComputation(Computation):
             variable.assign(value)
         return gradients, numbers
 
-    def _accumulation_step(self, pixels: Any, labels: Any) -> None:
-        self.accumulate(*self._gradients(pixels, labels, 0.0))
+    def _accumulation_step(self, pixels: Any, labels: Any, factors: Any) -> None:
+        self.accumulate(*self._gradients(pixels, labels, factors, 0.0))
 
-    def _update_step(self, pixels: Any, labels: Any, stop: Any) -> Any:
-        gradients, numbers = self.take_accumulated(*self._gradients(pixels, labels, stop))
+    def _update_step(self, pixels: Any, labels: Any, factors: Any, stop: Any) -> Any:
+        gradients, numbers = self.take_accumulated(*self._gradients(pixels, labels, factors, stop))
         self.optimizer.apply(gradients)
         return numbers
 

@@ -59,9 +59,15 @@ class TensorFlowComputation(Computation):
                 f"Received: jit_compile=True, replicas={self.replicas}"
             )
 
-    def build(self, recipe: Recipe, preprocessing: Preprocessing, steps_per_epoch: int) -> None:
+    def build(
+        self,
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        steps_per_epoch: int,
+        labels: np.ndarray | None = None,
+    ) -> None:
         with self.strategy.scope():
-            super().build(recipe, preprocessing, steps_per_epoch)
+            super().build(recipe, preprocessing, steps_per_epoch, labels)
         if self.replicas > 1:
             self.synchronize_batch_normalization()
         self._flags = [tf.constant(0.0), tf.constant(1.0)]
@@ -106,9 +112,10 @@ class TensorFlowComputation(Computation):
         return (next(batches) for _ in range(rounds))
 
     def train_step(self, batches: Iterator, stop: bool = False) -> Any:
-        for _ in range(self.recipe.accumulate - 1):
-            self._accumulate[self.optimizer.phase](*next(batches))
-        return self._update[self.optimizer.phase](*next(batches), self._flags[stop])
+        *first, last = map(tf.constant, self.next_factors())
+        for factors in first:
+            self._accumulate[self.optimizer.phase](*next(batches), factors)
+        return self._update[self.optimizer.phase](*next(batches), last, self._flags[stop])
 
     def validation_step(self, batch: Any, stop: bool = False) -> Any:
         return self._validate(*batch, self._flags[stop])
@@ -162,18 +169,23 @@ class TensorFlowComputation(Computation):
 
     # What follows runs on a replica.
 
-    def _gradients(self, pixels: Any, labels: Any, stop: Any) -> tuple[list[Any], Any]:
+    def _gradients(
+        self, pixels: Any, labels: Any, factors: Any, stop: Any
+    ) -> tuple[list[Any], Any]:
+        if self.depth is not None and self.replicas > 1:
+            number = tf.distribute.get_replica_context().replica_id_in_sync_group
+            factors = factors[number * self.per_replica :][: self.per_replica]
         weights = [variable.value for variable in self.optimizer.learning]
         with tf.GradientTape() as tape:
-            loss, numbers = self.loss(labels, self.model(pixels, training=True), stop)
+            loss, numbers = self.loss(labels, self.forward(pixels, factors), stop)
         return tape.gradient(loss, weights, unconnected_gradients="zero"), numbers
 
-    def _accumulation_step(self, pixels: Any, labels: Any) -> Any:
-        self.accumulate(*self._gradients(pixels, labels, 0.0))
+    def _accumulation_step(self, pixels: Any, labels: Any, factors: Any) -> Any:
+        self.accumulate(*self._gradients(pixels, labels, factors, 0.0))
         return ()
 
-    def _update_step(self, pixels: Any, labels: Any, stop: Any) -> Any:
-        gradients, numbers = self.take_accumulated(*self._gradients(pixels, labels, stop))
+    def _update_step(self, pixels: Any, labels: Any, factors: Any, stop: Any) -> Any:
+        gradients, numbers = self.take_accumulated(*self._gradients(pixels, labels, factors, stop))
         *gradients, numbers = self._sum([*gradients, numbers])
         self.optimizer.apply(gradients)
         return numbers

@@ -88,6 +88,9 @@ class Recipe:
     adam_epsilon: float = 1e-7  # adamw: beside the root of these
     weight_decay: float = 1e-4  # sgd: an L2 penalty; adamw: decoupled. Not on BN and biases
     label_smoothing: float = 0.0
+    drop_path: float = 0.0  # stochastic depth: probability for the last residual branch; 0: none
+    class_weights: str = "none"  # in the loss: none | balanced, by the number of their examples
+    sampling: str = "uniform"  # uniform: each example once | balanced: each class equally often
     clip_norm: float = 0.0  # largest norm of the gradient of all weights together; 0: any
     ema_decay: float = 0.0  # of averaged weights, which are then what is scored and saved; 0: none
     precise_bn: int = 0  # last batches that give the statistics of evaluation; 0: running averages
@@ -98,6 +101,7 @@ class Recipe:
     accumulate: int = 1  # micro-batches of a batch; batch normalisation sees only these
     precision: str = "float32"  # float32 | mixed_float16 | mixed_bfloat16
     jit_compile: bool = False
+    remat: bool = False  # less memory for more time: activations are computed once more
     seed: int = 0
 
     # Where the files lie.
@@ -141,6 +145,8 @@ class Recipe:
             object.__setattr__(self, "weights", "")
         if self.pixels != "auto" and not self.model.endswith(".keras"):
             _refuse("pixels", f"is for a FILE.keras, not for model={self.model}", self.pixels)
+        if self.class_weights == self.sampling == "balanced":
+            _refuse("class_weights", "must be none where sampling=balanced", self.class_weights)
         if self.crops not in (1, 3) or (self.crops == 3 and self.fit != "crop"):
             _refuse("crops", "must be 1, or 3 where fit=crop", self.crops)
         self.rate_factors()
@@ -269,6 +275,7 @@ _FRACTIONS = (
     "validation_fraction",
     "test_fraction",
     "label_smoothing",
+    "drop_path",
     "momentum",
     "beta_1",
     "beta_2",
@@ -305,6 +312,8 @@ _CHOICES = {
     "interpolation": ("bilinear", "bicubic"),
     "schedule": ("cosine", "step"),
     "optimizer": ("sgd", "adamw"),
+    "class_weights": ("none", "balanced"),
+    "sampling": ("uniform", "balanced"),
     "select": ("last", "best"),
     "precision": ("float32", "mixed_float16", "mixed_bfloat16"),
 }

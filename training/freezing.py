@@ -55,10 +55,9 @@ class Wiring:
         self.model = model
         self.places = places_of(model)
         self.blocks = {i for i, place in enumerate(self.places) if _is_block(place.operation)}
-        kernels = {i for i, p in enumerate(self.places) if _has_kernel(p)} - self.blocks
+        self.kernels = {i for i, p in enumerate(self.places) if _has_kernel(p)} - self.blocks
         weighted = {i for i, p in enumerate(self.places) if _weights(p)} - self.blocks
-        before_kernels = self.upstream(kernels) if kernels else set()
-        self.head = weighted - before_kernels
+        self.head = weighted - self.upstream(self.kernels)
         self.trunk = weighted - self.head
         # What has no weights belongs to the part that it feeds.
         self.before_head = self.upstream(self.trunk | self.blocks) | self.trunk | self.blocks
@@ -95,22 +94,25 @@ class Wiring:
         return chosen | self.upstream(chosen)
 
     def depths(self) -> dict[int, int]:
-        """{id of a weight: how many times the maps become smaller between it and the head}."""
-        depth = [math.inf] * len(self.places)
-        ends = set(range(len(self.places))) - self.upstream(range(len(self.places)))
-        for i in reversed(range(len(self.places))):
-            if i in self.head or i in ends:
-                depth[i] = 0
-            for before in self.places[i].follows:
-                depth[before] = min(depth[before], depth[i] + self._shrinks(before, i))
-        found: dict[int, int] = {}
-        for place, each in zip(self.places, depth, strict=True):
-            found |= {id(weight): int(each) for weight in _weights(place)}
-        return found
+        """{id of a weight: how many times the maps become smaller between it and the head}.
 
-    def _shrinks(self, before: int, after: int) -> bool:
-        sizes = [self.places[i].positions for i in (before, after)]
-        return None not in sizes and sizes[1] < sizes[0]  # type: ignore[operator]
+        From one layer with weights to the next they do so once, whatever pools stand between. Of
+        several ways to the head the shortest counts: squeeze-and-excitation is a way aside.
+        """
+        # Of each place: the depth of what with weights comes next, and how large it is.
+        following: list[tuple[int, float] | None] = [None] * len(self.places)
+        found: dict[int, int] = {}
+        for i, place in reversed(list(enumerate(self.places))):
+            state = following[i]
+            if weights := _weights(place):
+                size = math.inf if place.positions is None else place.positions
+                depth = 0 if state is None or i in self.head else state[0] + (state[1] < size)
+                found |= {id(weight): depth for weight in weights}
+                state = (depth, size)
+            for before in place.follows if state else ():
+                ways = [way for way in (state, following[before]) if way]
+                following[before] = min(ways, key=lambda way: (way[0], -way[1]))
+        return found
 
     def weights(self, places: Iterable[int]) -> set[int]:
         """The ids of their weights."""
@@ -209,8 +211,8 @@ def learning(
     lines = []
     for phase, first, end in zip(phases, starts, [*starts[1:], epochs], strict=True):
         count = sum(math.prod(each.shape) for each in phase.weights)
-        all_ = sum(math.prod(each.shape) for each in model.trainable_variables)
-        lines.append(f"epochs {first + 1} to {end}: {count:,} of {all_:,} parameters learn")
+        total = model.count_params()
+        lines.append(f"epochs {first + 1} to {end}: {count:,} of {total:,} parameters learn")
     return lines
 
 

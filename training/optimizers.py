@@ -32,10 +32,12 @@ class Optimizer:
         w ← w − η · factor(w) · weight_decay · w
         w ← w − η · factor(w) · √(1 − β₂ⁿ) / (1 − β₁ⁿ) · m / (√v + ε)     the n-th update of w
 
-    What a phase of the run does not name is not touched: no decay, no momentum, no norm. Keras's optimizers are not used: on several replicas they clip each replica's
-    gradient before the sum, decide on each replica whether the gradient is finite, count averages
-    by micro-batch, and have one learning rate for all layers. Here the gradients that come in are
-    those of the global batch already, so every replica gives its own copies the same update.
+    What does not learn in the present phase of the run has no part in any of this.
+
+    Keras's optimizers are not used: on several replicas they clip each replica's gradient before
+    the sum, decide on each replica whether the gradient is finite, count averages by micro-batch,
+    and have one learning rate for all layers. Here the gradients that come in are those of the
+    global batch already, so every replica gives its own copies the same update.
 
     Args:
         recipe: the settings.

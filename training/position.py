@@ -4,6 +4,7 @@ import dataclasses
 from typing import ClassVar
 
 from a2keras.documents import RECORD
+from a2keras.training.config import Recipe
 
 
 @dataclasses.dataclass
@@ -58,6 +59,20 @@ class Position:
         if not scored:
             return None
         return int(max(scored, key=lambda line: line["validation_accuracy"])["step"])
+
+    def ends(self, recipe: Recipe) -> bool:
+        """Whether the run ends here: after all its epochs, or by its patience.
+
+        Patience begins with the epochs in which everything learns.
+        """
+        done = len(self.history)
+        if done >= recipe.epochs:
+            return True
+        if not recipe.patience or not done or "validation_accuracy" not in self.history[-1]:
+            return False
+        steps = [line["step"] for line in self.history]
+        best = steps.index(self.best_step()) + 1  # type: ignore[arg-type]
+        return done - max(best, recipe.freeze_epochs) >= recipe.patience
 
 
 def sentence(line: dict, epochs: int) -> str:

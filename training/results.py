@@ -39,7 +39,7 @@ def write(
         document = {
             "model": run.recipe.model,
             "parameters": finished.count_params(),
-            "epochs": run.recipe.epochs,
+            "epochs": len(history),
             "steps": history[-1]["step"],
             "seconds": round(sum(line["seconds"] for line in history), 1),
             "replicas": computation.replicas,

@@ -77,8 +77,7 @@ def _train(
         run.check()
     # The other workers need not see the run's directory.
     if computation.share({"finished": run.finished})[0]["finished"]:
-        epochs = recipe.epochs
-        say(f"{run.path} has been trained for all {epochs} epochs: nothing is left to do.")
+        say(f"{run.path} has been trained for {_trained_for(run)}: nothing is left to do.")
         return
     source = source or open_source(recipe)
     _check_examples(recipe, source)
@@ -91,7 +90,8 @@ def _train(
         if computation.is_chief:
             run.start({**source.report(), "trained_on": source.trained_on()})
         pixels = _agreed_pixels(run, computation)
-        computation.build(recipe, preprocessing_of(recipe, source.classes, pixels), steps)
+        preprocessing = preprocessing_of(recipe, source.classes, pixels)
+        computation.build(recipe, preprocessing, steps, source.splits["train"].labels)
         if computation.is_chief:
             with run.writing("a run"):
                 computation.preprocessing.save(run.path)
@@ -103,6 +103,13 @@ def _train(
         for line in learning(computation.holding.phases, computation.model, recipe.epochs, steps):
             say(line)
         Trainer(run, source, computation, saving, interruption).train()
+
+
+def _trained_for(run: Run) -> str:
+    epochs, done = run.recipe.epochs, len(run.history())
+    if not 0 < done < epochs:  # workers but the chief have no history
+        return f"all {epochs} epochs"
+    return f"{done} of {epochs} epochs, then patience={run.recipe.patience} was over"
 
 
 def _agreed_pixels(run: Run, computation: Computation) -> Pixels:
@@ -138,11 +145,14 @@ def _check_examples(recipe: Recipe, source: Source) -> None:
             f"{recipe.data} has {len(source.splits['train'])} examples to train on, fewer than a "
             f"batch. Received: batch_size={recipe.batch_size}"
         )
-    if recipe.select == "best" and "validation" not in source.splits:
-        raise UserError(
-            f"select=best needs validation examples, and {recipe.data} has none: see "
-            f"validation_fraction. Received: select={recipe.select}"
-        )
+    wishes = {"select": recipe.select == "best", "patience": recipe.patience}
+    for field, wished in wishes.items():
+        if wished and "validation" not in source.splits:
+            given = f"{field}={getattr(recipe, field)}"
+            raise UserError(
+                f"{given} needs validation examples, and {recipe.data} has none: see "
+                f"validation_fraction. Received: {given}"
+            )
 
 
 def _check_agreement(recipe: Recipe, source: Source, computation: Computation) -> None:

@@ -69,11 +69,14 @@ class Trainer:
         self.interruption.patient = True
         with progress((), "training", unit=unit, total=total) as bar:
             bar.update(self.position.step * size)
-            while len(self.position.history) < self.recipe.epochs:
+            while not self.position.ends(self.recipe):
                 line = self.train_epoch(batches, bar)
                 with bar.external_write_mode(file=sys.stderr):
                     say(line)
         self.interruption.patient = False
+        if (done := len(self.position.history)) < self.recipe.epochs:
+            patience = self.recipe.patience
+            say(f"no better validation for {patience} epochs: it ends after epoch {done}")
         chosen = self.select()
         with self.evaluated_weights():
             if self.computation.is_chief:

@@ -1,9 +1,10 @@
 """Trains on the JAX backend; a program of its own for test_jax.py.
 
-    KERAS_BACKEND=jax python jax_runs.py DIRECTORY
+    KERAS_BACKEND=jax python jax_runs.py DIRECTORY plain|frozen
 
 writes weights into DIRECTORY/start.weights.h5 and trains from them: DIRECTORY/two on two devices,
-DIRECTORY/one on one, and DIRECTORY/stopped on one, with a stop.
+DIRECTORY/one on one, and DIRECTORY/stopped on one, with a stop. By the recipe `frozen` the head
+learns first.
 """
 
 import os
@@ -36,6 +37,19 @@ SETTINGS = [
 ]
 
 
+FROZEN = [
+    "freeze_epochs=1",
+    "freeze_rate=0.1",
+    "freeze_bn=true",
+    "optimizer=adamw",
+    "class_weights=balanced",
+    "layer_decay=0.5",
+    "drop_path=0.4",
+    "warmup_epochs=0.4",
+    "learning_rate=0.003",
+]
+
+
 def small(name: str, input_tensor, classes: int) -> keras.Model:
     """A network with a name for every layer, so that weights find their place."""
     from a2keras import DoubleAttention
@@ -45,15 +59,18 @@ def small(name: str, input_tensor, classes: int) -> keras.Model:
     )
     x = keras.layers.BatchNormalization(momentum=0.9, name="bn")(x)
     x = keras.layers.ReLU(name="relu")(x)
+    y = keras.layers.Conv2D(7, 3, padding="same", use_bias=False, name="branch")(x)
+    x = keras.layers.Add(name="add")([x, y])
     x = DoubleAttention(3, 2, name="attention")(x)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
     x = keras.layers.Dense(classes, activation="softmax", name="predictions")(x)
     return keras.Model(keras.utils.get_source_inputs(input_tensor)[0], x)
 
 
-def recipe(directory: Path):
+def recipe(directory: Path, kind: str):
     weights = f"weights={directory}/start.weights.h5"
-    return recipes.recipe("digits_image").override([*SETTINGS, weights])
+    settings = [*SETTINGS, weights, *(FROZEN if kind == "frozen" else [])]
+    return recipes.recipe("digits_image").override(settings)
 
 
 def stop_after(step: int) -> None:
@@ -68,16 +85,17 @@ def stop_after(step: int) -> None:
     Trainer.settle = settled
 
 
-def main(directory: Path) -> None:
+def main(directory: Path, kind: str) -> None:
     models.build = small
-    train(recipe(directory), directory / "two", replicas=2)
-    train(recipe(directory), directory / "one", "none")
+    settings = recipe(directory, kind)
+    train(settings, directory / "two", replicas=2)
+    train(settings, directory / "one", "none")
     stop_after(3)
     try:
-        train(recipe(directory), directory / "stopped", "none")
+        train(settings, directory / "stopped", "none")
     except Stopped as stopped:
         print(stopped)
-    train(recipe(directory), directory / "stopped", "none")
+    train(settings, directory / "stopped", "none")
 
 
 def write_start(directory: Path) -> None:
@@ -88,4 +106,4 @@ def write_start(directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2])

@@ -18,8 +18,8 @@ from a2keras.training.train import train
 PROGRAM = Path(__file__).with_name("jax_runs.py")
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory) -> tuple[Path, str]:
+@pytest.fixture(scope="module", params=["plain", "frozen"])
+def runs(request, tmp_path_factory) -> tuple[Path, str]:
     """What jax_runs.py left, with DIRECTORY/tensorflow beside it; and what it said."""
     pytest.importorskip("jax")
     directory = tmp_path_factory.mktemp("jax")
@@ -29,7 +29,7 @@ def runs(tmp_path_factory) -> tuple[Path, str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(models, "build", program.small)
         program.write_start(directory)
-        train(program.recipe(directory), directory / "tensorflow", "none")
+        train(program.recipe(directory, request.param), directory / "tensorflow", "none")
     environment = {
         **os.environ,
         "KERAS_BACKEND": "jax",
@@ -38,7 +38,7 @@ def runs(tmp_path_factory) -> tuple[Path, str]:
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
     }
-    command = [sys.executable, PROGRAM, directory]
+    command = [sys.executable, PROGRAM, directory, request.param]
     done = subprocess.run(
         command, env=environment, capture_output=True, text=True, check=False, timeout=280
     )

@@ -142,8 +142,8 @@ def with_few_files(recipe):
     except OSError: pass
     return listed(recipe)
 train.open_source = with_few_files
-sys.argv = ["a2keras", "train", "--recipe=folder", "--set=weights=none", "--data=folder:" + sys.argv[1],
-            "--output=" + sys.argv[1] + ".run"]
+sys.argv = ["a2keras", "train", "--recipe=folder", "--set=weights=none",
+            "--data=folder:" + sys.argv[1], "--output=" + sys.argv[1] + ".run"]
 sys.exit(command.main())
 """
     done = subprocess.run(

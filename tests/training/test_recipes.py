@@ -94,6 +94,52 @@ def test_settings_take_the_type_of_their_field():
             "recipe field warmup_epochs must be at most epochs=30. Received: warmup_epochs=31.0",
         ),
         (
+            "freeze_epochs=30",
+            "recipe field freeze_epochs must be less than epochs=30. Received: freeze_epochs=30",
+        ),
+        (
+            "freeze_epochs=-1",
+            "recipe field freeze_epochs must be at least 0. Received: freeze_epochs=-1",
+        ),
+        (
+            "freeze_rate=0.1",
+            "recipe field freeze_rate needs freeze_epochs. Received: freeze_rate=0.1",
+        ),
+        ("patience=-2", "recipe field patience must be at least 0. Received: patience=-2"),
+        (
+            "optimizer=adam",
+            "recipe field optimizer must be one of sgd, adamw. Received: optimizer=adam",
+        ),
+        (
+            "layer_decay=0",
+            "recipe field layer_decay must be greater than 0. Received: layer_decay=0.0",
+        ),
+        (
+            "layer_decay=1.5",
+            "recipe field layer_decay must be at most 1. Received: layer_decay=1.5",
+        ),
+        (
+            "adam_epsilon=0",
+            "recipe field adam_epsilon must be greater than 0. Received: adam_epsilon=0.0",
+        ),
+        (
+            "beta_2=1",
+            "recipe field beta_2 must be at least 0 and less than 1. Received: beta_2=1.0",
+        ),
+        (
+            "drop_path=1",
+            "recipe field drop_path must be at least 0 and less than 1. Received: drop_path=1.0",
+        ),
+        (
+            "class_weights=equal",
+            "recipe field class_weights must be one of none, balanced. "
+            "Received: class_weights=equal",
+        ),
+        (
+            "sampling=equal",
+            "recipe field sampling must be one of uniform, balanced. Received: sampling=equal",
+        ),
+        (
             "step_epochs=1,²",
             "recipe field step_epochs must be whole numbers with commas between. "
             "Received: step_epochs=1,²",
@@ -242,3 +288,23 @@ def test_a_network_without_published_weights_is_told():
         "no weights are published for a2_resnet26: set weights to a file, or to none, which is "
         "from scratch. Received: weights=auto"
     )
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"freeze_epochs": 27, "warmup_epochs": 4.0},
+            "recipe field warmup_epochs must be at most epochs=30 less freeze_epochs=27. "
+            "Received: warmup_epochs=4.0",
+        ),
+        (
+            {"freeze_epochs": 5, "schedule": "step", "step_epochs": "5,9"},
+            "recipe field step_epochs must be after freeze_epochs=5. Received: step_epochs=5,9",
+        ),
+    ],
+)
+def test_epochs_must_follow_those_of_the_head(settings, message):
+    with pytest.raises(UserError) as error:
+        Recipe("mine", **settings)
+    assert str(error.value) == message

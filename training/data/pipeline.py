@@ -10,6 +10,7 @@ import tensorflow as tf
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.config import Recipe
 from a2keras.training.data.augmentation import random_view
+from a2keras.training.data.balance import balanced_order
 from a2keras.training.data.mixing import mix
 from a2keras.training.data.source import Examples
 
@@ -22,6 +23,13 @@ READ_AT_ONCE = 8  # examples; a read needs Python's lock, and two of them are un
 def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
     """The order in which an epoch goes through `count` examples: int64 (count,)."""
     return np.random.default_rng([seed, epoch]).permutation(count)
+
+
+def order_of(examples: Examples, recipe: Recipe, epoch: int) -> np.ndarray:
+    """The examples that an epoch shows, in its order, as the recipe samples: int64 (count,)."""
+    if recipe.sampling == "balanced":
+        return balanced_order(np.asarray(examples.labels), recipe.seed, epoch)
+    return epoch_order(len(examples), recipe.seed, epoch)
 
 
 def steps_per_epoch(recipe: Recipe, count: int) -> int:
@@ -77,7 +85,7 @@ def training_batches(
         every = np.arange(steps * recipe.batch_size)
         grid = every.reshape(steps, recipe.accumulate, parts, size)
         positions = grid[first:, :, part].ravel()
-        return positions, epoch_order(len(examples), recipe.seed, int(epoch))[positions]
+        return positions, order_of(examples, recipe, int(epoch))[positions]
 
     def positions(epoch: Any) -> tf.data.Dataset:
         position, index = tf.numpy_function(places, [epoch], ("int64", "int64"))
@@ -129,7 +137,7 @@ def first_views(
 
     One by one: for a few, a pipeline would take longer to build than to run.
     """
-    order = epoch_order(len(examples), recipe.seed, 0)[:count]
+    order = order_of(examples, recipe, 0)[:count]
     places = tf.constant([[0, i] for i in range(count)], "int64")
     views = [
         random_view(examples, key, recipe, preprocessing, seed_of(recipe, *place))
