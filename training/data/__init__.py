@@ -12,7 +12,13 @@ from a2keras.models.preprocessing.places import absolute, check_text
 from a2keras.training.config import Recipe
 from a2keras.training.data.files import reached
 from a2keras.training.data.list_places import split_places
-from a2keras.training.data.listing import Listing, check_trainable, list_held_out, open_listing
+from a2keras.training.data.listing import (
+    Listing,
+    check_open,
+    check_trainable,
+    list_held_out,
+    open_listing,
+)
 from a2keras.training.data.source import Skipped, Source
 
 
@@ -58,6 +64,7 @@ def resolve(recipe: Recipe, to_train: bool = True) -> Recipe:
         UserError: no data, an unknown kind of source, or a source that cannot be used.
     """
     if recipe.data == "digits":
+        check_open(recipe, "digits", not to_train)
         task = "image" if recipe.task == "auto" else recipe.task
         return dataclasses.replace(recipe, task=task, model=_model(recipe, task))
     check_text("root", recipe.root)
@@ -67,6 +74,7 @@ def resolve(recipe: Recipe, to_train: bool = True) -> Recipe:
     listing = list_source(recipe)
     if to_train:
         check_trainable(listing)
+        check_open(recipe, listing.place, bool((listing.splits == "").all()))
     task = listing.task
     return dataclasses.replace(recipe, task=task, model=_model(recipe, task))
 
