@@ -17,6 +17,7 @@ from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.config import Recipe
 from a2keras.training.data import open_held_out
 from a2keras.training.data.source import Examples, Skipped, Source, fingerprints_of
+from a2keras.training.data.splits import groups_of
 from a2keras.training.plots import draw_confusion
 from a2keras.training.run import Run
 from a2keras.training.scores import scores
@@ -57,6 +58,11 @@ class HeldOut:
     @property
     def examples(self) -> Examples:
         return self.source.splits[self.split]
+
+    def groups(self) -> list[str]:
+        """The groups that the examples are of; none where the recipe tells of none."""
+        pattern = self.run.recipe.group_pattern
+        return sorted(set(groups_of(list(self.examples.names), pattern))) if pattern else []
 
     @classmethod
     def open(cls, path: str | Path, data: str | None = None) -> "HeldOut":
@@ -126,6 +132,7 @@ def score(held_out: HeldOut, data: str | None, protocol: Protocol) -> dict[str, 
         "split": held_out.split,
         "split_rule": source.split_rule,
         "fingerprint": source.fingerprint,
+        "groups": held_out.groups() if data is None else [],
         "examples": len(labels),
         "skipped": [vars(file) for file in (*source.skipped, *skipped)],
         "warning": warning,
