@@ -2,7 +2,7 @@
 
 import dataclasses
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from a2keras.training.ablation_rows import Row
 from a2keras.training.config import Recipe
 from a2keras.training.data import list_source, open_source, resolve
 from a2keras.training.data.source import Source
-from a2keras.training.evaluate import evaluate
+from a2keras.training.evaluate import SCORED, evaluate, suffix_of
 from a2keras.training.folds import folds_of
 from a2keras.training.initial_weights import resolve_weights
 from a2keras.training.run import Run
@@ -27,7 +27,7 @@ from a2keras.training.step_cost import Costs, measure
 from a2keras.training.train import train
 
 # Fields that the examples of a run do not depend on: they are opened once for rows of other values.
-_OF_THE_NETWORK = {
+_OF_THE_NETWORK: dict[str, Any] = {
     "name": "", "model": "", "attention": "auto", "positions": "", "stem": "", "weights": "",
     "learning_rate": 1.0, "learning_rate_factors": "", "weight_decay": 0.0,
 }  # fmt: skip
@@ -58,6 +58,8 @@ class Ablation:
         output: directory of the ablation; its runs lie in `runs`.
         seeds: runs of each row and fold.
         table: of the paper, 2 or 3, which the rows are of; None: of none.
+        scored: the splits that runs are scored on, the first that there is. With validation alone
+            settings can be chosen while the test examples stay unseen.
         strategy, replicas: where to compute, see `computation_for`.
     """
 
@@ -66,6 +68,7 @@ class Ablation:
     output: Path
     seeds: int = 3
     table: int | None = None
+    scored: tuple[str, ...] = SCORED
     strategy: str = "auto"
     replicas: int | None = None
 
@@ -102,6 +105,7 @@ class Ablation:
 def ablate(ablation: Ablation) -> dict[str, Any]:
     """Measures, trains and scores every row, and writes ablation.json, ablation.md, ablation.png.
 
+    Scored on validation examples alone, the files are ablation_validation.json and so on.
     What is there from an earlier call is not done again, and a run that was stopped goes on. The
     three files are written anew after every run. A run that fails does not keep the others from
     being done.
@@ -122,7 +126,7 @@ def ablate(ablation: Ablation) -> dict[str, Any]:
     for _, run in planned:
         run.check()
     costs = _costs(ablation, recipes)
-    scores = {run.path: kept for _, run in planned if (kept := _kept_score(run))}
+    scores = {run.path: kept for _, run in planned if (kept := _kept_score(run, ablation.scored))}
     failures: dict[Path, str] = {}
     sources: dict[Recipe, Source] = {}
     for number, (row, run) in enumerate(planned, 1):
@@ -148,7 +152,7 @@ def _report(
     """Writes what there is of the table."""
     results = [(row, run, scores[run.path]) for row, run in planned if run.path in scores]
     document = ablation_report.document(ablation, costs, results, len(planned))
-    ablation_report.write(document, ablation.output)
+    ablation_report.write(document, ablation.output, suffix_of(ablation.scored))
     return document
 
 
@@ -189,15 +193,15 @@ def _score(run: Run, ablation: Ablation, sources: dict[Recipe, Source]) -> dict:
             sources[of_data] = open_source(run.recipe)
         strategy, replicas = ablation.strategy, ablation.replicas
         train(run.recipe, run.path, strategy, replicas, source=sources[of_data])
-    document = evaluate(run.path)
+    document = evaluate(run.path, wanted=ablation.scored)
     keras.utils.clear_session()  # or every network so far stays in memory
     gc.collect()
     return document
 
 
-def _kept_score(run: Run) -> dict | None:
+def _kept_score(run: Run, scored: Sequence[str] = SCORED) -> dict | None:
     """What an earlier call has scored; None where it has not, or by another protocol."""
-    path = run.path / "evaluation.json"
+    path = run.path / f"evaluation{suffix_of(scored)}.json"
     if not (run.finished and path.is_file()):
         return None
     document: dict = read_json(path, Evaluation, "an evaluation of this version")

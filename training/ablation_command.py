@@ -27,6 +27,7 @@ def ablate(arguments: list[str]) -> None:
     from a2keras.training.ablation import ablate as run_ablation
     from a2keras.training.ablation_report import markdown
     from a2keras.training.ablation_rows import rows_of
+    from a2keras.training.evaluate import SCORED
     from a2keras.training.interruption import Stopped
     from a2keras.training.recipes import recipe
     from a2keras.training.run import local
@@ -40,6 +41,7 @@ def ablate(arguments: list[str]) -> None:
         output=local(values.output),
         seeds=values.seeds,
         table=table,
+        scored=("validation",) if values.split == "validation" else SCORED,
         strategy=values.strategy,
         replicas=values.replicas,
     )
@@ -76,6 +78,11 @@ def _flags(values: flags.FlagValues) -> None:
         "repeated."
     )
     flags.DEFINE_multi_string("row", [], help_row, flag_values=values)
+    help_split = (
+        "What runs are scored on. validation: to choose settings while the test examples stay "
+        "unseen; the files are then ablation_validation.json and so on."
+    )
+    choice("split", "test", ["test", "validation"], help_split)
     text("recipe", "folder", "How every row is trained.")
     help_set = "key=value of a recipe field, for all rows; may be repeated."
     flags.DEFINE_multi_string("set", [], help_set, flag_values=values)

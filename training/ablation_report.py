@@ -122,12 +122,12 @@ def _row(
     }
 
 
-def write(document: dict[str, Any], output: Path) -> None:
-    """Writes ablation.json, ablation.md and ablation.png."""
+def write(document: dict[str, Any], output: Path, suffix: str = "") -> None:
+    """Writes ablation.json, ablation.md and ablation.png, their names with a suffix."""
     with writing("the table", output):
-        write_json(output / "ablation.json", document)
-        write_text(output / "ablation.md", markdown(document))
-        draw_ablation(document, output / "ablation.png")
+        write_json(output / f"ablation{suffix}.json", document)
+        write_text(output / f"ablation{suffix}.md", markdown(document))
+        draw_ablation(document, output / f"ablation{suffix}.png")
 
 
 def markdown(document: dict[str, Any]) -> str:

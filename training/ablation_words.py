@@ -52,11 +52,10 @@ def remarks(document: dict[str, Any]) -> list[str]:
 
 def _of_data(document: dict[str, Any]) -> list[str]:
     count, rules, folds = document["examples"], document["split_rules"], document["folds"]
-    of = (
-        f"of all {len(folds)} folds, each tested once"
-        if folds
-        else f"of the {document['split']} split"
-    )
+    of = f"of the {document['split']} split"
+    if folds:
+        tested = ", each tested once" if document["split"] == "test" else ", validation examples"
+        of = f"of all {len(folds)} folds{tested}"
     rule = " | ".join(rules)
     if folds:
         dealt = (

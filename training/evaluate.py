@@ -1,6 +1,7 @@
 """How good a run is on examples that it has not seen, with what it takes to judge the number."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from a2keras.training.run import Run
 from a2keras.training.scores import scores
 
 VIEWS_AT_ONCE = 64
+SCORED = ("test", "validation")  # the splits that a run is scored on, the first that there is
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,9 @@ class HeldOut:
         return sorted(set(groups_of(list(self.examples.names), pattern))) if pattern else []
 
     @classmethod
-    def open(cls, path: str | Path, data: str | None = None) -> "HeldOut":
+    def open(
+        cls, path: str | Path, data: str | None = None, wanted: Sequence[str] = SCORED
+    ) -> "HeldOut":
         """Lists what a run is scored on; nothing is decoded.
 
         Raises:
@@ -74,14 +78,17 @@ class HeldOut:
         run = Run.load(path)
         preprocessing = Preprocessing.load(run.path)
         before = run.skipped() if data is None else ()
-        split, source = open_held_out(run.recipe, preprocessing.labels, data, before)
+        split, source = open_held_out(run.recipe, preprocessing.labels, data, before, wanted)
         if data is None:
             run.check_data(source.fingerprint)
         return cls(run, preprocessing, split, source)
 
 
 def evaluate(
-    path: str | Path, data: str | None = None, protocol: Protocol | None = None
+    path: str | Path,
+    data: str | None = None,
+    protocol: Protocol | None = None,
+    wanted: Sequence[str] = SCORED,
 ) -> dict[str, Any]:
     """Scores a finished run and writes `evaluation.json` and `confusion.png` into it.
 
@@ -92,6 +99,8 @@ def evaluate(
         path: directory of the run.
         data: a source with the run's classes; default: what the run held out of its own data.
         protocol: other views than the recipe's.
+        wanted: splits, of which the first that there is is scored. What validation examples alone
+            give is written beside the other score: `evaluation_validation.json`.
 
     Returns:
         What `evaluation.json` says.
@@ -100,10 +109,15 @@ def evaluate(
         UserError: no finished run, data that cannot be used or has other classes, or a protocol
             that does not fit.
     """
-    held_out = HeldOut.open(path, data)
+    held_out = HeldOut.open(path, data, wanted)
     document = score(held_out, data, protocol or Protocol())
-    write(document, held_out, "" if data is None else "_data")
+    write(document, held_out, suffix_of(wanted) if data is None else "_data")
     return document
+
+
+def suffix_of(wanted: Sequence[str]) -> str:
+    """What the names of the files of such a score end in."""
+    return "_validation" if list(wanted) == ["validation"] else ""
 
 
 def score(held_out: HeldOut, data: str | None, protocol: Protocol) -> dict[str, Any]:

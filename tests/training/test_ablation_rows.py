@@ -291,3 +291,20 @@ def test_an_evaluation_of_other_numbers_is_told(tmp_path, images, small_network,
     assert str(error.value) == (
         f"{path} is not an evaluation of this version: its numbers do not agree"
     )
+
+
+def test_settings_are_chosen_on_validation_examples(tmp_path, images, small_network, run_command):
+    output = tmp_path / "ablation"
+    call = ["ablate", f"--data=folder:{images}", "--model=resnet20", "--seeds=1", "--rows=none"]
+    call += [*settings(output), "--set=validation_fraction=0.3", "--format=json"]
+    chosen = json.loads(run_command(*call, "--split=validation"))
+    assert (chosen["split"], chosen["examples"]) == ("validation", 6)
+    names = {path.name for path in output.iterdir()}
+    assert {f"ablation_validation.{kind}" for kind in ("json", "md", "png")} <= names
+    (run,) = (output / "runs").iterdir()
+    assert not (run / "evaluation.json").exists()
+    trained = (run / "model.keras").stat().st_mtime_ns
+    tested = json.loads(run_command(*call))
+    assert (tested["split"], tested["examples"]) == ("test", 4)
+    assert (run / "model.keras").stat().st_mtime_ns == trained
+    assert json.loads((output / "ablation_validation.json").read_text()) == chosen

@@ -111,6 +111,7 @@ def open_held_out(
     classes: tuple[str, ...],
     data: str | None = None,
     skipped: Sequence[Skipped] = (),
+    wanted: Sequence[str] = ("test", "validation"),
 ) -> tuple[str, Source]:
     """Opens what a run may be scored on: its test split, or validation if there is no test.
 
@@ -119,6 +120,7 @@ def open_held_out(
         classes: that the run's network tells apart.
         data: another source; of one without splits of its own all examples are taken.
         skipped: what the run could not read: it has split the rest.
+        wanted: the splits that will do, the first that there is.
 
     Returns:
         the split's name, and the source with this split, its labels in the order of `classes`.
@@ -131,10 +133,10 @@ def open_held_out(
         source = open_source(other)
     else:
         source = list_held_out(list_source(other), other, bool(data), skipped)
-    split = next((name for name in ("test", "validation") if name in source.splits), None)
+    split = next((name for name in wanted if name in source.splits), None)
     if split is None:
         hint = "all of them are for training" if data else "give --data"
-        raise UserError(f"{other.data} has no test or validation examples: {hint}")
+        raise UserError(f"{other.data} has no {' or '.join(wanted)} examples: {hint}")
     examples = source.splits[split]
     for label in np.unique(examples.labels):
         if (name := source.classes[label]) not in classes:
