@@ -51,7 +51,8 @@ def remarks(document: dict[str, Any]) -> list[str]:
 
 
 def _of_data(document: dict[str, Any]) -> list[str]:
-    count, rules, folds = document["examples"], document["split_rules"], document["folds"]
+    count, folds = document["examples"], document["folds"]
+    rules = list(dict.fromkeys(_rule(each, document["split"]) for each in document["split_rules"]))
     of = f"of the {document['split']} split"
     if folds:
         tested = ", each tested once" if document["split"] == "test" else ", validation examples"
@@ -69,6 +70,11 @@ def _of_data(document: dict[str, Any]) -> list[str]:
     )
     others = ["the held-out examples are others with every seed"]
     return [data, *(others if len(rules) > 1 and not folds else []), *document["protocol"]]
+
+
+def _rule(rule: str, split: str) -> str:
+    """What of a rule tells which examples are scored: validation is drawn from the rest."""
+    return rule.partition("; validation: ")[0] if split == "test" else rule
 
 
 def _of_chance(document: dict[str, Any]) -> list[str]:
@@ -91,12 +97,12 @@ def _of_chance(document: dict[str, Any]) -> list[str]:
             f"their {LEVEL:.0%} intervals are Student's t of {least} observations: one is a {unit}"
             f"{of_fold if unit == 'fold' else ''}. "
             + (
-                "They tell the chance of training apart, not that of these test examples"
+                "They cover what is left to chance in training, not in these test examples"
                 if unit == "seed"
                 else "Folds share examples to train on, so the intervals are rather too narrow"
             )
             + (
-                f"; of {len(units)} intervals one in twenty misses by chance"
+                f"; of {len(units)} intervals one in twenty misses by chance alone"
                 if len(units) > 1
                 else ""
             )

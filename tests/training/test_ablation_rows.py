@@ -135,6 +135,25 @@ def test_pools_and_the_recipes_of_folds():
     assert [each.fold for each in folds_of(three)] == [1, 2, 3]
 
 
+def test_only_other_test_examples_are_told():
+    """Validation goes with the seed, test examples by folders do not."""
+    from a2keras.training.ablation_words import _of_data
+
+    told = {
+        "examples": 5, "folds": [], "split": "test", "data": "d", "skipped": 1, "protocol": [],
+        "fingerprint": "f" * 64,
+        "split_rules": [f"by the folders; validation: {k} of every class" for k in (1, 2)],
+    }  # fmt: skip
+    assert _of_data(told) == [
+        "data: d, 5 examples of the test split (by the folders), 1 file skipped, file list "
+        "ffffffffffffffff"
+    ]
+    told["split_rules"] = ["test: groups 1; validation: groups 3", "test: groups 2"]
+    data, others = _of_data(told)
+    assert "(test: groups 1 | test: groups 2)" in data
+    assert others == "the held-out examples are others with every seed"
+
+
 @pytest.fixture
 def small_network(monkeypatch):
     """A network with two places for blocks in the place of every network; its costs, here."""
