@@ -46,7 +46,8 @@ setup(
         "numpy>=1.26",
         "pillow>=10",
         "pydantic>=2.10",  # the records that JSON files must hold
-        "scikit-learn>=1.4",  # its bundled digits are the data of `a2keras demo`
+        "scikit-learn>=1.4",  # folds by groups; its bundled digits are the data of `a2keras demo`
+        "scipy>=1.11",  # Student's t; scikit-learn needs it, too
         "tensorflow>=2.17.1,<2.22",
         "tensorflow-datasets>=4.9.6",
         "tqdm>=4.66",

@@ -25,7 +25,9 @@ COMMANDS = {
     "prepare": Command("a2keras.training.prepare_command", "store data for training at speed"),
     "train": Command("a2keras.training.commands", "train a network by a recipe"),
     "evaluate": Command("a2keras.training.commands", "score a run on data that it has not seen"),
-    "ablate": Command("a2keras.training.ablation_command", "Tables 2 and 3 on any videos"),
+    "ablate": Command(
+        "a2keras.training.ablation_command", "what attention blocks add, on any network and data"
+    ),
     "explain": Command("a2keras.training.commands", "draw what a network attends to"),
     "predict": Command(
         "a2keras.export.predict_command", "classify files, or a video over time", False

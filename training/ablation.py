@@ -1,11 +1,11 @@
-"""Tables 2 and 3 of the paper on any videos: which block, and where, is worth what it costs."""
+"""Which attention block is worth what it costs: rows of networks, trained and tested alike."""
 
 import dataclasses
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 from typing_extensions import TypedDict
@@ -13,26 +13,38 @@ from typing_extensions import TypedDict
 from a2keras.console import say
 from a2keras.documents import read_json, write_json
 from a2keras.errors import UserError
-from a2keras.models.variants import TABLES, Row
-from a2keras.training import ablation_report
-from a2keras.training.ablation_rows import key, network_of, recipe_of
+from a2keras.training import ablation_report, network
+from a2keras.training.ablation_rows import Row
 from a2keras.training.config import Recipe
 from a2keras.training.data import list_source, open_source, resolve
 from a2keras.training.data.source import Source
-from a2keras.training.evaluate import evaluate
+from a2keras.training.evaluate import SCORED, evaluate, suffix_of
+from a2keras.training.folds import folds_of
+from a2keras.training.initial_weights import resolve_weights
 from a2keras.training.run import Run
 from a2keras.training.scores import Evaluation, protocol
 from a2keras.training.step_cost import Costs, measure
 from a2keras.training.train import train
 
-ABLATIONS = (2, 3)
+# Fields that the examples of a run do not depend on: they are opened once for rows of other values.
+_OF_THE_NETWORK: dict[str, Any] = {
+    "name": "", "model": "", "attention": "auto", "positions": "", "stem": "", "weights": "",
+    "learning_rate": 1.0, "learning_rate_factors": "", "weight_decay": 0.0,
+}  # fmt: skip
 
 
 class KeptCosts(TypedDict):
-    """What costs.json holds: of each network what its step takes, and by which recipe."""
+    """Of each row in costs.json what its step takes, and by which recipe."""
 
     recipe: dict[str, Any]
-    networks: dict[str, Costs]
+    costs: Costs
+
+
+class Planned(NamedTuple):
+    """One run of an ablation; its recipe has seed and fold."""
+
+    row: Row
+    run: Run
 
 
 @dataclass(frozen=True)
@@ -40,48 +52,60 @@ class Ablation:
     """Which rows to train, on what, how often and where to keep it.
 
     Attributes:
-        table: of the paper, 2 or 3.
-        recipe: of all rows; model, attention and positions are each row's, the seed each run's.
+        rows: see `rows_of`.
+        recipe: of all rows, each of which has its own settings; the seed is each run's, and the
+            fold where there are folds.
         output: directory of the ablation; its runs lie in `runs`.
-        seeds: runs of each row.
-        rows: keys of the rows, see `key`; empty: all of the table.
+        seeds: runs of each row and fold.
+        table: of the paper, 2 or 3, which the rows are of; None: of none.
+        scored: the splits that runs are scored on, the first that there is. With validation alone
+            settings can be chosen while the test examples stay unseen.
         strategy, replicas: where to compute, see `computation_for`.
     """
 
-    table: int
+    rows: tuple[Row, ...]
     recipe: Recipe
     output: Path
     seeds: int = 3
-    rows: tuple[str, ...] = ()
+    table: int | None = None
+    scored: tuple[str, ...] = SCORED
     strategy: str = "auto"
     replicas: int | None = None
 
     def __post_init__(self) -> None:
-        if self.table not in ABLATIONS:
-            raise UserError(f"--table must be 2 or 3. Received: --table={self.table}")
         if self.seeds < 1:
             raise UserError(f"--seeds must be at least 1. Received: --seeds={self.seeds}")
 
-    def chosen(self) -> list[Row]:
-        """The rows to train, in the paper's order; `UserError` where a key is unknown."""
-        of_table = {key(row): row for row in TABLES if row.table == self.table}
-        for name in self.rows:
-            if name not in of_table:
-                known = ", ".join(of_table)
-                raise UserError(f"Table {self.table} has no row {name}: its rows are {known}")
-        return [row for name, row in of_table.items() if not self.rows or name in self.rows]
+    def recipe_of(self, row: Row) -> Recipe:
+        """The recipe of a row with what its data decide; nothing is decoded."""
+        recipe = resolve_weights(resolve(row.applied(self.recipe)))
+        if self.table and recipe.task != "video":
+            raise UserError(
+                "Tables 2 and 3 compare networks that take videos; the paper has no such table of "
+                f"images. Received: --data={self.recipe.data}, which are {recipe.task}s"
+            )
+        network.check(recipe)
+        return recipe
 
-    def runs(self) -> Iterator[tuple[Row, Run]]:
-        """All runs, seed by seed: an ablation that is stopped early has compared like with like."""
+    def planned(self, recipes: dict[str, Recipe]) -> Iterator[Planned]:
+        """All runs, seed by seed and fold by fold: one that is stopped has compared like with like.
+
+        Args:
+            recipes: of each row by its key, see `recipe_of`.
+        """
         for seed in range(self.recipe.seed, self.recipe.seed + self.seeds):
-            for row in self.chosen():
-                recipe = dataclasses.replace(recipe_of(row, self.recipe), seed=seed)
-                yield row, Run(self.output / "runs" / f"{network_of(row)}_seed{seed}", recipe)
+            for fold in folds_of(self.recipe):
+                for row in self.rows:
+                    recipe = dataclasses.replace(recipes[row.key], seed=seed, fold=fold.fold)
+                    part = f"_fold{fold.fold}" if recipe.folds else ""
+                    path = self.output / "runs" / f"{row.runs}{part}_seed{seed}"
+                    yield Planned(row, Run(path, recipe))
 
 
 def ablate(ablation: Ablation) -> dict[str, Any]:
     """Measures, trains and scores every row, and writes ablation.json, ablation.md, ablation.png.
 
+    Scored on validation examples alone, the files are ablation_validation.json and so on.
     What is there from an earlier call is not done again, and a run that was stopped goes on. The
     three files are written anew after every run. A run that fails does not keep the others from
     being done.
@@ -90,104 +114,103 @@ def ablate(ablation: Ablation) -> dict[str, Any]:
         What ablation.json says.
 
     Raises:
-        UserError: data that cannot be used, such as images; an output that is something else; or,
-            after all the others, runs that failed.
+        UserError: data that cannot be used, such as images for a table of videos; a network that
+            does not exist or has no place for blocks; an output that is something else; or, after
+            all the others, runs that failed.
         Stopped: by a signal; the same call goes on.
     """
-    rows = ablation.chosen()
-    ablation = dataclasses.replace(ablation, recipe=_resolved(rows[0], ablation.recipe))
+    recipes = {row.key: ablation.recipe_of(row) for row in ablation.rows}
     if (ablation.output / "recipe.json").is_file():
         raise UserError(f"{ablation.output} is a run, not an ablation: choose another --output")
-    runs = list(ablation.runs())
-    for _, run in runs:
+    planned = list(ablation.planned(recipes))
+    for _, run in planned:
         run.check()
-    costs = _costs(ablation, rows)
-    scores = {run.path: kept for _, run in runs if (kept := _kept_score(run))}
+    costs = _costs(ablation, recipes)
+    scores = {run.path: kept for _, run in planned if (kept := _kept_score(run, ablation.scored))}
     failures: dict[Path, str] = {}
-    sources: dict[int, Source] = {}
-    for number, (row, run) in enumerate(runs, 1):
+    sources: dict[Recipe, Source] = {}
+    for number, (row, run) in enumerate(planned, 1):
         if run.path in scores:
             continue
-        say(f"run {number} of {len(runs)}: {row.row}, seed {run.recipe.seed}")
+        fold = f"fold {run.recipe.fold}, " if run.recipe.folds else ""
+        say(f"run {number} of {len(planned)}: {row.title}, {fold}seed {run.recipe.seed}")
         try:
             scores[run.path] = _score(run, ablation, sources)
-            _report(ablation, costs, runs, scores)
+            _report(ablation, costs, planned, scores)
         except UserError as error:
             say(f"this run failed: {error}")
             failures[run.path] = str(error)
     if failures:
         path, reason = next(iter(failures.items()))
-        raise UserError(f"{len(failures)} of {len(runs)} runs failed, such as {path}: {reason}")
-    return _report(ablation, costs, runs, scores)
+        raise UserError(f"{len(failures)} of {len(planned)} runs failed, such as {path}: {reason}")
+    return _report(ablation, costs, planned, scores)
 
 
 def _report(
-    ablation: Ablation,
-    costs: dict[str, dict],
-    runs: list[tuple[Row, Run]],
-    scores: dict[Path, dict],
+    ablation: Ablation, costs: dict[str, dict], planned: list[Planned], scores: dict[Path, dict]
 ) -> dict[str, Any]:
     """Writes what there is of the table."""
-    results = [(row, run, scores[run.path]) for row, run in runs if run.path in scores]
-    document = ablation_report.document(ablation, costs, results)
-    ablation_report.write(document, ablation.output)
+    results = [(row, run, scores[run.path]) for row, run in planned if run.path in scores]
+    document = ablation_report.document(ablation, costs, results, len(planned))
+    ablation_report.write(document, ablation.output, suffix_of(ablation.scored))
     return document
 
 
-def _resolved(row: Row, recipe: Recipe) -> Recipe:
-    resolved = resolve(recipe_of(row, recipe))
-    if resolved.task != "video":
-        raise UserError(
-            "Tables 2 and 3 compare networks that take videos; the paper has no such table of "
-            f"images. Received: --data={recipe.data}, which are {resolved.task}s"
-        )
-    return resolved
-
-
-def _costs(ablation: Ablation, rows: list[Row]) -> dict[str, dict]:
-    """The costs of every row, measured once and kept in `costs.json`.
+def _costs(ablation: Ablation, recipes: dict[str, Recipe]) -> dict[str, dict]:
+    """The costs of every row by its key, measured once and kept in `costs.json`.
 
     Before the first run: where there is a GPU, this process has not taken its memory yet.
     """
-    path, recipe = ablation.output / "costs.json", ablation.recipe
-    kept = {"recipe": vars(recipe), "networks": {}}
+    path = ablation.output / "costs.json"
+    kept: dict[str, Any] = {}
     if path.is_file():
-        found = read_json(path, KeptCosts, "the costs of an ablation")
-        if found["recipe"] == vars(recipe):
-            kept = found  # else they were measured for another size or batch
-    networks: dict[str, dict] = kept["networks"]
-    source = open_source(recipe) if recipe.data == "digits" else list_source(recipe)
-    for row in rows:
-        if (name := network_of(row)) not in networks:
-            say(f"measuring a training step of {row.row}")
-            of_row = recipe_of(row, recipe)
-            networks[name] = measure(of_row, source.classes, ablation.strategy, ablation.replicas)
+        kept = read_json(path, dict[str, KeptCosts], "the costs of an ablation")
+    source = None
+    for row in ablation.rows:
+        recipe = recipes[row.key]
+        if row.runs not in kept or kept[row.runs]["recipe"] != vars(recipe):
+            source = source or (open_source if recipe.data == "digits" else list_source)(recipe)
+            say(f"measuring a training step of {row.title}")
+            found = measure(recipe, source.classes, ablation.strategy, ablation.replicas)
+            if recipe.attention not in ("auto", "none") and not found["blocks"]:
+                raise UserError(
+                    f"row {row.key} has no block: {recipe.model} has no positions of its own, so "
+                    f"name some. Received: positions={recipe.positions}"
+                )
+            kept[row.runs] = {"recipe": vars(recipe), "costs": found}
             with Run(ablation.output, recipe).writing("the costs"):
                 ablation.output.mkdir(parents=True, exist_ok=True)
                 write_json(path, kept)
-    return networks
+    return {row.key: kept[row.runs]["costs"] for row in ablation.rows}
 
 
-def _score(run: Run, ablation: Ablation, sources: dict[int, Source]) -> dict:
+def _score(run: Run, ablation: Ablation, sources: dict[Recipe, Source]) -> dict:
     """Trains a run, unless that is done, and scores it, unless that is done."""
     if not run.finished:
-        seed = run.recipe.seed
-        if seed not in sources:  # the data are opened once for all rows of a seed
+        of_data = dataclasses.replace(run.recipe, **_OF_THE_NETWORK)
+        if of_data not in sources:  # the data are opened once for all rows of a seed and a fold
             sources.clear()
-            sources[seed] = open_source(run.recipe)
+            sources[of_data] = open_source(run.recipe)
         strategy, replicas = ablation.strategy, ablation.replicas
-        train(run.recipe, run.path, strategy, replicas, source=sources[seed])
-    document = evaluate(run.path)
+        train(run.recipe, run.path, strategy, replicas, source=sources[of_data])
+    document = evaluate(run.path, wanted=ablation.scored)
     keras.utils.clear_session()  # or every network so far stays in memory
     gc.collect()
     return document
 
 
-def _kept_score(run: Run) -> dict | None:
+def _kept_score(run: Run, scored: Sequence[str] = SCORED) -> dict | None:
     """What an earlier call has scored; None where it has not, or by another protocol."""
-    path = run.path / "evaluation.json"
+    path = run.path / f"evaluation{suffix_of(scored)}.json"
     if not (run.finished and path.is_file()):
         return None
     document: dict = read_json(path, Evaluation, "an evaluation of this version")
-    classes = len(document["confusion"])
-    return document if document["protocol"] == protocol(run.recipe, classes) else None
+    confusion = document["confusion"]
+    if document["protocol"] != protocol(run.recipe, len(confusion)):
+        return None
+    square = all(len(line) == len(confusion) for line in confusion)
+    measures = ablation_report.MEASURES[run.recipe.task]
+    whole = document["examples"] == sum(map(sum, confusion)) > 0 and document.keys() >= {*measures}
+    if not (square and whole):
+        raise UserError(f"{path} is not an evaluation of this version: its numbers do not agree")
+    return document

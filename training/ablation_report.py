@@ -1,106 +1,147 @@
-"""An ablation as JSON, as a Markdown table and as a plot of accuracy against multiply-adds."""
+"""An ablation as JSON and as Markdown tables; its picture is drawn beside them."""
 
 import dataclasses
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from a2keras.documents import write_json
-from a2keras.errors import counted
 from a2keras.files import write_text
-from a2keras.models.variants import Row
-from a2keras.training.ablation_rows import key, network_of
-from a2keras.training.plots import draw_ablation
+from a2keras.training.ablation_picture import draw_ablation
+from a2keras.training.ablation_rows import Row
+from a2keras.training.ablation_statistics import differences
+from a2keras.training.ablation_words import difference_table, remarks, words_of
+from a2keras.training.folds import pooled
 from a2keras.training.run import Run, writing
 from a2keras.training.scores import percent, spread
 
 if TYPE_CHECKING:
     from a2keras.training.ablation import Ablation
 
-MEASURES = ("clip@1", "video@1")
+# By task; the last is what the rows are compared by.
+MEASURES = {"image": ("top1",), "video": ("clip@1", "video@1")}
 # What is each run's own.
-_OWN = {"name", "model", "attention", "positions", "seed"}
+_OWN = {"name", "model", "attention", "positions", "seed", "fold"}
+
+Results = list[tuple[Row, Run, dict[str, Any]]]
 
 
 def document(
-    ablation: "Ablation", costs: dict[str, dict], results: list[tuple[Row, Run, dict]]
+    ablation: "Ablation", costs: dict[str, dict], results: Results, planned: int
 ) -> dict[str, Any]:
     """What ablation.json says of the runs that have been scored so far.
 
     Args:
         ablation: what was asked for.
-        costs: of each network.
+        costs: of each row by its key.
         results: row, run and evaluation of each run.
+        planned: how many runs there are to be.
     """
-    first = results[0][2]
+    first, recipe = results[0][2], results[0][1].recipe
+    measures = MEASURES[recipe.task]
     rows = []
-    for row in ablation.chosen():
-        runs = [
-            {
-                "run": str(run.path.relative_to(ablation.output)),
-                "seed": run.recipe.seed,
-                **{measure: scores[measure] for measure in MEASURES},
-            }
-            for each, run, scores in results
-            if each == row
-        ]
-        if runs:
-            rows.append(_row(row, runs, costs[network_of(row)]))
-    recipe = dataclasses.asdict(ablation.recipe)
+    for row in ablation.rows:
+        own = [(run, scores) for each, run, scores in results if each == row]
+        if own:
+            rows.append(_row(row, own, measures, costs[row.key], ablation.output))
+    # One evaluation of every part of the data.
+    parts = {run.recipe.fold: scores for _, run, scores in reversed(results)}
+    parts = dict(sorted(parts.items()))
+    totals = sum(np.array(each["confusion"]).sum(axis=1) for each in parts.values())
+    protocols = [line for _, _, scores in results for line in scores["protocol"]]
     return {
         "table": ablation.table,
+        "task": recipe.task,
         "data": first["data"],
         "fingerprint": first["fingerprint"],
-        "skipped": len(first["skipped"]),
+        "skipped": len({file["path"] for each in parts.values() for file in each["skipped"]}),
         "split": first["split"],
         "split_rules": list(dict.fromkeys(scores["split_rule"] for _, _, scores in results)),
-        "examples": first["examples"],
-        "classes": len(first["per_class"]),
-        "majority_rate": first["majority_rate"],
-        "protocol": first["protocol"],
+        "folds": [_fold(fold, each) for fold, each in parts.items()] if recipe.folds else [],
+        "examples": sum(each["examples"] for each in parts.values()),
+        "classes": len(first["confusion"]),
+        "majority_rate": float(totals.max() / totals.sum()),
+        "protocol": list(dict.fromkeys(protocols)),
         "seeds": ablation.seeds,
-        "recipe": {name: value for name, value in recipe.items() if name not in _OWN},
+        "planned": planned,
+        "measures": list(measures),
+        "recipe": {
+            name: value
+            for name, value in dataclasses.asdict(ablation.recipe).items()
+            if name not in _OWN
+        }
+        | {"data": recipe.data, "task": recipe.task},
         "rows": rows,
+        "differences": differences(rows, measures),
         "versions": {"keras": keras.__version__, "tensorflow": tf.__version__},
     }
 
 
-def _row(row: Row, runs: list[dict[str, Any]], costs: dict[str, Any]) -> dict[str, Any]:
+def _fold(fold: int, scores: dict[str, Any]) -> dict[str, Any]:
+    return {"fold": fold, "examples": scores["examples"], "groups": scores.get("groups", [])}
+
+
+def _row(
+    row: Row,
+    own: list[tuple[Run, dict[str, Any]]],
+    measures: tuple[str, ...],
+    costs: dict[str, Any],
+    output: Path,
+) -> dict[str, Any]:
+    """A row: its settings, costs, pooled score of every seed, and all runs."""
+    recipe = own[0][0].recipe
+    runs = [
+        {
+            "run": str(run.path.relative_to(output)),
+            "seed": run.recipe.seed,
+            "fold": run.recipe.fold,
+            "examples": scores["examples"],
+            **{measure: scores[measure] for measure in measures},
+        }
+        for run, scores in own
+    ]
+    seeds = []
+    for seed in dict.fromkeys(run["seed"] for run in runs):
+        of_seed = [run for run in runs if run["seed"] == seed]
+        examples = sum(run["examples"] for run in of_seed)
+        seeds.append({"seed": seed, "examples": examples, **pooled(of_seed, measures)})
     return {
-        "row": row.row,
-        "key": key(row),
-        "model": row.name,
-        "attention": row.arguments.get("attention"),
-        "positions": list(row.arguments.get("positions", ())),
+        "row": row.title,
+        "key": row.key,
+        "model": recipe.model,
+        "attention": None if recipe.attention == "none" else recipe.attention,
+        "positions": list(recipe.unit_names()),
+        "settings": list(row.settings),
         **costs,
-        **{name: spread([run[name] for run in runs]) for name in MEASURES},
+        **{name: spread([seed[name] for seed in seeds]) for name in measures},
+        "seeds": seeds,
         "runs": runs,
     }
 
 
-def write(document: dict[str, Any], output: Path) -> None:
-    """Writes ablation.json, ablation.md and ablation.png."""
+def write(document: dict[str, Any], output: Path, suffix: str = "") -> None:
+    """Writes ablation.json, ablation.md and ablation.png, their names with a suffix."""
     with writing("the table", output):
-        write_json(output / "ablation.json", document)
-        write_text(output / "ablation.md", markdown(document))
-        draw_ablation(document, output / "ablation.png")
+        write_json(output / f"ablation{suffix}.json", document)
+        write_text(output / f"ablation{suffix}.md", markdown(document))
+        draw_ablation(document, output / f"ablation{suffix}.png")
 
 
 def markdown(document: dict[str, Any]) -> str:
-    """The table, and below it what it was measured on."""
-    first = document["rows"][0]
+    """The table, what the rows differ by, and what it was measured on."""
+    first, measures = document["rows"][0], document["measures"]
     head = [
         "row",
         "parameters",
         "multiply-adds",
-        f"step of {first['batch_size']} clips",
+        f"step of {first['batch_size']} {'clips' if document['task'] == 'video' else 'images'}",
         "processor time",
         "activations",
         "peak memory",
-        *MEASURES,
+        *(words_of(name) for name in measures),
         "runs",
     ]
     lines = [head, ["---", *["---:"] * (len(head) - 1)]]
@@ -114,41 +155,11 @@ def markdown(document: dict[str, Any]) -> str:
                 f"{1000 * row['processor_seconds']:.0f} ms",
                 f"{row['activation_bytes'] / 2**20:.1f} MiB",
                 f"{row['peak_bytes'] / 2**20:.0f} MiB",
-                *(percent(*row[name].values()) for name in MEASURES),
+                *(percent(*row[name].values()) for name in measures),
                 str(len(row["runs"])),
             ]
         )
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return "\n".join([table, "", *(f"- {line}" for line in remarks(document)), ""])
-
-
-def remarks(document: dict[str, Any]) -> list[str]:
-    """What it takes to judge the numbers, a line each."""
-    first, recipe, count = document["rows"][0], document["recipe"], document["examples"]
-    best = max(row["video@1"]["mean"] for row in document["rows"])
-    error = math.sqrt(best * (1 - best) / count)
-    data = (
-        f"data: {document['data']}, {count} examples of the {document['split']} split "
-        f"({' | '.join(document['split_rules'])}), {counted(document['skipped'], 'file')} skipped, "
-        f"file list {document['fingerprint'][:16]}"
-    )
-    others = ["the held-out examples are others with every seed"]
-    beyond = ", beyond what it took before there was a network"
-    return [
-        data,
-        *(others if len(document["split_rules"]) > 1 else []),
-        *document["protocol"],
-        "± is the sample standard deviation over the seeds, which change the initial weights, the "
-        f"order and the augmentation; one example is {100 / count:.1f} points, and the binomial "
-        f"standard error of {100 * best:.1f} % on {count} examples {100 * error:.1f} points",
-        f"always answering the most frequent class: {100 * document['majority_rate']:.1f} %",
-        "parameters with moving statistics; multiply-adds and activations of one clip of "
-        f"{recipe['frames']} frames of {recipe['size']}×{recipe['size']} pixels, by count",
-        f"steps: median of at least {min(row['steps'] for row in document['rows'])} training steps "
-        f"after warm-up on {first['device']}: the time that passes, and that of all cores, which "
-        "other work on the machine disturbs less",
-        f"peak memory: of {first['peak_of']}{beyond if first['peak_of'] == 'the process' else ''}",
-        f"{recipe['epochs']} epochs, batch size {recipe['batch_size']}, learning rate "
-        f"{recipe['learning_rate']:g}, {recipe['precision']}; all else in ablation.json",
-        "versions: " + ", ".join(f"{name} {each}" for name, each in document["versions"].items()),
-    ]
+    tables = [lines, difference_table(document)]
+    parts = ["\n".join(f"| {' | '.join(line)} |" for line in table) for table in tables if table]
+    parts.append("\n".join(f"- {line}" for line in remarks(document)))
+    return "\n\n".join(parts) + "\n"

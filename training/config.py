@@ -31,6 +31,7 @@ class Recipe:
     model: str = "auto"
     attention: str = "auto"  # blocks: a2 | non_local | se | none; auto: as the network has them
     positions: str = ""  # units that a block follows (comma-separated); empty: the network's own
+    stem: str = ""  # small: of a ResNet, for pictures of 32×32 pixels; empty: the network's own
     # To start from: published weights by name, auto for those that there are, or a file; what does
     # not fit stays random. none, or empty: from scratch, but of a FILE.keras only none is, and
     # empty its own weights.
@@ -106,13 +107,14 @@ class Recipe:
 
     # Where the files lie.
     root: str = ""  # csv: the folder that paths start from, if not the list's; tfds: its data_dir
-    fold: int = 1  # of a data set with several official splits (UCF-101: 1, 2, 3)
+    fold: int = 1  # of `folds`, or of a data set with several official splits (UCF-101: 1, 2, 3)
 
     # Which examples are held out (of a source without splits of its own).
     validation_fraction: float = 0.1
     test_fraction: float = 0.2
     group_pattern: str = ""  # one group in a regular expression, searched in the relative path
     test_groups: str = ""  # comma-separated groups that are the test set
+    folds: int = 0  # parts of whole groups for cross-validation: `fold` is the test set. 0: none
     views: int = 5  # clips of each video that are averaged in evaluation
     crops: int = 1  # of each of them: 1, or 3 along the longer side
     memory_budget: float = 2.0  # GiB of decoded frames kept in memory; beyond it files are re-read
@@ -149,6 +151,10 @@ class Recipe:
             _refuse("class_weights", "must be none where sampling=balanced", self.class_weights)
         if self.crops not in (1, 3) or (self.crops == 3 and self.fit != "crop"):
             _refuse("crops", "must be 1, or 3 where fit=crop", self.crops)
+        if self.folds and not self.fold <= self.folds >= 2:
+            _refuse("folds", f"must be 0, or at least 2 and at least fold={self.fold}", self.folds)
+        if self.folds and self.test_groups:
+            _refuse("test_groups", f"must be empty where folds={self.folds}", self.test_groups)
         self.rate_factors()
 
     def _check_epochs(self) -> None:
@@ -302,11 +308,13 @@ _NOT_NEGATIVE = (
     "test_short_side",
     "mixup",
     "cutmix",
+    "folds",
 )
 _CHOICES = {
     "task": ("auto", "image", "video"),
     "attention": ("auto", "a2", "non_local", "se", "none"),
     "pixels": ("auto", "raw", "unit", "tf", "torch", "caffe"),
+    "stem": ("", "small"),
     "fit": ("crop", "letterbox"),
     "crop": ("square", "side", "area"),
     "interpolation": ("bilinear", "bicubic"),

@@ -1,6 +1,7 @@
 """How good a run is on examples that it has not seen, with what it takes to judge the number."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,13 @@ from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.config import Recipe
 from a2keras.training.data import open_held_out
 from a2keras.training.data.source import Examples, Skipped, Source, fingerprints_of
+from a2keras.training.data.splits import groups_of
 from a2keras.training.plots import draw_confusion
 from a2keras.training.run import Run
 from a2keras.training.scores import scores
 
 VIEWS_AT_ONCE = 64
+SCORED = ("test", "validation")  # the splits that a run is scored on, the first that there is
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,15 @@ class HeldOut:
     def examples(self) -> Examples:
         return self.source.splits[self.split]
 
+    def groups(self) -> list[str]:
+        """The groups that the examples are of; none where the recipe tells of none."""
+        pattern = self.run.recipe.group_pattern
+        return sorted(set(groups_of(list(self.examples.names), pattern))) if pattern else []
+
     @classmethod
-    def open(cls, path: str | Path, data: str | None = None) -> "HeldOut":
+    def open(
+        cls, path: str | Path, data: str | None = None, wanted: Sequence[str] = SCORED
+    ) -> "HeldOut":
         """Lists what a run is scored on; nothing is decoded.
 
         Raises:
@@ -68,14 +78,17 @@ class HeldOut:
         run = Run.load(path)
         preprocessing = Preprocessing.load(run.path)
         before = run.skipped() if data is None else ()
-        split, source = open_held_out(run.recipe, preprocessing.labels, data, before)
+        split, source = open_held_out(run.recipe, preprocessing.labels, data, before, wanted)
         if data is None:
             run.check_data(source.fingerprint)
         return cls(run, preprocessing, split, source)
 
 
 def evaluate(
-    path: str | Path, data: str | None = None, protocol: Protocol | None = None
+    path: str | Path,
+    data: str | None = None,
+    protocol: Protocol | None = None,
+    wanted: Sequence[str] = SCORED,
 ) -> dict[str, Any]:
     """Scores a finished run and writes `evaluation.json` and `confusion.png` into it.
 
@@ -86,6 +99,8 @@ def evaluate(
         path: directory of the run.
         data: a source with the run's classes; default: what the run held out of its own data.
         protocol: other views than the recipe's.
+        wanted: splits, of which the first that there is is scored. What validation examples alone
+            give is written beside the other score: `evaluation_validation.json`.
 
     Returns:
         What `evaluation.json` says.
@@ -94,10 +109,15 @@ def evaluate(
         UserError: no finished run, data that cannot be used or has other classes, or a protocol
             that does not fit.
     """
-    held_out = HeldOut.open(path, data)
+    held_out = HeldOut.open(path, data, wanted)
     document = score(held_out, data, protocol or Protocol())
-    write(document, held_out, "" if data is None else "_data")
+    write(document, held_out, suffix_of(wanted) if data is None else "_data")
     return document
+
+
+def suffix_of(wanted: Sequence[str]) -> str:
+    """What the names of the files of such a score end in."""
+    return "_validation" if list(wanted) == ["validation"] else ""
 
 
 def score(held_out: HeldOut, data: str | None, protocol: Protocol) -> dict[str, Any]:
@@ -126,6 +146,7 @@ def score(held_out: HeldOut, data: str | None, protocol: Protocol) -> dict[str, 
         "split": held_out.split,
         "split_rule": source.split_rule,
         "fingerprint": source.fingerprint,
+        "groups": held_out.groups() if data is None else [],
         "examples": len(labels),
         "skipped": [vars(file) for file in (*source.skipped, *skipped)],
         "warning": warning,

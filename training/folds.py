@@ -1,4 +1,4 @@
-"""Several runs as folds of one data set: the mean over what each of them held out."""
+"""Several runs as folds of one data set: their recipes, and what they scored together."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -8,12 +8,36 @@ from typing import Any
 from a2keras.console import say
 from a2keras.documents import write_json
 from a2keras.errors import UserError, counted
+from a2keras.training.config import Recipe
 from a2keras.training.data.source import fingerprints_of
 from a2keras.training.evaluate import HeldOut, Protocol, score, write
 from a2keras.training.scores import ACCURACIES, percent, spread
 
 # What may differ between folds: which examples are held out, and where the lists of them lie.
 _FREE = {"name", "data", "root", "fold", "test_groups", "seed"}
+
+
+def folds_of(recipe: Recipe) -> list[Recipe]:
+    """The recipes of all folds of a cross-validation, or the one recipe where there is none."""
+    if not recipe.folds:
+        return [recipe]
+    return [dataclasses.replace(recipe, fold=fold) for fold in range(1, recipe.folds + 1)]
+
+
+def pooled(documents: Sequence[dict[str, Any]], measures: Sequence[str]) -> dict[str, float]:
+    """The share of all examples that the runs of all folds have right.
+
+    Args:
+        documents: evaluation of every fold.
+        measures: such as "video@1".
+
+    Returns:
+        By measure, the mean over the examples of all folds.
+    """
+    total = sum(each["examples"] for each in documents)
+    return {
+        name: sum(each["examples"] * each[name] for each in documents) / total for name in measures
+    }
 
 
 def evaluate_folds(paths: Sequence[str | Path], protocol: Protocol | None = None) -> dict[str, Any]:

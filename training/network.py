@@ -1,6 +1,7 @@
 """The network of a run: normalisation and the named network in one flat model of raw pixels."""
 
 import difflib
+import inspect
 from typing import Any
 
 import keras
@@ -30,6 +31,11 @@ def check(recipe: Recipe) -> None:
     if is_video != (recipe.task == "video"):
         kind = "videos" if is_video else "images"
         raise UserError(f"{recipe.model} takes {kind}, but the data are {recipe.task}s")
+    if recipe.stem and "stem" not in inspect.signature(models.builder(recipe.model)).parameters:
+        raise UserError(
+            f"recipe field stem is for ResNets, of which {recipe.model} is none. "
+            f"Received: stem={recipe.stem}"
+        )
 
 
 def build(recipe: Recipe, preprocessing: Preprocessing, precision: str = "float32") -> keras.Model:
@@ -99,12 +105,14 @@ def told_blocks(model: keras.Model) -> str:
 
 
 def block_arguments(recipe: Recipe) -> dict[str, Any]:
-    """The arguments of the builder by which the recipe changes the network's blocks."""
+    """The arguments of the builder by which the recipe changes the network."""
     arguments: dict[str, Any] = {}
     if recipe.attention != "auto":
         arguments["attention"] = None if recipe.attention == "none" else recipe.attention
     if recipe.positions:
         arguments["positions"] = recipe.unit_names()
+    if recipe.stem:
+        arguments["stem"] = recipe.stem
     return arguments
 
 

@@ -1,7 +1,6 @@
 """Pictures of a run: curves, confusion matrix, attention maps."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -62,62 +61,3 @@ def draw_confusion(matrix: np.ndarray, classes: tuple[str, ...], title: str, pat
         axis.set_xlabel("predicted class")
         axis.set_ylabel("true class")
         axis.set_title(title, loc="left", color=INK, fontweight="bold")
-
-
-def draw_ablation(document: dict[str, Any], path: Path) -> None:
-    """Draws video@1 (mean ± std over the seeds) of every row against its multiply-adds."""
-    from matplotlib.ticker import NullFormatter, StrMethodFormatter
-
-    with figure(path, size=(10, 5), dpi=130) as (_, axis):
-        colours, markers = {None: MUTED, "non_local": ORANGE, "a2": BLUE}, "os^Dv"
-        costs = [row["multiply_adds"] / 1e9 for row in document["rows"]]
-        seen: dict[str | None, int] = {}
-        for row, cost in zip(document["rows"], apart(costs), strict=True):
-            kind = row["attention"]
-            seen[kind] = seen.get(kind, -1) + 1
-            mean, deviation = row["video@1"]["mean"], row["video@1"]["std"] or 0
-            axis.errorbar(
-                cost,
-                100 * mean,
-                100 * deviation,
-                fmt=markers[seen[kind] % len(markers)],
-                color=colours[kind],
-                label=row["row"],
-                ms=7,
-                capsize=4,
-                elinewidth=1.5,
-            )
-        axis.set_xscale("log")
-        axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        axis.xaxis.set_minor_formatter(
-            StrMethodFormatter("{x:g}") if max(costs) < 3 * min(costs) else NullFormatter()
-        )
-        axis.set_xlabel("multiply-adds of a clip in G (logarithmic)", color=MUTED)
-        axis.set_ylabel("video@1 in %", color=MUTED)
-        runs = [len(row["runs"]) for row in document["rows"]]
-        over = f"{min(runs)}" if min(runs) == max(runs) else f"{min(runs)} to {max(runs)}"
-        title = (
-            f"Table {document['table']} on {document['examples']} examples, mean ± std of {over}"
-        )
-        axis.set_title(f"{title} runs", loc="left", color=INK, fontweight="bold")
-        axis.grid(color="#e4e7eb")
-        axis.set_axisbelow(True)
-        axis.margins(x=0.1, y=0.1)
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
-
-
-def apart(values: list[float], gap: float = 0.008) -> list[float]:
-    """Moves values that lie within half a `gap` (a share) of each other apart, for a picture."""
-    moved = list(values)
-    order = sorted(range(len(values)), key=values.__getitem__)
-    groups: list[list[int]] = []
-    for i in order:
-        if groups and values[i] < values[groups[-1][0]] * (1 + gap / 2):
-            groups[-1].append(i)
-        else:
-            groups.append([i])
-    for group in groups:
-        for place, i in enumerate(group):
-            moved[i] = values[i] * (1 + gap * (place - (len(group) - 1) / 2))
-    return moved

@@ -1,7 +1,7 @@
 """From class probabilities to accuracies, and what it takes to judge them, in numbers and words."""
 
 import statistics
-from typing import Any
+from typing import Any, NotRequired
 
 import numpy as np
 from typing_extensions import TypedDict
@@ -12,7 +12,7 @@ from a2keras.training.config import Recipe
 # In the order in which they are told.
 ACCURACIES = ("top1", "top5", "clip@1", "clip@5", "video@1", "video@5")
 
-# What an ablation reads again of a video run's evaluation.json.
+# What an ablation reads again of a run's evaluation.json.
 Evaluation = TypedDict(
     "Evaluation",
     {
@@ -20,10 +20,12 @@ Evaluation = TypedDict(
         "split": str,
         "split_rule": str,
         "fingerprint": str,
+        "groups": NotRequired[list[str]],
         "examples": int,
-        "skipped": list,
-        "clip@1": float,
-        "video@1": float,
+        "skipped": list[dict[str, str]],
+        "top1": float,
+        "clip@1": NotRequired[float],
+        "video@1": NotRequired[float],
         "majority_rate": float,
         "per_class": dict[str, float],
         "protocol": list[str],

@@ -34,6 +34,7 @@ class Costs(TypedDict):
     multiply_adds: int
     planned_multiply_adds: int
     activation_bytes: int
+    blocks: list[str]
     step_seconds: float
     step_spread: list[float]
     processor_seconds: float
@@ -76,9 +77,10 @@ def costs(recipe: Recipe, classes: tuple[str, ...], strategy: str, replicas: int
 
     Returns:
         `parameters`, `multiply_adds`, `planned_multiply_adds` and `activation_bytes` (of one
-        example, see `a2keras.count`); what `time_steps` returns; `batch_size`, `replicas`,
-        `device`; `peak_bytes` (of the device's memory where it tells, otherwise of the process
-        beyond what it took before there was a network) and `peak_of` (which of the two).
+        example, see `a2keras.count`); `blocks`, the names of the attention layers; what
+        `time_steps` returns; `batch_size`, `replicas`, `device`;
+        `peak_bytes` (of the device's memory where it tells, otherwise of the process beyond what it
+        took before there was a network) and `peak_of` (which of the two).
     """
     from a2keras.counting import count
     from a2keras.training.data.pipeline import steps_per_epoch
@@ -100,6 +102,7 @@ def costs(recipe: Recipe, classes: tuple[str, ...], strategy: str, replicas: int
         "multiply_adds": counted.multiply_adds,
         "planned_multiply_adds": counted.planned_multiply_adds,
         "activation_bytes": counted.activation_bytes,
+        "blocks": blocks_of(computation.model),
         **times,
         "batch_size": recipe.batch_size,
         "replicas": computation.replicas,
@@ -107,6 +110,14 @@ def costs(recipe: Recipe, classes: tuple[str, ...], strategy: str, replicas: int
         "peak_bytes": peak,
         "peak_of": peak_of,
     }
+
+
+def blocks_of(model: Any) -> list[str]:
+    """The names of a model's attention layers, also of those within others."""
+    from a2keras import DoubleAttention, NonLocal, SqueezeExcitation
+
+    kinds = DoubleAttention, NonLocal, SqueezeExcitation
+    return [each.name for each in model._flatten_layers() if isinstance(each, kinds)]
 
 
 def time_steps(step: Callable[[], Any]) -> dict[str, Any]:
@@ -135,18 +146,18 @@ def time_steps(step: Callable[[], Any]) -> dict[str, Any]:
 
 
 class Noise(Examples):
-    """As many random videos as a batch has, of the size that the network takes."""
+    """As many random videos or images as a batch has, of the size that the network takes."""
 
     def __init__(self, recipe: Recipe) -> None:
-        length = (recipe.frames - 1) * recipe.stride + 1
-        shape = (length, recipe.size, recipe.size, 3)
-        self.video = np.random.default_rng(0).integers(0, 256, shape, dtype="uint8")
+        self.is_video = recipe.task == "video"
+        length = [(recipe.frames - 1) * recipe.stride + 1] if self.is_video else []
+        shape = (*length, recipe.size, recipe.size, 3)
+        self.pixels = np.random.default_rng(0).integers(0, 256, shape, dtype="uint8")
         self.labels = np.zeros(recipe.batch_size, "int64")
         self.names = ("noise",) * recipe.batch_size
-        self.is_video = True
 
     def frames(self, index: int) -> np.ndarray:
-        return self.video
+        return self.pixels
 
 
 def main() -> None:

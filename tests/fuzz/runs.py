@@ -92,31 +92,37 @@ def open_checkpoint(path: Path) -> None:
 def ablation_of(folder: Path) -> Any:
     """An ablation of one row and one seed."""
     from a2keras.training.ablation import Ablation
+    from a2keras.training.ablation_rows import rows_of
     from a2keras.training.config import Recipe
 
     recipe = Recipe("ablation", data="digits", task="video", size=SIZE, frames=4, epochs=1)
-    return Ablation(2, recipe, folder, seeds=1, rows=("resnet_26",))
+    return Ablation(rows_of(2, ("resnet_26",), ()), recipe, folder, seeds=1, table=2)
+
+
+def ablation_run(ablation: Any) -> Any:
+    """Its recipes, and its only run."""
+    recipes = {row.key: ablation.recipe_of(row) for row in ablation.rows}
+    (planned,) = ablation.planned(recipes)
+    return recipes, planned
 
 
 def ablation_seeds(folder: Path) -> Iterable[Path]:
     from a2keras.documents import write_json
-    from a2keras.training.ablation_rows import network_of
     from a2keras.training.scores import protocol
 
     ablation = ablation_of(folder)
-    ((row, run),) = ablation.runs()
+    _, (row, run) = ablation_run(ablation)
     run.path.mkdir(parents=True)
     run.recipe.save(run.path / "recipe.json")
     write_json(run.path / "results.json", {})
     costs = {
         "parameters": 10, "multiply_adds": 20, "planned_multiply_adds": 20, "activation_bytes": 1,
-        "step_seconds": 0.5, "step_spread": [0.4, 0.6], "processor_seconds": 0.5, "steps": 5,
-        "batch_size": 4, "replicas": 1, "device": "CPU", "peak_bytes": 1, "peak_of": "the process",
+        "blocks": [], "step_seconds": 0.5, "step_spread": [0.4, 0.6], "processor_seconds": 0.5,
+        "steps": 5, "batch_size": 4, "replicas": 1, "device": "CPU", "peak_bytes": 1,
+        "peak_of": "the process",
     }  # fmt: skip
-    write_json(
-        folder / "costs.json",
-        {"recipe": vars(ablation.recipe), "networks": {network_of(row): costs}},
-    )
+    kept = {row.runs: {"recipe": vars(run.recipe), "costs": costs}}
+    write_json(folder / "costs.json", kept)
     scores = {
         "run": str(run.path), "data": "digits", "split": "test", "split_rule": "a rule",
         "fingerprint": "f", "examples": 4, "skipped": [], "warning": None, "top1": 0.5,
@@ -134,12 +140,12 @@ def open_ablation(path: Path) -> None:
 
     folder = next(each for each in path.parents if (each / "costs.json").is_file())
     begun = ablation_of(folder)
-    ((row, run),) = begun.runs()
+    recipes, (row, run) = ablation_run(begun)
     ablation.measure = lambda *_: {"parameters": 0}  # a minute's work, of a file that is too old
-    costs = ablation._costs(begun, [row])
+    costs = ablation._costs(begun, recipes)
     kept = ablation._kept_score(run)
     if kept:
-        ablation_report.document(begun, costs, [(row, run, kept)])
+        ablation_report.document(begun, costs, [(row, run, kept)], 1)
 
 
 def manifest_seeds(folder: Path) -> Iterable[Path]:

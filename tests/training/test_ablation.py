@@ -16,10 +16,10 @@ from a2keras.models.variants import TABLES
 from a2keras.training import ablation as module
 from a2keras.training import network, step_cost
 from a2keras.training.ablation import Ablation, ablate
+from a2keras.training.ablation_picture import apart
 from a2keras.training.ablation_report import markdown
-from a2keras.training.ablation_rows import key, network_of, recipe_of
+from a2keras.training.ablation_rows import key, network_of, recipe_of, rows_of
 from a2keras.training.config import Recipe
-from a2keras.training.plots import apart
 from a2keras.training.step_cost import costs, measure
 
 VIDEO = Recipe("mine", task="video", size=8, frames=3, batch_size=4)
@@ -282,7 +282,8 @@ def test_a_run_that_fails_does_not_keep_the_others(tmp_path, videos, small_netwo
     recipe = VIDEO.override([f"data=folder:{videos}", "batch_size=3"])
     output = tmp_path / "ablation"
     with pytest.raises(UserError) as error:
-        ablate(Ablation(2, recipe, output, seeds=1, rows=("resnet_26", "resnet_29")))
+        chosen = rows_of(2, ("resnet_26", "resnet_29"), ())
+        ablate(Ablation(chosen, recipe, output, seeds=1, table=2))
     assert trained == ["resnet26_video", "resnet29_video"]
     assert str(error.value) == (
         f"2 of 2 runs failed, such as {output}/runs/resnet26_video_seed0: resnet26_video is no good"
@@ -304,7 +305,7 @@ def test_what_is_refused(tmp_path, images, run_command):
         run_command(*call, "--data=digits", "--table=2", "--seeds=0")
     assert str(error.value) == "--seeds must be at least 1. Received: --seeds=0"
     with pytest.raises(UserError) as error:
-        Ablation(4, VIDEO, tmp_path)
+        rows_of(4, (), ())
     assert str(error.value) == "--table must be 2 or 3. Received: --table=4"
     with pytest.raises(UserError, match=r"unexpected argument 'more' \(see --help\)"):
         run_command(*call, "--data=digits", "--table=2", "more")

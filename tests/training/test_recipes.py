@@ -89,6 +89,12 @@ def test_settings_take_the_type_of_their_field():
             "Received: test_short_side=100",
         ),
         ("fold=0", "recipe field fold must be at least 1. Received: fold=0"),
+        ("stem=tiny", "recipe field stem must be one of , small. Received: stem=tiny"),
+        (
+            "folds=1",
+            "recipe field folds must be 0, or at least 2 and at least fold=1. Received: folds=1",
+        ),
+        ("folds=-1", "recipe field folds must be at least 0. Received: folds=-1"),
         (
             "warmup_epochs=31",
             "recipe field warmup_epochs must be at most epochs=30. Received: warmup_epochs=31.0",
@@ -155,6 +161,20 @@ def test_a_bad_setting_says_the_rule_and_the_value(setting, message):
     with pytest.raises(UserError) as error:
         Recipe("mine").override([setting])
     assert str(error.value) == message
+
+
+def test_a_fold_is_one_of_the_folds():
+    assert Recipe("mine").override(["folds=3", "fold=3"]).fold == 3
+    with pytest.raises(UserError) as error:
+        Recipe("mine", folds=3, fold=4)
+    assert str(error.value) == (
+        "recipe field folds must be 0, or at least 2 and at least fold=4. Received: folds=3"
+    )
+    with pytest.raises(UserError) as error:
+        Recipe("mine", folds=3, group_pattern="(.)", test_groups="a")
+    assert str(error.value) == (
+        "recipe field test_groups must be empty where folds=3. Received: test_groups=a"
+    )
 
 
 def test_every_recipe_is_named_like_its_module_and_opens_as_a_note():

@@ -5,9 +5,16 @@ import pytest
 
 from a2keras.errors import UserError
 from a2keras.training.config import Recipe
+from a2keras.training.data import resolve
 from a2keras.training.data.folder import list_folder
 from a2keras.training.data.listing import assign_splits
-from a2keras.training.data.splits import groups_of, named_groups, random_groups, stratified
+from a2keras.training.data.splits import (
+    fold_numbers,
+    groups_of,
+    named_groups,
+    random_groups,
+    stratified,
+)
 
 
 def test_stratified_takes_the_fraction_of_every_class():
@@ -89,3 +96,71 @@ def test_without_groups_a_fraction_of_every_class_is_held_out(sequences):
 def test_test_groups_need_a_pattern(sequences):
     with pytest.raises(UserError, match="test_groups needs group_pattern"):
         assign_splits(sequences, Recipe("mine", test_groups="2"))
+
+
+def test_folds_test_every_example_once_in_whole_groups():
+    """Seven groups of one to nine examples of three classes, dealt to three parts."""
+    sizes = [9, 5, 3, 4, 7, 1, 8]
+    groups = np.repeat(list("gfedcba"), sizes)
+    labels = np.concatenate([np.arange(size) % 3 for size in sizes])
+    numbers = fold_numbers(labels, groups, 3)
+    assert set(numbers.tolist()) == {1, 2, 3}
+    for group in "abcdefg":
+        assert len(set(numbers[groups == group].tolist())) == 1
+    counts = np.array([np.bincount(labels[numbers == k], minlength=3) for k in (1, 2, 3)])
+    assert counts.sum() == 37
+    assert np.ptp(counts, axis=0).max() <= 3
+    assert (fold_numbers(labels, groups, 3) == numbers).all()
+    # As many parts as groups: each is one group.
+    alone = fold_numbers(labels, groups, 7)
+    assert len({(g, n) for g, n in zip(groups, alone.tolist(), strict=True)}) == 7
+
+
+def test_folds_of_single_examples_have_an_equal_share_of_every_class():
+    labels = np.repeat([0, 1, 2], [10, 21, 5])
+    numbers = fold_numbers(labels, np.arange(36), 5)
+    for label, count in ((0, 2), (1, 4), (2, 1)):
+        of_class = np.bincount(numbers[labels == label], minlength=6)[1:]
+        assert of_class.min() == count
+        assert of_class.max() <= count + 1
+
+
+def test_too_many_folds_are_told():
+    labels, groups = np.array([0, 1, 0, 1]), np.array(["a", "a", "b", "b"])
+    with pytest.raises(UserError) as error:
+        fold_numbers(labels, groups, 3)
+    assert str(error.value) == (
+        "folds must be at most 2, since the data have 2 groups and 2 examples of the most frequent "
+        "class. Received: folds=3"
+    )
+
+
+def test_a_fold_is_the_test_set_and_validation_is_of_the_rest(sequences):
+    tested = np.zeros(48, int)
+    for fold in (1, 2, 3):
+        recipe = Recipe("mine", group_pattern=r"_(\d)_0", folds=3, fold=fold, seed=fold)
+        splits, rule = assign_splits(sequences, recipe)
+        groups = groups_of(list(sequences.names), recipe.group_pattern)
+        sets = {name: set(groups[splits == name]) for name in ("train", "validation", "test")}
+        assert len(sets["test"]) == 2
+        assert len(sets["validation"]) == 1
+        assert sets["train"] == set("123456") - sets["test"] - sets["validation"]
+        held = ", ".join(sorted(sets["test"]))
+        assert rule.startswith(rf"test: fold {fold} of 3, groups {held} of _(\d)_0; validation: ")
+        tested += splits == "test"
+    assert (tested == 1).all()
+    _, rule = assign_splits(sequences, Recipe("mine", folds=4, validation_fraction=0))
+    assert rule.startswith("test: fold 1 of 4, every class; ")
+
+
+def test_folds_need_an_open_split(tmp_path, write_images):
+    for split in ("train", "test"):
+        for number, name in enumerate(("blue", "red")):
+            write_images(tmp_path / split / name, 3, number)
+    with pytest.raises(UserError) as error:
+        resolve(Recipe("mine", data=f"folder:{tmp_path}", folds=3))
+    assert str(error.value) == (
+        f"folds needs data without splits of their own, and {tmp_path} has them. Received: folds=3"
+    )
+    with pytest.raises(UserError, match=r"own, and digits has them\. Received: folds=2"):
+        resolve(Recipe("mine", data="digits", folds=2))

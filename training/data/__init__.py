@@ -12,7 +12,13 @@ from a2keras.models.preprocessing.places import absolute, check_text
 from a2keras.training.config import Recipe
 from a2keras.training.data.files import reached
 from a2keras.training.data.list_places import split_places
-from a2keras.training.data.listing import Listing, check_trainable, list_held_out, open_listing
+from a2keras.training.data.listing import (
+    Listing,
+    check_open,
+    check_trainable,
+    list_held_out,
+    open_listing,
+)
 from a2keras.training.data.source import Skipped, Source
 from a2keras.training.host_files import checked_host
 
@@ -59,6 +65,7 @@ def resolve(recipe: Recipe, to_train: bool = True) -> Recipe:
         UserError: no data, an unknown kind of source, or a source that cannot be used.
     """
     if recipe.data == "digits":
+        check_open(recipe, "digits", not to_train)
         task = "image" if recipe.task == "auto" else recipe.task
         return _with_network(recipe, task, to_train)
     check_text("root", recipe.root)
@@ -68,6 +75,7 @@ def resolve(recipe: Recipe, to_train: bool = True) -> Recipe:
     listing = list_source(recipe)
     if to_train:
         check_trainable(listing)
+        check_open(recipe, listing.place, bool((listing.splits == "").all()))
     return _with_network(recipe, listing.task, to_train)
 
 
@@ -108,6 +116,7 @@ def open_held_out(
     classes: tuple[str, ...],
     data: str | None = None,
     skipped: Sequence[Skipped] = (),
+    wanted: Sequence[str] = ("test", "validation"),
 ) -> tuple[str, Source]:
     """Opens what a run may be scored on: its test split, or validation if there is no test.
 
@@ -116,6 +125,7 @@ def open_held_out(
         classes: that the run's network tells apart.
         data: another source; of one without splits of its own all examples are taken.
         skipped: what the run could not read: it has split the rest.
+        wanted: the splits that will do, the first that there is.
 
     Returns:
         the split's name, and the source with this split, its labels in the order of `classes`.
@@ -128,10 +138,10 @@ def open_held_out(
         source = open_source(other)
     else:
         source = list_held_out(list_source(other), other, bool(data), skipped)
-    split = next((name for name in ("test", "validation") if name in source.splits), None)
+    split = next((name for name in wanted if name in source.splits), None)
     if split is None:
         hint = "all of them are for training" if data else "give --data"
-        raise UserError(f"{other.data} has no test or validation examples: {hint}")
+        raise UserError(f"{other.data} has no {' or '.join(wanted)} examples: {hint}")
     examples = source.splits[split]
     for label in np.unique(examples.labels):
         if (name := source.classes[label]) not in classes:

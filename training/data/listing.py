@@ -14,6 +14,7 @@ from a2keras.training.config import Recipe
 from a2keras.training.data.source import Examples, Skipped, Source
 from a2keras.training.data.split_names import SPLITS
 from a2keras.training.data.splits import (
+    fold_numbers,
     groups_of,
     merged,
     named_groups,
@@ -143,6 +144,15 @@ def check_trainable(listing: Listing) -> None:
             listing.refuse_unknown(label)
 
 
+def check_open(recipe: Recipe, place: str, is_open: bool) -> None:
+    """`UserError` where the recipe asks for folds, and the data are split already."""
+    if recipe.folds and not is_open:
+        raise UserError(
+            f"folds needs data without splits of their own, and {place} has them. "
+            f"Received: folds={recipe.folds}"
+        )
+
+
 def assign_splits(listing: Listing, recipe: Recipe) -> tuple[np.ndarray, str]:
     """The split of every example, and the rule in words.
 
@@ -158,13 +168,21 @@ def assign_splits(listing: Listing, recipe: Recipe) -> tuple[np.ndarray, str]:
     splits[splits == ""] = "train"
     if recipe.test_groups and not recipe.group_pattern:
         raise UserError("test_groups needs group_pattern, which tells the group of a file")
+    check_open(recipe, listing.place, bool((listing.splits == "").all()))
     groups = groups_of(list(listing.names), recipe.group_pattern) if recipe.group_pattern else None
     fractions = {"test": recipe.test_fraction, "validation": recipe.validation_fraction}
     for name, fraction in fractions.items():
         if name in listing.splits or (name == "test" and not open_splits.any()):
             continue
         pool = np.flatnonzero(splits == "train")
-        if groups is None:
+        if name == "test" and recipe.folds:
+            whole = units if groups is None else merged(groups, units)
+            chosen = fold_numbers(listing.labels, whole, recipe.folds) == recipe.fold
+            of = "every class"
+            if groups is not None:
+                of = f"groups {', '.join(sorted(set(groups[chosen])))} of {recipe.group_pattern}"
+            rules.append(f"test: fold {recipe.fold} of {recipe.folds}, {of}")
+        elif groups is None:
             labels = listing.labels[pool]
             chosen = stratified(labels, fraction, recipe.seed, units[pool], twice[pool])
             rules.append(f"{name}: {fraction:g} of every class (seed {recipe.seed})")

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
@@ -178,6 +179,35 @@ def random_groups(groups: np.ndarray, fraction: float, seed: int) -> np.ndarray:
             break
         held_out |= groups == name
     return held_out
+
+
+def fold_numbers(labels: np.ndarray, groups: np.ndarray, folds: int) -> np.ndarray:
+    """The part of a cross-validation that every example is tested in: int64 (N,), from 1.
+
+    Whole groups, of every class as equal a share in each part as these allow; by labels and groups
+    alone, so that all seeds share the parts.
+
+    Raises:
+        UserError: fewer groups than parts, or no class with as many examples.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    names, group = np.unique(groups, return_inverse=True)
+    most = min(len(names), np.bincount(labels).max())
+    if folds > most:
+        raise UserError(
+            f"folds must be at most {most}, since the data have {counted(len(names), 'group')} "
+            f"and {np.bincount(labels).max()} examples of the most frequent class. "
+            f"Received: folds={folds}"
+        )
+    # Of single examples the second does the same a hundred times faster.
+    kind = StratifiedGroupKFold if len(names) < len(groups) else StratifiedKFold
+    numbers = np.zeros(len(labels), "int64")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a class that not every part can have
+        for number, (_, tested) in enumerate(kind(folds).split(group, labels, group), 1):
+            numbers[tested] = number
+    return numbers
 
 
 def named_groups(groups: np.ndarray, names: str) -> np.ndarray:
