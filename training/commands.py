@@ -76,6 +76,10 @@ def train(arguments: list[str]) -> None:
             os._exit(WORKER_LOST)  # the orderly end would wait for the worker that is gone
         sys.exit(stopped.exit_code)
     say(f"the run is in {run.path}")
+    if run.finished:  # other workers need not see it
+        from a2keras.training.next_commands import next_commands
+
+        say("\n  ".join(["next:", *next_commands(run)]))
 
 
 def evaluate(arguments: list[str]) -> None:
@@ -94,9 +98,11 @@ def evaluate(arguments: list[str]) -> None:
 
     values, rest = parse(
         "a2keras evaluate RUN… [--data=SOURCE] [--format=json]",
-        "Scores a run on what it held out, and writes evaluation.json and confusion.png into it; "
-        "with --data, on that, into evaluation_data.json and confusion_data.png. Several runs are "
-        "folds of one data set, such as UCF-101's three splits: their mean goes to folds.json.",
+        "Scores a run on what it held out, and writes into it evaluation.json, predictions.csv "
+        "(the five likeliest classes of every file), mistakes.html (the worst, with pictures), "
+        "confusion.png and calibration.png; with --data, on that, into evaluation_data.json and "
+        "so on. Several runs are folds of one data set, such as UCF-101's three splits: their mean "
+        "goes to folds.json.",
         define,
         arguments,
     )

@@ -67,6 +67,33 @@ def draw_confusion(matrix: np.ndarray, classes: tuple[str, ...], title: str, pat
         axis.set_title(title, loc="left", color=INK, fontweight="bold")
 
 
+def draw_calibration(document: dict[str, Any], path: Path) -> None:
+    """Draws the reliability diagram, and how many examples are in each of its bins."""
+    with figure(path, 2, 1, size=(5.2, 6), dpi=130, sharex=True, height_ratios=(3, 1)) as (_, axes):
+        bins = document["bins"]
+        left, right = ([each[side] for each in bins] for side in ("above", "up_to"))
+        widths = [high - low for low, high in zip(left, right, strict=True)]
+        bars = {"width": widths, "align": "edge", "edgecolor": "white"}
+        axes[0].bar(left, [each["accuracy"] for each in bins], color=BLUE, label="accuracy", **bars)
+        axes[0].plot([0, 1], [0, 1], color=MUTED, ls="--", lw=1.5, label="as often as it says")
+        means = [each["confidence"] for each in bins]
+        accuracies = [each["accuracy"] for each in bins]
+        axes[0].vlines(means, accuracies, means, color=ORANGE, lw=3, label="difference")
+        axes[0].set_ylabel("accuracy", color=MUTED)
+        axes[0].set_ylim(0, 1.02)
+        axes[0].legend(frameon=False, loc="upper left")
+        error = document["expected_calibration_error"]
+        title = f"Expected calibration error {error:.1%}"
+        axes[0].set_title(title, loc="left", color=INK, fontweight="bold")
+        axes[1].bar(left, [each["examples"] for each in bins], color=MUTED, **bars)
+        axes[1].set_ylabel("examples", color=MUTED)
+        axes[1].set_xlabel("confidence: probability of the likeliest class", color=MUTED)
+        axes[1].set_xlim(0, 1)
+        for axis in axes:
+            axis.spines[["top", "right"]].set_visible(False)
+            axis.tick_params(colors=MUTED)
+
+
 def draw_deletion(found: "list[Deletion]", title: str, path: Path) -> None:
     """Draws the probability of the predicted class as positions are blanked, map by map."""
     columns = min(len(found), 3)
