@@ -41,10 +41,10 @@ def predictions_csv(
         labels: names of the classes.
     """
     likeliest = np.argsort(-probabilities, axis=1, kind="stable")[:, :LIKELIEST]
-    header = ["file", "truth"]
+    header: list[object] = ["file", "truth"]
     for rank in range(1, likeliest.shape[1] + 1):
         header += [f"class_{rank}", f"probability_{rank}"]
-    rows: list[list[object]] = [header]
+    rows = [header]
     for name, label, order, row in zip(names, truth, likeliest, probabilities, strict=True):
         cells = [(labels[i], round(float(row[i]), 6)) for i in order]
         rows.append([name, labels[label], *(cell for pair in cells for cell in pair)])
@@ -75,17 +75,17 @@ def mistakes_page(
     """
     truth = examples.labels[read]
     wrong = worst(truth, probabilities)
-    told = f"{counted(len(wrong), 'mistake')} in {counted(len(read), 'example')}"
+    told = counted(len(wrong), "mistake")
     if len(wrong) > SHOWN:
-        told += f"; these {SHOWN} are the most confident ones"
+        told += f", of which these {SHOWN} are the most confident"
     kind = "clips" if preprocessing.is_video else "images"
     labels = preprocessing.labels
     figures = []
     for i in wrong[:SHOWN]:
         best = int(probabilities[i].argmax())
         caption = (
-            f"<b>{_safe(labels[best])} {probabilities[i, best]:.1%}</b><br>in truth "
-            f"{_safe(labels[truth[i]])} {probabilities[i, truth[i]]:.1%}<br>"
+            f"<b>{_safe(labels[best])} · {probabilities[i, best]:.1%}</b><br>in truth "
+            f"{_safe(labels[truth[i]])} · {probabilities[i, truth[i]]:.1%}<br>"
             f"{_safe(examples.names[read[i]])}"
         )
         images = "".join(

@@ -106,14 +106,18 @@ def test_the_page_holds_its_pictures():
     assert "<script" not in page and "\x1b" not in page
     captions = re.findall(r"<figcaption>(.*?)</figcaption>", page)
     assert captions == [
-        "<b>light 90.0%</b><br>in truth &lt;b&gt; 10.0%<br>&lt;script&gt;.png",
-        "<b>light 60.0%</b><br>in truth &lt;b&gt; 40.0%<br>d\\x1b[31m.png",
+        "<b>light · 90.0%</b><br>in truth &lt;b&gt; · 10.0%<br>&lt;script&gt;.png",
+        "<b>light · 60.0%</b><br>in truth &lt;b&gt; · 40.0%<br>d\\x1b[31m.png",
     ]
-    assert "top-1 50 %: 2 mistakes in 4 examples." in page
+    assert "top-1 50 %: 2 mistakes." in page
     assert len(re.findall("<img src='data:image/jpeg;base64,", page)) == 2
     assert re.search(r"src='(?!data:)|href=", page) is None
     clips = Preprocessing(("a", "b"), 16, frames=5)
     page = mistakes_page("video@1", Clips(), [0, 1, 2, 3], PROBABILITIES, clips)
     assert len(re.findall("<img src='data:image/jpeg;base64,", page)) == 2 * 4
+    many = np.repeat(PROBABILITIES[:1], 30, axis=0)
+    page = mistakes_page("t", Clips(), [0] * 30, many, clips)
+    assert "t: 30 mistakes, of which these 24 are the most confident." in page
+    assert page.count("<figure>") == 24
     none = mistakes_page("t", Clips(), [1], PROBABILITIES[1:2], clips)
-    assert "t: 0 mistakes in 1 example." in none and "<img" not in none
+    assert "t: 0 mistakes." in none and "<img" not in none
