@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from a2keras.command_line import parse
 from a2keras.console import print_json, say, show
-from a2keras.errors import UserError, printable
+from a2keras.errors import UserError, counted, printable
 
 if TYPE_CHECKING:
     from absl import flags
@@ -157,6 +157,13 @@ def explain(arguments: list[str]) -> None:
     for example in document["explained"]:
         picture, prediction = example["picture"], example["prediction"]
         show(f"{values.output}/{picture}: {printable(prediction)} ({example['probability']:.1%})")
+    for line in document.get("deletion", {}).get("maps", []):
+        show(
+            f"deletion by {printable(line['method'])}: area {line['area']:.3f}, at random "
+            f"{line['random_area']:.3f}; below every random order for {line['beats_random']} of "
+            f"{counted(line['examples'], 'example')}"
+        )
+    say(f"the page with all of them is {values.output}/index.html")
     for skipped in document["skipped"]:
         say(f"left out: {skipped['reason']}")
 
