@@ -6,6 +6,7 @@ global average pooling and one dense layer follow the maps, this is the class ac
 Zhou et al. (CVPR 2016) divided by the number of positions. Of a clip, time is one more axis.
 """
 
+import functools
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -70,7 +71,7 @@ class ClassMaps:
         positions = [i for i in range(1, len(features.shape)) if i != self._axis % features.ndim]
         maps = []
         for number in classes:
-            slopes = _gradient(lambda f, c=number: self._score(f, c), features)
+            slopes = _gradient(functools.partial(self._score, number=number), features)
             weights = ops.mean(slopes, axis=positions, keepdims=True)
             maps.append(ops.relu(ops.sum(features * weights, axis=self._axis)))
         return np.asarray(ops.convert_to_numpy(ops.stack(maps, axis=-1)), "float32")

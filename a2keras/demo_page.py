@@ -72,12 +72,19 @@ def _training(story: dict[str, Any]) -> list[str]:
         "<h3>Training and test</h3>",
         figure(f"{run}/curves.png", "Loss, accuracy and learning rate by epoch."),
         figure(f"{run}/confusion.png", "Confusion on the test examples.", "small"),
+        f"<p>More: <a href='{run}/mistakes.html'>the worst mistakes</a> with their pictures, "
+        f"<a href='{run}/calibration.png'>the calibration</a> and "
+        f"<a href='{run}/predictions.csv'>what was said of every example</a>.</p>",
     ]
 
 
 def _attention(story: dict[str, Any]) -> list[str]:
     directory = f"{story['directory']}/explain"
-    parts = ["<h3>What it attends to</h3>"]
+    parts = [
+        "<h3>What it attends to</h3>",
+        "<p>Class maps show where the evidence for a class is in the last feature maps (Grad-CAM), "
+        "gather and distribution maps what the blocks do.</p>",
+    ]
     if story["task"] == "video":
         clips = "".join(
             f"<figure><img src='{directory}/{html.escape(each['input'])}' alt='clip'>"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from a2keras.command_line import parse
 from a2keras.console import print_json, say, show
-from a2keras.errors import UserError, printable
+from a2keras.errors import UserError, counted, printable
 
 if TYPE_CHECKING:
     from absl import flags
@@ -79,6 +79,10 @@ def train(arguments: list[str]) -> None:
             os._exit(WORKER_LOST)  # the orderly end would wait for the worker that is gone
         sys.exit(stopped.exit_code)
     say(f"the run is in {run.path}")
+    if run.finished:  # other workers need not see it
+        from a2keras.training.next_commands import next_commands
+
+        say("\n  ".join(["next:", *next_commands(run)]))
 
 
 def evaluate(arguments: list[str]) -> None:
@@ -97,9 +101,11 @@ def evaluate(arguments: list[str]) -> None:
 
     values, rest = parse(
         "a2keras evaluate RUN… [--data=SOURCE] [--format=json]",
-        "Scores a run on what it held out, and writes evaluation.json and confusion.png into it; "
-        "with --data, on that, into evaluation_data.json and confusion_data.png. Several runs are "
-        "folds of one data set, such as UCF-101's three splits: their mean goes to folds.json.",
+        "Scores a run on what it held out, and writes into it evaluation.json, predictions.csv "
+        "(the five likeliest classes of every file), mistakes.html (the worst, with pictures), "
+        "confusion.png and calibration.png; with --data, on that, into evaluation_data.json and "
+        "so on. Several runs are folds of one data set, such as UCF-101's three splits: their mean "
+        "goes to folds.json.",
         define,
         arguments,
     )
@@ -126,6 +132,11 @@ def explain(arguments: list[str]) -> None:
         flags.DEFINE_string("output", None, help_output, required=True, flag_values=values)
         help_samples = "Without FILE: how many examples that the run held out."
         flags.DEFINE_integer("samples", 4, help_samples, lower_bound=1, flag_values=values)
+        help_deletion = (
+            "Blank what the maps mark, step by step, and see whether the probability falls sooner "
+            "than at random: some 50 views of each example for a map."
+        )
+        flags.DEFINE_bool("deletion", False, help_deletion, flag_values=values)
         help_format = "json: print what was explained as one JSON document."
         flags.DEFINE_enum("format", "text", ["text", "json"], help_format, flag_values=values)
 
@@ -142,13 +153,20 @@ def explain(arguments: list[str]) -> None:
         raise UserError("explain takes a RUN, and files. Received: none")
     from a2keras.training.explain import explain as explain_run
 
-    document = explain_run(rest[0], rest[1:], values.output, values.samples)
+    document = explain_run(rest[0], rest[1:], values.output, values.samples, values.deletion)
     if values.format == "json":
         print_json(document)
         return
     for example in document["explained"]:
         picture, prediction = example["picture"], example["prediction"]
         show(f"{values.output}/{picture}: {printable(prediction)} ({example['probability']:.1%})")
+    for line in document.get("deletion", {}).get("maps", []):
+        show(
+            f"deletion by {printable(line['method'])}: area {line['area']:.3f}, at random "
+            f"{line['random_area']:.3f}; below every random order for {line['beats_random']} of "
+            f"{counted(line['examples'], 'example')}"
+        )
+    say(f"the page with all of them is {values.output}/index.html")
     for skipped in document["skipped"]:
         say(f"left out: {skipped['reason']}")
 

@@ -12,16 +12,19 @@ import numpy as np
 from a2keras.console import progress, say
 from a2keras.documents import write_json
 from a2keras.errors import UserError
+from a2keras.files import write_text
 from a2keras.models import keras_files
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.spec import Preprocessing
+from a2keras.training import forward
 from a2keras.training.config import Recipe
 from a2keras.training.data import open_held_out
 from a2keras.training.data.source import Examples, Skipped, Source, fingerprints_of
 from a2keras.training.data.splits import groups_of
-from a2keras.training.plots import draw_confusion
+from a2keras.training.mistakes import mistakes_page, predictions_csv
+from a2keras.training.plots import draw_calibration, draw_confusion
 from a2keras.training.run import Run
-from a2keras.training.scores import scores
+from a2keras.training.scores import mean_of_views, scores
 
 VIEWS_AT_ONCE = 64
 SCORED = ("test", "validation")  # the splits that a run is scored on, the first that there is
@@ -84,16 +87,32 @@ class HeldOut:
         return cls(run, preprocessing, split, source)
 
 
+@dataclass(frozen=True)
+class Scored:
+    """What was scored of a run.
+
+    Attributes:
+        document: what `evaluation.json` says.
+        probabilities: float32 (N, classes), the mean of the views of every example.
+        read: which of the examples these are; the others could not be read.
+    """
+
+    document: dict[str, Any]
+    probabilities: np.ndarray
+    read: list[int]
+
+
 def evaluate(
     path: str | Path,
     data: str | None = None,
     protocol: Protocol | None = None,
     wanted: Sequence[str] = SCORED,
 ) -> dict[str, Any]:
-    """Scores a finished run and writes `evaluation.json` and `confusion.png` into it.
+    """Scores a finished run and writes what came out into it.
 
-    The score on other data does not replace the held-out one: `evaluation_data.json` and
-    `confusion_data.png`.
+    That is `evaluation.json`, `predictions.csv` (what was said of every example), `mistakes.html`
+    (the worst of it), `confusion.png` and `calibration.png`. The score on other data does not
+    replace the held-out one: `evaluation_data.json`, `predictions_data.csv`, …
 
     Args:
         path: directory of the run.
@@ -110,9 +129,9 @@ def evaluate(
             that does not fit.
     """
     held_out = HeldOut.open(path, data, wanted)
-    document = score(held_out, data, protocol or Protocol())
-    write(document, held_out, suffix_of(wanted) if data is None else "_data")
-    return document
+    scored = score(held_out, data, protocol or Protocol())
+    write(scored, held_out, suffix_of(wanted) if data is None else "_data")
+    return scored.document
 
 
 def suffix_of(wanted: Sequence[str]) -> str:
@@ -120,7 +139,7 @@ def suffix_of(wanted: Sequence[str]) -> str:
     return "_validation" if list(wanted) == ["validation"] else ""
 
 
-def score(held_out: HeldOut, data: str | None, protocol: Protocol) -> dict[str, Any]:
+def score(held_out: HeldOut, data: str | None, protocol: Protocol) -> Scored:
     """The scores of a run, and where they come from, without writing them."""
     run, preprocessing, source = held_out.run, held_out.preprocessing, held_out.source
     recipe = protocol.applied(run.recipe)
@@ -140,7 +159,7 @@ def score(held_out: HeldOut, data: str | None, protocol: Protocol) -> dict[str, 
             *result["protocol"],
             f"statistics of batch normalisation from {protocol.precise_bn} training batches",
         ]
-    return {
+    document = {
         "run": str(run.path),
         "data": data or recipe.data,
         "split": held_out.split,
@@ -152,17 +171,27 @@ def score(held_out: HeldOut, data: str | None, protocol: Protocol) -> dict[str, 
         "warning": warning,
         **result,
     }
+    return Scored(document, mean_of_views(probabilities), read)
 
 
-def write(document: dict[str, Any], held_out: HeldOut, suffix: str) -> None:
-    """Writes the scores and the confusion matrix into the run."""
-    run, labels = held_out.run, held_out.preprocessing.labels
-    measure = "video@1" if held_out.preprocessing.is_video else "top-1"
+def write(scored: Scored, held_out: HeldOut, suffix: str) -> None:
+    """Writes the scores, what was said of every example, and pictures of both into the run."""
+    run, preprocessing, document = held_out.run, held_out.preprocessing, scored.document
+    labels, examples = preprocessing.labels, held_out.examples
+    measure = "video@1" if preprocessing.is_video else "top-1"
     title = f"{measure} {document['top1']:.1%} of {document['examples']} {document['split']}"
-    picture = run.path / f"confusion{suffix}.png"
+    title = f"{title} examples"
+    names = [examples.names[i] for i in scored.read]
+    truth, final = examples.labels[scored.read], scored.probabilities
+    page = mistakes_page(title, examples, scored.read, final, preprocessing)
     with run.writing("the scores"):
         write_json(run.path / f"evaluation{suffix}.json", document)
-        draw_confusion(np.array(document["confusion"]), labels, f"{title} examples", picture)
+        rows = predictions_csv(names, truth, final, labels)
+        write_text(run.path / f"predictions{suffix}.csv", rows)
+        write_text(run.path / f"mistakes{suffix}.html", page)
+        confusion = np.array(document["confusion"])
+        draw_confusion(confusion, labels, title, run.path / f"confusion{suffix}.png")
+        draw_calibration(document["calibration"], run.path / f"calibration{suffix}.png")
 
 
 def trained_on(held_out: HeldOut) -> str | None:
@@ -197,7 +226,7 @@ def predict_views(
     clips = recipe.views if preprocessing.is_video else 1
     several = clips * recipe.crops > 1
     count = 1 + several * clips * recipe.crops
-    batch = min(VIEWS_AT_ONCE, count * len(examples))
+    batch = min(forward.at_once(preprocessing.input_shape), count * len(examples))
     outputs: list[np.ndarray] = []
     waiting: list[np.ndarray] = []
     read, skipped = [], []
@@ -212,18 +241,10 @@ def predict_views(
         if several:
             waiting += [*preprocessing.views_of(frames, clips, recipe.crops)]
         while len(waiting) >= batch:
-            outputs.append(_run(model, waiting[:batch], batch))
+            outputs.append(forward.probabilities(model, waiting[:batch], batch))
             waiting = waiting[batch:]
     if not read:
         raise UserError("none of the files to evaluate can be read")
     if waiting:
-        outputs.append(_run(model, waiting, batch))
+        outputs.append(forward.probabilities(model, waiting, batch))
     return np.concatenate(outputs).reshape(len(read), count, -1), read, skipped
-
-
-def _run(model: keras.Model, views: list[np.ndarray], batch: int) -> np.ndarray:
-    """Probabilities of the views. All batches have one size: another would be compiled anew."""
-    missing = [views[-1]] * (batch - len(views))
-    pixels = np.stack([*views, *missing]).astype("float32")
-    with keras_files.computing():
-        return model.predict_on_batch(pixels)[: len(views)]

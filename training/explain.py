@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from a2keras.console import progress
+from a2keras.console import progress, say
 from a2keras.documents import write_json
 from a2keras.drawing import drawable
 from a2keras.errors import UserError
@@ -20,8 +20,10 @@ from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.attended import Attended, Onlooker
 from a2keras.training.data import open_held_out
+from a2keras.training.deletion import BLANKED_BY, delete, summary, views_needed
 from a2keras.training.explain_page import page
 from a2keras.training.pictures import draw_attention, draw_input
+from a2keras.training.plots import draw_deletion
 from a2keras.training.run import Run, local, writing
 
 
@@ -73,6 +75,7 @@ def explain(
     files: list[str],
     output: str | Path,
     samples: int = 4,
+    deletion: bool = False,
 ) -> dict:
     """Draws one picture per file, and writes `explain.json`, a page and the inputs beside them.
 
@@ -83,6 +86,7 @@ def explain(
             of several classes.
         output: directory for the pictures.
         samples: how many examples to take where no file is given.
+        deletion: whether the maps are put to the test, see `deletion.py`.
 
     Returns:
         What `explain.json` says.
@@ -98,7 +102,7 @@ def explain(
     examples, skipped = _examples(opened, files, samples)
     onlooker = Onlooker(opened.load(), opened.preprocessing.labels)
     explained: list[dict] = []
-    document = {
+    document: dict[str, Any] = {
         "run": opened.place,
         "class_maps": {"method": "Grad-CAM", "layer": onlooker.class_maps.layer},
         "explained": explained,
@@ -109,7 +113,15 @@ def explain(
         for number, example in enumerate(progress(examples, "explaining", unit=" examples"), 1):
             picture = output / f"{number:02}_{_file_name(example.name)}.png"
             attended = onlooker.look(example.pixels, example.label)
-            explained.append(_picture(example, attended, picture))
+            entry = _picture(example, attended, picture)
+            if deletion:
+                if number == 1:
+                    say(f"deletion: {views_needed(attended)} views of each example are computed")
+                entry["deletion"] = _deletion(onlooker.model, example, attended, picture)
+            explained.append(entry)
+        if deletion:
+            tests = [each["deletion"]["maps"] for each in explained]
+            document["deletion"] = {"blanked_by": BLANKED_BY, "maps": summary(tests)}
         write_json(output / "explain.json", document)
         write_text(output / "index.html", page(document))
     return document
@@ -169,6 +181,15 @@ def _file_name(name: str) -> str:
     """
     plain = re.sub(r"[^\w-]+", "_", Path(name).stem).strip("_")
     return plain.encode()[:100].decode(errors="ignore")
+
+
+def _deletion(model: Any, example: Example, attended: Attended, picture: Path) -> dict:
+    """Puts the maps to the test; returns what is said of it in `explain.json`."""
+    found = delete(model, example.pixels, attended)
+    drawn = picture.with_name(f"{picture.stem}_deletion.png")
+    name, first = drawable(Path(example.name).name, 60), attended.class_maps[0]
+    draw_deletion(found, f"{name}: {drawable(first.label)}", drawn)
+    return {"picture": drawn.name, "maps": [each.document() for each in found]}
 
 
 def _picture(example: Example, attended: Attended, picture: Path) -> dict:

@@ -61,8 +61,9 @@ def evaluate_folds(paths: Sequence[str | Path], protocol: Protocol | None = None
     documents = []
     for held_out in opened:
         say(f"scoring {held_out.run.path}")
-        documents.append(score(held_out, None, protocol))
-        write(documents[-1], held_out, "")
+        scored = score(held_out, None, protocol)
+        write(scored, held_out, "")
+        documents.append(scored.document)
     measures = [each for each in (*ACCURACIES, "balanced_accuracy") if each in documents[0]]
     document = {
         "mean": {each: spread([fold[each] for fold in documents]) for each in measures},

@@ -1,10 +1,14 @@
-"""Pictures of a run: curves, confusion matrix, attention maps."""
+"""Diagrams of a run: curves, confusion matrix, calibration, deletion."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from a2keras.drawing import drawable, figure
+
+if TYPE_CHECKING:
+    from a2keras.training.deletion import Deletion
 
 INK, MUTED, BLUE, ORANGE = "#1f2933", "#7b8794", "#2f6fbb", "#d9730d"
 
@@ -61,3 +65,61 @@ def draw_confusion(matrix: np.ndarray, classes: tuple[str, ...], title: str, pat
         axis.set_xlabel("predicted class")
         axis.set_ylabel("true class")
         axis.set_title(title, loc="left", color=INK, fontweight="bold")
+
+
+def draw_calibration(document: dict[str, Any], path: Path) -> None:
+    """Draws the reliability diagram, and how many examples are in each of its bins."""
+    with figure(path, 2, 1, size=(5.2, 6), dpi=130, sharex=True, height_ratios=(3, 1)) as (_, axes):
+        bins = document["bins"]
+        left, right = ([each[side] for each in bins] for side in ("above", "up_to"))
+        widths = [high - low for low, high in zip(left, right, strict=True)]
+        bars = {"width": widths, "align": "edge", "edgecolor": "white"}
+        axes[0].bar(left, [each["accuracy"] for each in bins], color=BLUE, label="accuracy", **bars)
+        axes[0].plot([0, 1], [0, 1], color=MUTED, ls="--", lw=1.5, label="as often as it says")
+        means = [each["confidence"] for each in bins]
+        accuracies = [each["accuracy"] for each in bins]
+        axes[0].vlines(means, accuracies, means, color=ORANGE, lw=3, label="difference")
+        axes[0].set_ylabel("accuracy", color=MUTED)
+        axes[0].set_ylim(0, 1.02)
+        axes[0].legend(frameon=False, loc="upper left")
+        error = document["expected_calibration_error"]
+        title = f"Expected calibration error {error:.1%}"
+        axes[0].set_title(title, loc="left", color=INK, fontweight="bold")
+        axes[1].bar(left, [each["examples"] for each in bins], color=MUTED, **bars)
+        axes[1].set_ylabel("examples", color=MUTED)
+        axes[1].set_xlabel("confidence: probability of the likeliest class", color=MUTED)
+        axes[1].set_xlim(0, 1)
+        for axis in axes:
+            axis.spines[["top", "right"]].set_visible(False)
+            axis.tick_params(colors=MUTED)
+
+
+def draw_deletion(found: "list[Deletion]", title: str, path: Path) -> None:
+    """Draws the probability of the predicted class as positions are blanked, map by map."""
+    columns = min(len(found), 3)
+    rows = -(-len(found) // columns)
+    size = (max(4.2 * columns, 7), 3.2 * rows + 0.9)
+    with figure(path, rows, columns, size=size, dpi=110, squeeze=False, sharey=True) as (
+        drawing,
+        axes,
+    ):
+        for axis in axes.flat[len(found) :]:
+            axis.set_visible(False)
+        for axis, each in zip(axes.flat, found, strict=False):
+            share = 100 * each.fractions
+            low, high = each.random.min(axis=0), each.random.max(axis=0)
+            axis.fill_between(share, low, high, color=MUTED, alpha=0.25, lw=0)
+            label = f"at random ({len(each.random)} orders), area {each.random_areas.mean():.3f}"
+            axis.plot(share, each.random.mean(axis=0), color=MUTED, lw=1.5, label=label)
+            label = f"most marked first, area {each.area:.3f}"
+            axis.plot(share, each.probabilities, color=BLUE, lw=2, marker="o", ms=3.5, label=label)
+            axis.set_title(drawable(each.method), loc="left", color=INK, fontsize=10)
+            axis.set_ylim(0, 1.02)
+            axis.grid(color="#e4e7eb")
+            axis.set_axisbelow(True)
+            axis.spines[["top", "right"]].set_visible(False)
+            axis.tick_params(colors=MUTED)
+            axis.legend(frameon=False, fontsize=8, loc="upper right")
+        drawing.suptitle(title, color=INK, fontweight="bold", fontsize=12)
+        drawing.supxlabel("blanked positions in % (mean colour)", color=MUTED, fontsize=9)
+        drawing.supylabel("probability of the predicted class", color=MUTED, fontsize=9)

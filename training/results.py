@@ -8,6 +8,7 @@ from a2keras.files import replacing
 from a2keras.training import network
 from a2keras.training.computation import Computation
 from a2keras.training.data.source import Source
+from a2keras.training.next_commands import example_file
 from a2keras.training.plots import draw_curves
 from a2keras.training.run import Run
 from a2keras.training.samples import draw_samples
@@ -46,6 +47,7 @@ def write(
             "epoch": chosen["epoch"],
             "metrics": {k: v for k, v in chosen.items() if "loss" in k or "accuracy" in k},
             "data": source.report(),
+            "example_file": example_file(source),
             "versions": {"keras": keras.__version__, "tensorflow": tf.__version__},
         }
         write_json(run.path / "results.json", document)

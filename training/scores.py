@@ -7,6 +7,7 @@ import numpy as np
 from typing_extensions import TypedDict
 
 from a2keras.errors import UserError, counted, printable
+from a2keras.training.calibration import calibration
 from a2keras.training.config import Recipe
 
 # In the order in which they are told.
@@ -48,16 +49,20 @@ def scores(
 
     Returns:
         `top1`, `balanced_accuracy` (mean over the classes that occur), `per_class`,
-        `majority_rate` (of always answering the most frequent class), `protocol`, `confusion`
-        (rows: true classes) and, for videos, `clip@1` and `video@1`, of which the latter is what
-        the other numbers are about. With more than five classes also `top5`, `clip@5`, `video@5`.
+        `macro_f1` and `weighted_f1` (scikit-learn's `f1_score`, over the classes that occur or are
+        predicted), `majority_rate` (of always answering the most frequent class), `protocol`,
+        `confusion` (rows: true classes), `calibration` and, for videos, `clip@1` and `video@1`, of
+        which the latter is what the other numbers are about. With more than five classes also
+        `top5`, `clip@5`, `video@5`.
 
     Raises:
         UserError: probabilities that are not numbers, which would count as right among five.
     """
+    from sklearn.metrics import f1_score
+
     if not np.isfinite(probabilities).all():
         raise UserError("the network's outputs are not numbers: it has diverged")
-    final = (probabilities[:, 1:] if probabilities.shape[1] > 1 else probabilities).mean(axis=1)
+    final = mean_of_views(probabilities)
     kinds = {"top": final}
     if recipe.task == "video":
         kinds |= {"clip@": probabilities[:, 0], "video@": final}
@@ -72,16 +77,33 @@ def scores(
     totals = confusion.sum(axis=1)
     seen = totals > 0
     recalls = confusion.diagonal()[seen] / totals[seen]
+    f1 = {
+        f"{average}_f1": float(
+            f1_score(labels, final.argmax(axis=1), average=average, zero_division=0)
+        )
+        for average in ("macro", "weighted")
+    }
     return {
         **accuracies,
         "balanced_accuracy": float(recalls.mean()),
+        **f1,
         "majority_rate": float(totals.max() / len(labels)),
         "per_class": dict(
             zip(np.array(classes)[seen].tolist(), recalls.round(4).tolist(), strict=True)
         ),
         "protocol": protocol(recipe, len(classes)),
         "confusion": confusion.tolist(),
+        "calibration": calibration(final, labels),
     }
+
+
+def mean_of_views(probabilities: np.ndarray) -> np.ndarray:
+    """What is scored: the mean over the views that are averaged, (N, classes).
+
+    Args:
+        probabilities: see `scores`.
+    """
+    return (probabilities[:, 1:] if probabilities.shape[1] > 1 else probabilities).mean(axis=1)
 
 
 def among_first(probabilities: np.ndarray, labels: np.ndarray, rank: int) -> float:
@@ -127,6 +149,9 @@ def table(document: dict) -> str:
     rows = [
         *((key, document[key]) for key in ACCURACIES if key in document),
         ("balanced accuracy", document["balanced_accuracy"]),
+        ("macro F1", document["macro_f1"]),
+        ("weighted F1", document["weighted_f1"]),
+        ("calibration error", document["calibration"]["expected_calibration_error"]),
         ("always the most frequent class", document["majority_rate"]),
         *((f"  {printable(name)}", value) for name, value in document["per_class"].items()),
     ]

@@ -18,6 +18,8 @@ def test_demo_leaves_a_page_whose_every_picture_is_there(tmp_path, capsys, tiny_
     pictures = re.findall(r"<img src='([^']+)'", page)
     assert len(pictures) == 2 + 4  # curves, confusion, four explanations
     assert all((output / picture).stat().st_size > 1000 for picture in pictures)
+    for link in re.findall(r"<a href='([^']+)'", page):
+        assert (output / link).is_file()
     evaluation = json.loads((output / "image/run/evaluation.json").read_text())
     assert f"<b>{evaluation['top1']:.1%}</b>top-1 on unseen digits" in page
     manifest = json.loads((output / "image/export/manifest.json").read_text())

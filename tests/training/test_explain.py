@@ -5,11 +5,12 @@ import json
 import re
 import sys
 
+import keras
 import numpy as np
 import pytest
 
 from a2keras.errors import UserError
-from a2keras.training.attended import Block, ClassMap
+from a2keras.training.attended import Block, ClassMap, Onlooker
 from a2keras.training.pictures import draw_attention
 
 
@@ -70,7 +71,7 @@ def test_videos_from_training_to_explanation(
             *(f"--set={setting}" for setting in settings),
         )
     # How far, since when, how long yet, how fast.
-    bar = r"training: 100%\|#+\| 4/4 \[\d\d:\d\d<\d\d:\d\d, +[\d.]+ clips/s, epoch 1/1\]"
+    bar = r"training: 100%\|#+\| 4/4 \[\d\d:\d\d<\d\d:\d\d, +[\d.]+( clips/s|s/ clips), epoch 1/1\]"
     assert re.search(bar, terminal.getvalue()), terminal.getvalue()
     scores = json.loads(run_command("evaluate", run, "--format=json"))
     assert scores["examples"] == 4
@@ -107,3 +108,104 @@ def test_videos_from_training_to_explanation(
     assert str(error.value) == f"{data} exists and holds something else: choose another --output"
     with pytest.raises(UserError, match=r"explain takes a RUN, and files. Received: none"):
         run_command("explain", f"--output={output}")
+
+    # The same model without its run; a folder of files; and the deletion test.
+    model = run / "model.keras"
+    with pytest.raises(UserError) as error:
+        run_command("explain", model, f"--output={output}")
+    assert str(error.value) == f"{model} is no run, which would hold examples out: give files"
+    command = ["explain", model, data / "light", f"--output={output}", "--deletion"]
+    printed = json.loads(run_command(*command, "--format=json"))
+    assert [each["name"] for each in printed["explained"]] == [
+        str(data / f"light/{i}_{i % 3}.avi") for i in range(6)
+    ]
+    check_deletion(printed, output)
+    assert "deletion by attention: area " in run_command(*command)
+
+
+def check_deletion(document, output):
+    page = (output / "index.html").read_text()
+    for each in document["explained"]:
+        shown = each["class_maps"][0]
+        assert (shown["label"], shown["positions"]) == (each["prediction"], [2, 8, 8])
+        assert shown["probability"] == each["probability"]
+        methods = [entry["method"] for entry in each["deletion"]["maps"]]
+        assert methods == ["class map", "attention"]
+        for entry in each["deletion"]["maps"]:
+            assert entry["probabilities"][0] == pytest.approx(each["probability"], abs=2e-4)
+            assert len(entry["fractions"]) == 11
+        for name in (each["picture"], each["deletion"]["picture"]):
+            assert f"src='{name}'" in page and (output / name).is_file()
+    (first, second) = document["deletion"]["maps"]
+    assert (first["method"], first["examples"]) == ("class map", 6)
+    areas = [each["deletion"]["maps"][1]["area"] for each in document["explained"]]
+    assert second["area"] == pytest.approx(np.mean(areas), abs=1e-4)
+    assert document["deletion"]["blanked_by"] in page
+
+
+def saved(network, folder, labels):
+    from a2keras.models.preprocessing.spec import Preprocessing
+
+    folder.mkdir()
+    network.save(folder / "model.keras")
+    Preprocessing(labels, network.input_shape[1]).save(folder)
+    return folder / "model.keras"
+
+
+def test_a_network_without_blocks_and_one_without_maps(tmp_path, write_images, run_command):
+    write_images(tmp_path / "photos", 2, 0)
+    inputs = keras.Input((16, 16, 3))
+    maps = keras.layers.Conv2D(7, 3, name="maps")(inputs)
+    dense = keras.layers.Dense(5, activation="softmax")
+    plain = keras.Model(inputs, dense(keras.layers.GlobalAveragePooling2D()(maps)))
+    labels = ("$x^2$", "<b>", "c\x1b[31m", "日本", "_e")
+    model = saved(plain, tmp_path / "plain", labels)
+    output = tmp_path / "maps"
+    shown = run_command("explain", model, tmp_path / "photos", f"--output={output}")
+    assert len(shown.splitlines()) == 2 and "\x1b" not in shown
+    document = json.loads((output / "explain.json").read_text())
+    assert document["class_maps"] == {"method": "Grad-CAM", "layer": "maps"}
+    for each in document["explained"]:
+        assert each["blocks"] == []
+        assert len({entry["label"] for entry in each["class_maps"]}) == 3
+        assert each["class_maps"][0]["label"] == each["prediction"]
+    page = (output / "index.html").read_text()
+    assert "\x1b" not in page and "<b>" not in page
+
+    flat = keras.layers.Dense(5, activation="softmax")(keras.layers.Flatten()(inputs))
+    model = saved(keras.Model(inputs, flat, name="flat"), tmp_path / "flat", labels)
+    with pytest.raises(UserError) as error:
+        run_command("explain", model, tmp_path / "photos", f"--output={output}")
+    assert str(error.value) == (
+        "there is nothing to explain: class maps need feature maps, and a layer that all of them "
+        "go through. Received: model 'flat' without"
+    )
+
+
+def test_the_true_class_is_shown_where_it_is_not_among_the_likeliest():
+    inputs = keras.Input((8, 8, 3))
+    maps = keras.layers.Conv2D(7, 3)(inputs)
+    scores = keras.layers.Dense(5, activation="softmax")
+    model = keras.Model(inputs, scores(keras.layers.GlobalAveragePooling2D()(maps)))
+    model.layers[-1].set_weights([np.zeros((7, 5)), np.array([0.0, 4, 3, 2, 1])])
+    onlooker = Onlooker(model, tuple("abcde"))
+    pixels = np.zeros((8, 8, 3), "uint8")
+    for label, shown in ((None, "bcd"), ("c", "bcd"), ("a", "bca"), ("unknown", "bcd")):
+        attended = onlooker.look(pixels, label)
+        assert "".join(each.label for each in attended.class_maps) == shown
+        assert attended.class_maps[0].peak() == 0  # no weight speaks for it
+    assert attended.best == 1
+
+
+def test_published_weights_explain_photographs(tmp_path, write_images, run_command):
+    from a2keras.models import fetching, published
+
+    if not fetching.is_kept(published.find("efficientnet_lite0:imagenet")):
+        pytest.skip("efficientnet_lite0:imagenet is not in the cache")
+    write_images(tmp_path / "photos", 1, 0)
+    arguments = ["explain", "efficientnet_lite0:imagenet", tmp_path / "photos/00.png"]
+    printed = run_command(*arguments, f"--output={tmp_path / 'maps'}", "--format=json")
+    document = json.loads(printed)
+    assert document["class_maps"]["layer"] == "conv9_relu"
+    (each,) = document["explained"]
+    assert each["class_maps"][0]["positions"] == [1, 7, 7]

@@ -138,6 +138,9 @@ class FileExamples(Examples):
     def identities(self) -> list[str]:
         return list(self.contents())
 
+    def path(self, index: int) -> str:
+        return self.files[index].path
+
     def training_frames(self, index: int) -> np.ndarray:
         kept = self.kept[index]
         if kept is not NOT_KEPT:

@@ -43,6 +43,10 @@ class Examples(ABC):
         """What tells each example from all others, in any source; None where only names do."""
         return None
 
+    def path(self, index: int) -> str | None:
+        """The file that an example is, or is a part of; None where it is none of its own."""
+        return None
+
     def training_frames(self, index: int) -> np.ndarray:
         """As `frames`, but what training can do with: possibly smaller and kept in memory."""
         return self.frames(index)

@@ -1,0 +1,40 @@
+"""Is a network right as often as it says? Its confidence against its accuracy, bin by bin."""
+
+from typing import Any
+
+import numpy as np
+
+BINS = 10
+
+
+def calibration(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """The reliability diagram in numbers, and the expected calibration error (Guo et al., 2017).
+
+    Args:
+        probabilities: (N, classes). The confidence is that of the likeliest class.
+        labels: int (N,).
+
+    Returns:
+        `expected_calibration_error`, the mean difference of confidence and accuracy over the bins,
+        each weighted by its examples; and `bins`, equally wide ones from 0 to 1, without those that
+        are empty: `above` and `up_to`, `examples`, their mean `confidence` and their `accuracy`.
+    """
+    confidence = probabilities.max(axis=1).astype("float64")
+    right = probabilities.argmax(axis=1) == labels
+    edges = np.linspace(0, 1, BINS + 1)
+    member = np.searchsorted(edges[1:-1], confidence)  # an edge belongs to the bin below it
+    bins, error = [], 0.0
+    for number in np.unique(member):
+        of_bin = member == number
+        mean, accuracy = float(confidence[of_bin].mean()), float(right[of_bin].mean())
+        error += float(of_bin.mean()) * abs(accuracy - mean)
+        bins.append(
+            {
+                "above": round(float(edges[number]), 4),
+                "up_to": round(float(edges[number + 1]), 4),
+                "examples": int(of_bin.sum()),
+                "confidence": mean,
+                "accuracy": accuracy,
+            }
+        )
+    return {"expected_calibration_error": error, "bins": bins}
