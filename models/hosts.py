@@ -17,6 +17,7 @@ import numpy as np
 from a2keras.errors import UserError, printable, reason_of
 from a2keras.insertion import insert_blocks
 from a2keras.models import keras_files, weight_files
+from a2keras.models.blocks import check_attention
 from a2keras.models.preprocessing.pixels import Pixels
 from a2keras.models.preprocessing.spec import FILE_NAME, Preprocessing
 from a2keras.models.trunks import Rebuilding, cut, with_blocks, with_head
@@ -145,6 +146,7 @@ def build(
         UserError: no such network or file, or one that is no host.
         ValueError: sizes, positions or layers that do not go together.
     """
+    check_attention(attention)
     if positions and attention is None:
         raise ValueError(
             f"`positions` are for blocks, and there is no attention. Received: {positions}"

@@ -144,8 +144,8 @@ def test_weights_files(tmp_path):
     ("make", "message"),
     [
         (lambda: models.build("a2_resnet5"), r"`name` must be a network such as .*Received: 'a2_"),
-        (lambda: models.A2ResNet11(attention="se"),
-         r"`attention` must be None, 'a2' or 'non_local'. Received: attention='se'"),
+        (lambda: models.A2ResNet11(attention="cbam"),
+         r"`attention` must be None, 'a2', 'non_local', 'se'. Received: attention='cbam'"),
         (lambda: models.A2ResNet11(positions=("conv3_2",)),
          r"`positions` must name units of the network, such as conv.*Received: 'conv3_2'"),
         (lambda: models.A2ResNet11(positions="conv3_1"),
