@@ -29,7 +29,8 @@ def own(size=(31, 37), rank=2) -> keras.Model:
     x = layers.BatchNormalization(name="bn")(convolution(7, 3, padding="same", name="conv2")(x))
     y = convolution(7, 1, name="unit2_conv")(x)
     x = layers.Add(name="unit2_add")([x, y])
-    x = layers.Dense(4, activation="softmax", name="old")(layers.Flatten()(x))
+    pooling = layers.GlobalMaxPooling2D if None in size else layers.Flatten
+    x = layers.Dense(4, activation="softmax", name="old")(pooling()(x))
     return keras.Model(pixels, x, name="own")
 
 
