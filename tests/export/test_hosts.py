@@ -9,7 +9,7 @@ from a2keras.export.predict import load
 from a2keras.models import hosts
 from a2keras.models.preprocessing.spec import Preprocessing
 
-FORMATS = ("saved_model", "tflite_float32", "tflite_int8", "onnx")
+FORMATS = ("saved_model", "tflite_float32", "tflite_dynamic_int8", "onnx")
 
 
 def test_every_artefact_takes_blue_for_blue(tmp_path):
