@@ -263,3 +263,18 @@ def test_mistakes(tmp_path, file, name, arguments, message):
     size = arguments.pop("size", (31, 37))
     with pytest.raises((UserError, ValueError), match=message):
         hosts.build(name, (*size, 3), 2, **arguments)
+
+
+def test_our_own_networks_take_squeeze_and_excitation(tmp_path):
+    plain = models.InceptionV1(include_top=False, input_shape=(32, 32, 3))
+    plain.save_weights(tmp_path / "plain.weights.h5")
+    model = models.InceptionV1(
+        include_top=False, input_shape=(32, 32, 3), attention="se", positions=("conv4_3",),
+        weights=tmp_path / "plain.weights.h5",
+    )  # fmt: skip
+    # Channels of its unit 4c: 512 = 128 + 256 + 64 + 64, a sixteenth of it and back.
+    gates = model.get_layer("conv4_3_attention")
+    assert gates.count_params() == 512 * 32 + 32 + 32 * 512 + 512
+    assert model.count_params() == plain.count_params() + gates.count_params()
+    kernels = [numbers(each.get_layer("conv1_1_conv").kernel) for each in (plain, model)]
+    assert np.array_equal(*kernels)
