@@ -34,7 +34,7 @@ COMMANDS = {
     ),
     "export": Command("a2keras.export.commands", "write artefacts that equal their model"),
     "benchmark": Command("a2keras.export.benchmark_command", "time and memory of artefacts", False),
-    "summary": Command("a2keras.models.commands", "the stages of a network and what they cost"),
+    "summary": Command("a2keras.models.summary", "the stages of a network and what they cost"),
     "convert": Command("a2keras.models.commands", "weights of other libraries as ours", False),
     "weights": Command("a2keras.models.weights_command", "published weights, by name", False),
     "tables": Command("a2keras.models.tables", "the rows of the paper's tables and what they cost"),

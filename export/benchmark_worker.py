@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from a2keras import measuring
+from a2keras.models import fetching
 
 # What is imported before memory is counted: it is the library's, whatever the model.
 RUNTIMES = {
@@ -52,8 +53,9 @@ class Bench:
     def about(self) -> dict[str, Any]:
         """What is known once it has been loaded; seconds and bytes."""
         device, peak = self._peak
+        record = fetching.record_of(self._artefact.path)
         return {
-            "path": str(self._artefact.path),
+            "path": record.title if record else str(self._artefact.path),
             "kind": self._kind,
             "bytes": size_of(self._artefact.path),
             "load_seconds": self._load,

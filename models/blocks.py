@@ -27,6 +27,16 @@ def block_of(attention: str, channels: int | None = None, name: str | None = Non
     return BLOCKS[attention](channels, pre_activation=True, name=name)
 
 
+def check_attention(attention: str | None) -> None:
+    """Raises a `ValueError` for an unknown kind of block."""
+    if attention is not None and attention not in BLOCKS:
+        *kinds, last = BLOCKS
+        raise ValueError(
+            f"`attention` must be None, {', '.join(map(repr, kinds))} or {last!r}. "
+            f"Received: attention={attention!r}"
+        )
+
+
 class Blocks:
     """Puts an attention block behind every unit whose name is among the positions.
 
@@ -40,12 +50,7 @@ class Blocks:
     """
 
     def __init__(self, attention: str | None, positions: tuple[str, ...], reduction: int):
-        if attention is not None and attention not in BLOCKS:
-            *kinds, last = BLOCKS
-            raise ValueError(
-                f"`attention` must be None, {', '.join(map(repr, kinds))} or {last!r}. "
-                f"Received: attention={attention!r}"
-            )
+        check_attention(attention)
         if isinstance(positions, str):
             raise ValueError(
                 f"`positions` must be a tuple of unit names. Received: positions={positions!r}"

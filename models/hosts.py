@@ -17,6 +17,7 @@ import numpy as np
 from a2keras.errors import UserError, printable, reason_of
 from a2keras.insertion import insert_blocks
 from a2keras.models import keras_files, weight_files
+from a2keras.models.blocks import check_attention
 from a2keras.models.preprocessing.pixels import Pixels
 from a2keras.models.preprocessing.spec import FILE_NAME, Preprocessing
 from a2keras.models.trunks import Rebuilding, cut, with_blocks, with_head
@@ -145,6 +146,7 @@ def build(
         UserError: no such network or file, or one that is no host.
         ValueError: sizes, positions or layers that do not go together.
     """
+    check_attention(attention)
     if positions and attention is None:
         raise ValueError(
             f"`positions` are for blocks, and there is no attention. Received: {positions}"
@@ -152,12 +154,17 @@ def build(
     own = _trunk_of_file(name) if is_file(name) else _application(name, input_shape=input_shape)
     pixels = keras.Input(input_shape, dtype="float32", name="pixels")
     rebuilding = Rebuilding(precision, fresh and is_file(name), renumber=not is_file(name))
-    trunk = rebuilding.rebuild(own, pixels, entry(name, mode)(pixels))
-    if re.fullmatch(r"keras:EfficientNetB\d", name):
-        trunk = _with_scale_of_imagenet(trunk)
-    if attention is not None:
-        trunk = with_blocks(trunk, attention, positions)
-    return with_head(trunk, classes, own.name)
+    try:
+        trunk = rebuilding.rebuild(own, pixels, entry(name, mode)(pixels))
+        if re.fullmatch(r"keras:EfficientNetB\d", name):
+            trunk = _with_scale_of_imagenet(trunk)
+        if attention is not None:
+            trunk = with_blocks(trunk, attention, positions)
+        return with_head(trunk, classes, own.name)
+    except (UserError, ValueError):
+        raise
+    except Exception as error:  # of any layer that a file may hold
+        raise ValueError(f"its layers do not fit together: {reason_of(error)}") from error
 
 
 def _with_scale_of_imagenet(trunk: keras.Model) -> keras.Model:
@@ -236,10 +243,8 @@ def _builder(name: str) -> Any:
 def _trunk_of_file(name: str) -> keras.Model:
     if not Path(name).is_file():
         raise UserError(f"there is no file {printable(name)} ({FORMS})")
+    model = keras_files.load_single(name)
     try:
-        return cut(keras_files.load_single(name))
-    except UserError as error:
-        text = str(error)
-        raise UserError(
-            text if printable(name) in text else f"{printable(name)}: {text}"
-        ) from error
+        return cut(model)
+    except Exception as error:  # of any layer that it may hold
+        raise UserError(f"{printable(name)} can be no host: {reason_of(error)}") from error

@@ -131,10 +131,11 @@ def _numbered_again(model: keras.Model) -> dict[str, str]:
     numbers: dict[str, list[int]] = defaultdict(list)
     found = {}
     for _, operation in operation_paths(model):
-        base, number = re.fullmatch(r"(.*?)(?:_(\d+))?", operation.name).groups()
-        if base == _in_snake_case(type(operation).__name__):
-            numbers[base].append(int(number or 0))
-            found[operation.name] = base, int(number or 0)
+        base = _in_snake_case(type(operation).__name__)
+        if match := re.fullmatch(rf"{base}(?:_(\d+))?", operation.name):
+            number = int(match[1] or 0)
+            numbers[base].append(number)
+            found[operation.name] = base, number
     ranks = {base: sorted(each) for base, each in numbers.items()}
     return {
         name: f"{base}_{rank}" if (rank := ranks[base].index(number)) else base

@@ -93,7 +93,8 @@ def start_from_weights(computation: Computation, directory: Path) -> None:
     try:
         report = _load(model, recipe)
     except (OSError, ValueError, UserError) as error:
-        raise UserError(f"the recipe's weights cannot be loaded: {reason_of(error)}") from error
+        reason = reason_of(error, 1000)
+        raise UserError(f"the recipe's weights cannot be loaded: {reason}") from error
     values = model.get_weights()
     computation.write(values, computation.model.weights)
     of = {

@@ -96,11 +96,12 @@ def _host(recipe: Recipe, preprocessing: Preprocessing, precision: str) -> keras
 
 def told_blocks(model: keras.Model) -> str:
     """A sentence on where a network's attention blocks are, and on how many positions; or none."""
+    blocks: Any = [each for each in layers_of(model) if isinstance(each, tuple(BLOCKS.values()))]
     found = [
-        f"{layer.name} ({'×'.join(map(str, layer.input.shape[1:-1]))})"
-        for layer in layers_of(model)
-        if isinstance(layer, tuple(BLOCKS.values())) and not layer.name.endswith("_se")
-    ]  # those of SE-ResNet's own units are no blocks that were added
+        f"{block.name} ({'×'.join(map(str, block.input.shape[1:-1]))})"
+        for block in blocks
+        if not block.name.endswith("_se")  # of SE-ResNet's own units
+    ]
     return f"blocks (positions): {', '.join(found)}" if found else "no attention blocks"
 
 

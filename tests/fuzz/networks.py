@@ -75,6 +75,13 @@ def load_keras(path: Path) -> None:
     load_classifier(path, Preprocessing.load(path.parent))
 
 
+def build_host(path: Path) -> None:
+    """As `train --model=FILE.keras` does, which makes a sentence of a ValueError."""
+    from a2keras.models import hosts
+
+    hosts.build(str(path), (SIZE + 3, SIZE, 3), 5, "se", ("attention",), fresh=True)
+
+
 def check_saved_model(path: Path) -> None:
     """What is looked at before TensorFlow is asked; a ValueError becomes a sentence."""
     from a2keras.export.safety import check_saved_model
@@ -209,6 +216,9 @@ READERS = (
     Reader("predict_keras", lambda folder: [saved(folder)], predict, 2, seconds=180.0),
     Reader("predict_saved_model", exported("saved_model"), predict, 2, seconds=180.0),
     Reader("keras_files", lambda folder: [saved(folder)], load_keras, 60),
+    Reader(
+        "hosts", lambda folder: [saved(folder)], build_host, 30, clean=("UserError", "ValueError")
+    ),
     Reader("saved_model_graphs", graph_seeds, check_saved_model, 100, clean=("ValueError",)),
     Reader("tflite_tables", exported("tflite_float32"), check_tflite, 200, clean=("ValueError",)),
     Reader("weights", weight_seeds, load_weights, 150, clean=("ValueError",)),

@@ -1,0 +1,196 @@
+"""`a2keras summary`: the stages of a network."""
+
+import inspect
+import itertools
+import math
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from a2keras.command_line import parse
+from a2keras.console import print_json, show
+from a2keras.errors import UserError, printable, reason_of
+from a2keras.models.stages import stage_of
+from a2keras.whole_numbers import is_number
+
+BLOCK_KINDS = ("DoubleAttention", "NonLocal", "SqueezeExcitation")
+
+
+def summary(arguments: list[str]) -> None:
+    values, names = parse(
+        "a2keras summary NAME [--input=8x224x224] [--classes=1000] [--set option=value]…",
+        "Prints the stages of a network with output shapes, parameters and multiply-adds. Without "
+        "a NAME, lists those of a2keras. A NAME may also be keras:NAME, a network of "
+        "keras.applications with a new classifier, or a run or a .keras file, as it is.",
+        _summary_flags,
+        arguments,
+    )
+    if not names:
+        from a2keras import models
+
+        show("\n".join(models.list_models()))
+        return
+    if len(names) > 1:
+        raise UserError(f"give one network at a time. Received: {' '.join(names)}")
+    try:
+        document = stages(_network(names[0], values))
+    except ValueError as error:
+        raise UserError(f"{names[0]}: {reason_of(error, 1000)}") from error
+    if values.format == "json":
+        print_json(document)
+    else:
+        show(as_text(document))
+
+
+def _network(name: str, values: flags.FlagValues) -> Any:
+    from a2keras import models
+    from a2keras.models import hosts, keras_files
+
+    path = Path(name)
+    if hosts.is_file(name) or (path / "model.keras").is_file():
+        if values.set or values.input:
+            raise UserError(
+                f"{printable(name)} is shown as it is: --set and --input are not for it"
+            )
+        return keras_files.load_single(path if hosts.is_file(name) else path / "model.keras")
+    shape = None if values.input is None else (*_sizes(values.input), 3)
+    if hosts.is_host(name):
+        hosts.check(name)
+        options = settings_of(values.set, _host)
+        return _host(name, shape or (224, 224, 3), values.classes, **options)
+    if name not in (known := models.list_models()):
+        raise UserError(
+            f"there is no network {name!r}: choose from {', '.join(known)}. {hosts.FORMS}"
+        )
+    options = settings_of(values.set, models.builder(name))
+    return models.build(name, classes=values.classes, input_shape=shape, **options)
+
+
+def _host(
+    name: str,
+    shape: tuple[int, ...],
+    classes: int,
+    *,
+    attention: str | None = None,
+    positions: tuple[str, ...] = (),
+) -> Any:
+    from a2keras.models import hosts
+
+    return hosts.build(name, shape, classes, attention, positions)
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    if not all(is_number(part) for part in text.split("x")):
+        raise UserError(f"--input must be sizes such as 8x224x224 or 224x224. Received: {text}")
+    return tuple(map(int, text.split("x")))
+
+
+def _summary_flags(values: flags.FlagValues) -> None:
+    flags.DEFINE_string(
+        "input", None, "[FRAMESx]HEIGHTxWIDTH; the paper's size unless given", flag_values=values
+    )
+    flags.DEFINE_integer("classes", 1000, "outputs of the classifier", flag_values=values)
+    flags.DEFINE_multi_string(
+        "set", [], "option=value of the builder: attention=a2, positions=conv3_1,conv4_2, …",
+        flag_values=values,
+    )  # fmt: skip
+    flags.DEFINE_enum("format", "text", ["text", "json"], "how to print", flag_values=values)
+
+
+def stages(model: Any) -> dict[str, Any]:
+    """A model's costs by stage: a layer's name up to the first underscore, or the head.
+
+    Of a model whose layers have no such names a stage is what has maps of one size.
+    """
+    from a2keras.counting import count
+
+    counted = count(model)
+    layers = [layer for layer in counted.by_layer if layer.kind != "InputLayer"]
+    named = any(stage_of(layer.name) for layer in layers)
+    names = [stage_of(each.name) or "head" for each in layers] if named else _sizes_of(layers)
+    pairs = itertools.groupby(zip(names, layers, strict=True), lambda pair: pair[0])
+    rows = [_row(stage, [layer for _, layer in part]) for stage, part in pairs]
+    return {
+        "name": model.name,
+        "input_shape": list(model.input_shape[1:]),
+        "parameters": counted.parameters,
+        "trainable_parameters": counted.trainable_parameters,
+        "multiply_adds": counted.multiply_adds,
+        "planned_multiply_adds": counted.planned_multiply_adds,
+        "activation_bytes": counted.activation_bytes,
+        "stages": rows,
+    }
+
+
+def _row(stage: str, layers: list[Any]) -> dict[str, Any]:
+    return {
+        "stage": stage,
+        "output_shape": list(layers[-1].output_shape[1:]),
+        "parameters": sum(layer.parameters for layer in layers),
+        "multiply_adds": sum(layer.multiply_adds for layer in layers),
+        "planned_multiply_adds": sum(layer.planned_multiply_adds for layer in layers),
+        "attention": [
+            each.name
+            for each in layers
+            if each.kind in BLOCK_KINDS and not each.name.endswith("_se")
+        ],
+    }
+
+
+def _sizes_of(layers: list[Any]) -> list[str]:
+    """The size of the maps that each layer gives: of one that gives none, that of the last before.
+
+    Behind the last maps it is the head.
+    """
+    sizes = [
+        "×".join(map(str, shape[1:-1])) if math.prod(shape[1:-1]) > 1 else ""
+        for shape in (layer.output_shape for layer in layers)
+    ]
+    last = max((i for i, size in enumerate(sizes) if size), default=-1)
+    for i in range(1, last):
+        sizes[i] = sizes[i] or sizes[i - 1]
+    return [size if i <= last else "head" for i, size in enumerate(sizes)]
+
+
+def as_text(document: dict) -> str:
+    lines = [f"{document['name']}, input {_shape(document['input_shape'])}", ""]
+    lines.append(f"{'stage':<14}{'output':<20}{'parameters':>14}{'multiply-adds':>18}  blocks")
+    for row in document["stages"]:
+        lines.append(
+            f"{row['stage']:<14}{_shape(row['output_shape']):<20}{row['parameters']:>14,}"
+            f"{row['multiply_adds']:>18,}  {' '.join(row['attention'])}".rstrip()
+        )
+    lines += ["", f"{'total':<34}{document['parameters']:>14,}{document['multiply_adds']:>18,}"]
+    lines.append(f"of the parameters, trainable: {document['trainable_parameters']:,}")
+    lines.append(
+        "multiply-adds for one example in the paper's order (Eq. 6); as the blocks really "
+        f"multiply: {document['planned_multiply_adds']:,}"
+    )
+    lines.append(f"activations of one example: {document['activation_bytes'] / 2**20:,.1f} MiB")
+    return "\n".join(lines)
+
+
+def _shape(shape: list[int]) -> str:
+    return "×".join(map(str, shape))
+
+
+def settings_of(pairs: list[str], builder: Any) -> dict[str, Any]:
+    """`--set option=value`: arguments that are the builder's own."""
+    own = [
+        parameter.name
+        for parameter in inspect.signature(builder).parameters.values()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    ]
+    settings: dict[str, Any] = {}
+    for pair in pairs:
+        option, _, value = pair.partition("=")
+        if option not in own or not value:
+            raise UserError(
+                f"--set takes option=value with one of {', '.join(own)}. Received: --set {pair}"
+            )
+        if option == "positions":
+            settings[option] = tuple(value.split(","))
+        else:
+            settings[option] = {"none": None}.get(value, int(value) if is_number(value) else value)
+    return settings
