@@ -139,18 +139,22 @@ def _row(stage: str, layers: list[Any]) -> dict[str, Any]:
 
 
 def _sizes_of(layers: list[Any]) -> list[str]:
-    """The size of the maps that each layer gives: of one that gives none, that of the last before.
+    """The size of the maps of each layer's stage: those that its last layer with weights gives.
 
-    Behind the last maps it is the head.
+    Padding and pooling belong to what comes next. Behind the last maps it is the head.
     """
-    sizes = [
+    own = [
         "×".join(map(str, shape[1:-1])) if math.prod(shape[1:-1]) > 1 else ""
         for shape in (layer.output_shape for layer in layers)
     ]
-    last = max((i for i, size in enumerate(sizes) if size), default=-1)
-    for i in range(1, last):
-        sizes[i] = sizes[i] or sizes[i - 1]
-    return [size if i <= last else "head" for i, size in enumerate(sizes)]
+    last = max((i for i, size in enumerate(own) if size), default=-1)
+    weighted = [size if layer.parameters else "" for size, layer in zip(own, layers, strict=True)]
+    sizes: list[str] = []
+    for i in range(last + 1):
+        before = sizes[-1] if sizes else ""
+        following = next(filter(None, weighted[i : last + 1]), own[i])
+        sizes.append(before if before and own[i] in (before, "") else following or before)
+    return [*sizes, *["head"] * (len(layers) - last - 1)]
 
 
 def as_text(document: dict) -> str:

@@ -25,7 +25,11 @@ def train(arguments: list[str]) -> None:
         text("recipe", None, f"{', '.join(NAMES)}; default: that of the run in --output.")
         text("output", None, "Directory of the run; a run that is there goes on.", required=True)
         text("data", None, "digits, folder:DIR, csv:FILE[,TEST], tfds:NAME or prepared:DIR.")
-        text("model", None, "Name of a network; default: what the recipe says.")
+        text(
+            "model",
+            None,
+            "A network, keras:NAME of keras.applications, or FILE.keras; default: the recipe's.",
+        )
         from a2keras.training.config import Recipe
 
         fields = ", ".join(f"{f.name}={f.default}" for f in dataclasses.fields(Recipe)[4:])
