@@ -14,6 +14,7 @@ from a2keras.training.ablation_picture import draw_ablation
 from a2keras.training.ablation_rows import Row
 from a2keras.training.ablation_statistics import differences
 from a2keras.training.ablation_words import difference_table, remarks, words_of
+from a2keras.training.data.source import Skipped
 from a2keras.training.folds import pooled
 from a2keras.training.run import Run, writing
 from a2keras.training.scores import percent, spread
@@ -57,7 +58,7 @@ def document(
         "task": recipe.task,
         "data": first["data"],
         "fingerprint": first["fingerprint"],
-        "skipped": len({file["path"] for each in parts.values() for file in each["skipped"]}),
+        "skipped": len({file.path for each in parts.values() for file in _skipped(each)}),
         "split": first["split"],
         "split_rules": list(dict.fromkeys(scores["split_rule"] for _, _, scores in results)),
         "folds": [_fold(fold, each) for fold, each in parts.items()] if recipe.folds else [],
@@ -78,6 +79,11 @@ def document(
         "differences": differences(rows, measures),
         "versions": {"keras": keras.__version__, "tensorflow": tf.__version__},
     }
+
+
+def _skipped(scores: dict[str, Any]) -> list[Skipped]:
+    """As records, whether they have been scored now or read again."""
+    return [each if isinstance(each, Skipped) else Skipped(**each) for each in scores["skipped"]]
 
 
 def _fold(fold: int, scores: dict[str, Any]) -> dict[str, Any]:

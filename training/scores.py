@@ -9,6 +9,7 @@ from typing_extensions import TypedDict
 from a2keras.errors import UserError, counted, printable
 from a2keras.training.calibration import calibration
 from a2keras.training.config import Recipe
+from a2keras.training.data.source import Skipped
 
 # In the order in which they are told.
 ACCURACIES = ("top1", "top5", "clip@1", "clip@5", "video@1", "video@5")
@@ -23,7 +24,7 @@ Evaluation = TypedDict(
         "fingerprint": str,
         "groups": NotRequired[list[str]],
         "examples": int,
-        "skipped": list[dict[str, str]],
+        "skipped": list[Skipped],
         "top1": float,
         "clip@1": NotRequired[float],
         "video@1": NotRequired[float],
