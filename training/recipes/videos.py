@@ -3,13 +3,13 @@
 The paper      starts from its own Kinetics weights for UCF-101 (learning rate 0.01, three steps
                down); those were never published, and I3D's are.
 We             fine-tune I3D: first the new classifier alone, with the rest held as it is, then
-               everything at a lower rate, with AdamW and batch normalisation held, on 16 of 48
+               conv4 on at a lower rate, with AdamW and batch normalisation held, on 16 of 48
                frames. Where left and right are different classes: --set flip=false. Where several
                files show the same person, scene or recording: --set group_pattern=… keeps each
                group on one side of the split; without it the score flatters.
 Command        a2keras train --recipe=folder --data=folder:DIR --output=runs/mine
 Hardware       2 CPU cores
-Expected       depends on the data; see docs/results.md
+Expected       depends on the data; see docs/walkthrough.md
 """
 
 from a2keras.training.config import Recipe
@@ -22,14 +22,14 @@ RECIPE = Recipe(
     size=112,
     frames=16,
     stride=3,
-    epochs=23,
+    epochs=20,
     batch_size=8,
     freeze_epochs=8,
     freeze_rate=3e-3,
     freeze_bn=True,
+    freeze_until="conv3_2",
     optimizer="adamw",
-    learning_rate=1e-4,
+    learning_rate=3e-4,
     clip_norm=1.0,
     label_smoothing=0.1,
-    crop_scale=0.875,
 )
