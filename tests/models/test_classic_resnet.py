@@ -9,7 +9,7 @@ import pytest
 import a2keras
 from a2keras import models
 from a2keras.models import classic_resnet
-from a2keras.models.builders import builder_of
+from a2keras.models.builders import STEM, builder_of
 
 # Published by torchvision (ResNet-50, -152) and timm (SE-ResNet-50): trainable parameters.
 # Multiply-adds in G as published, stride on the first convolution, and as torchvision has it.
@@ -76,8 +76,8 @@ def small(**changes):
     """A builder of the same family with five units."""
     changes = {"units": (1, 2, 1, 1), "positions": (), **changes}
     network = dataclasses.replace(models.builder("resnet50").network, **changes)
-    option = classic_resnet._STRIDE_ON
-    return builder_of(network, classic_resnet.classic_resnet, stride_on=option)
+    options = {"stride_on": classic_resnet._STRIDE_ON, "stem": STEM}
+    return builder_of(network, classic_resnet.classic_resnet, **options)
 
 
 def logits(plain, x, stride_on, gates):

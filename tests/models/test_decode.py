@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from a2keras import files
 from a2keras.errors import OutOfResources
 from a2keras.models.preprocessing import (
     DecodeError,
@@ -561,14 +562,14 @@ def test_out_of_files_is_not_a_damaged_image(tmp_path, monkeypatch):
     def fail(*arguments, **options):
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr(Path, "open", fail)
+    monkeypatch.setattr(files, "opened", fail)
     with pytest.raises(OutOfResources, match=r"has run out of open files while .*picture.png was"):
         read_image(path)
 
     def refuse(*arguments, **options):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(files, "opened", refuse)
     with pytest.raises(DecodeError) as caught:
         read_image(path)
     assert str(caught.value) == f"{path}: cannot be read (Permission denied)"

@@ -267,12 +267,13 @@ def test_a_network_whose_names_tensorflow_refuses(run, images, tmp_path, run_com
     keras.Model(pixels, x).save(run / "model.keras")
     explain = ["explain", run, images / "blue/00.png", f"--output={tmp_path / 'maps'}"]
     try:
-        for arguments in (["evaluate", run], explain):
-            with pytest.raises(UserError, match=r"^the network cannot be computed: ") as told:
-                run_command(*arguments)
-            assert str(told.value).isprintable()
+        with pytest.raises(UserError, match=r"^the network cannot be computed: ") as told:
+            run_command("evaluate", run)
+        assert str(told.value).isprintable()
     finally:
         keras.backend.clear_session()  # Keras stays in the scope whose name was refused
+    # Without a graph there are no such scopes.
+    assert all(line.isprintable() for line in run_command(*explain).splitlines())
 
 
 @pytest.mark.parametrize("key", ["data", "root"])

@@ -76,7 +76,16 @@ def test_training_ends_with_commands_that_run(
     chosen = [f"--set={setting}" for setting in settings] + flag
     from a2keras import __main__ as command
 
-    command.run(["train", "--recipe=folder", f"--data=folder:{images}", f"--output={run}", *chosen])
+    command.run(
+        [
+            "train",
+            "--recipe=folder",
+            "--set=weights=none",
+            f"--data=folder:{images}",
+            f"--output={run}",
+            *chosen,
+        ]
+    )
     told = capsys.readouterr().err.splitlines()
     lines = [line.strip() for line in told[told.index("next:") + 1 :]]
     assert len(lines) == 3

@@ -134,7 +134,7 @@ def columns_of(
             raise UserError(
                 f"{columns.place} has files as classes, in the column {printable(header[label])}"
             )
-        if all(map(BOXES.fullmatch, columns.cells(label))):
+        if (cells := columns.cells(label)) and all(map(BOXES.fullmatch, cells)):
             raise UserError(
                 f"{columns.place} has places in the picture behind the class, in the column "
                 f"{printable(header[label])}: leave the class alone there"
