@@ -231,10 +231,10 @@ def read_cluster(path: Path) -> None:
 
 
 READERS = (
-    Reader("tables", table_seeds, open_table, 150),
-    Reader("ucf101_lists", ucf_seeds, open_ucf, 100),
-    Reader("kinetics_lists", kinetics_seeds, open_kinetics, 100),
-    Reader("folder_names", name_seeds, open_names, 150),
+    Reader("tables", table_seeds, open_table, 75),
+    Reader("ucf101_lists", ucf_seeds, open_ucf, 50),
+    Reader("kinetics_lists", kinetics_seeds, open_kinetics, 50),
+    Reader("folder_names", name_seeds, open_names, 75),
     Reader("settings", setting_seeds, read_settings, 500),
     Reader("command_lines", command_seeds, run_command, 150, sound="clean"),
     Reader("clusters", cluster_seeds, read_cluster, 500),

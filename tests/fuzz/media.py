@@ -195,9 +195,9 @@ def read_windows(path: Path) -> None:
 
 
 READERS = (
-    Reader("images", image_seeds, read_image, 1000),
+    Reader("images", image_seeds, read_image, 500),
     Reader("exif", exif_seeds, read_exif, 500, clean=()),
-    Reader("videos", video_seeds, read_video, 200),
-    Reader("video_parts", video_seeds, read_part, 100),
-    Reader("video_windows", video_seeds, read_windows, 100),
+    Reader("videos", video_seeds, read_video, 100),
+    Reader("video_parts", video_seeds, read_part, 50),
+    Reader("video_windows", video_seeds, read_windows, 50),
 )

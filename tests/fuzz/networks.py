@@ -215,13 +215,13 @@ READERS = (
     Reader("predict_onnx", exported("onnx"), predict, 20, needs=("onnx", "tf2onnx", "onnxruntime")),
     Reader("predict_keras", lambda folder: [saved(folder)], predict, 2, seconds=180.0),
     Reader("predict_saved_model", exported("saved_model"), predict, 2, seconds=180.0),
-    Reader("keras_files", lambda folder: [saved(folder)], load_keras, 60),
+    Reader("keras_files", lambda folder: [saved(folder)], load_keras, 30),
     Reader(
         "hosts", lambda folder: [saved(folder)], build_host, 30, clean=("UserError", "ValueError")
     ),
     Reader("saved_model_graphs", graph_seeds, check_saved_model, 100, clean=("ValueError",)),
-    Reader("tflite_tables", exported("tflite_float32"), check_tflite, 200, clean=("ValueError",)),
-    Reader("weights", weight_seeds, load_weights, 150, clean=("ValueError",)),
-    Reader("foreign_weights", foreign_seeds, convert, 60, clean=("ValueError",)),
-    Reader("torch_weights", torch_seeds, convert, 100, clean=("ValueError",)),
+    Reader("tflite_tables", exported("tflite_float32"), check_tflite, 100, clean=("ValueError",)),
+    Reader("weights", weight_seeds, load_weights, 75, clean=("ValueError",)),
+    Reader("foreign_weights", foreign_seeds, convert, 30, clean=("ValueError",)),
+    Reader("torch_weights", torch_seeds, convert, 50, clean=("ValueError",)),
 )

@@ -195,8 +195,8 @@ def open_prepared(path: Path) -> None:
 
 
 READERS = (
-    Reader("runs", run_seeds, open_run, 300),
-    Reader("checkpoints", checkpoint_seeds, open_checkpoint, 300),
+    Reader("runs", run_seeds, open_run, 150),
+    Reader("checkpoints", checkpoint_seeds, open_checkpoint, 150),
     Reader("ablations", ablation_seeds, open_ablation, 60),
     Reader("export_manifests", manifest_seeds, open_manifest, 500),
     Reader("prepared", prepared_seeds, open_prepared, 100, needs=("apache_beam",)),

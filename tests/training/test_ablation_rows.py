@@ -184,6 +184,7 @@ def settings(output: Path, *more: str) -> list[str]:
     return [f"--output={output}", *(f"--set={each}" for each in (*keep, *more))]
 
 
+@pytest.mark.slow
 def test_images_and_rows_of_any_network(tmp_path, images, small_network, run_command):
     output = tmp_path / "ablation"
     call = ["ablate", f"--data=folder:{images}", "--model=resnet20", "--seeds=2", "--format=json"]
@@ -233,6 +234,7 @@ def check_pairs(document: dict) -> None:
             assert pair["difference"] == pytest.approx(one[main] - two[main])
 
 
+@pytest.mark.slow
 def test_cross_validation_tests_every_video_once(tmp_path, write_video, small_network, run_command):
     """Six recordings of one video a class, in three folds of two recordings."""
     for name, shade in (("dark", 0), ("light", 90)):

@@ -175,6 +175,7 @@ def trained(recipe: Recipe, examples, replicas: int = 1) -> dict[str, np.ndarray
     return state(computation)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{"freeze_bn": False, "layer_decay": 0.7}, {"accumulate": 3}])
 def test_two_replicas_end_as_one(examples, changes):
     """With a larger epsilon: AdamW makes a whole step of a gradient that is rounding alone."""

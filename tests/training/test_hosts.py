@@ -111,6 +111,7 @@ def test_a_run_of_a_file_is_exact_and_notices_another_file(
                     f"--model={own}")  # fmt: skip
 
 
+@pytest.mark.slow
 def test_on_jax(tmp_path, recipe):
     pytest.importorskip("jax")
     settings = [*SETTINGS, f"model={recipe.model}", "attention=a2", "steps_per_epoch=20"]
@@ -128,6 +129,7 @@ def test_on_jax(tmp_path, recipe):
     assert last < first < np.log(10) + 0.5
 
 
+@pytest.mark.slow
 def test_weights_of_a_host(tmp_path, recipe):
     """The file's own; new ones; those of another file."""
     own = keras.models.load_model(tmp_path / "own.keras").get_layer("stem").kernel.numpy()
