@@ -22,6 +22,12 @@ def pytest_runtest_setup(item):
         pytest.skip("it fetches a package: `make test-weights`")
 
 
+@pytest.fixture(autouse=True)
+def fixed_seed():
+    """The random start of a network is the same in every run: what passes once passes again."""
+    keras.utils.set_random_seed(0)
+
+
 @pytest.fixture
 def published_weights():
     """Gives the record of published weights, where they are in the user's cache or may be fetched.
