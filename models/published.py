@@ -1,14 +1,17 @@
-"""Weights that others have trained and published: what they are, where, and how they see pixels.
+"""Weights by name: what they are, where they lie, and how they see pixels.
 
-None of them is part of this package: `fetching` gets them from packages that carry them.
+Those that others have published are in packages of theirs, from which `fetching` gets them. Those
+of docs/results.md were trained by this project and lie in it.
 """
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from a2keras.models import layouts
 from a2keras.models.preprocessing.pixels import Pixels
+from a2keras.models.preprocessing.spec import Preprocessing
 
 
 class Package(NamedTuple):
@@ -40,33 +43,21 @@ class Package(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Published:
-    """Published weights.
+    """Weights that have a name.
 
     Attributes:
-        network: of ours, without blocks; `layouts.Layout.networks` also tells those with blocks.
+        network: of ours; of those that were published by others without blocks.
         name: what the builders' `weights=` calls them.
         data: what they were trained on.
-        source: the file.
-        layout: how it names its arrays, and with which normalisation it was trained.
-        labels: names of the classes in the order of the outputs: a file of ours, one a line, or a
-            JSON list in a package.
         classes: how many.
-        short_side: of the test crop, see `geometry.fit`: `size` / `short_side` is what the crop
-            takes of the picture's short side.
-        interpolation: "bilinear" or "bicubic".
-        licence: of the weights and of the package.
+        licence: of the weights, and of the package that they come from.
         citation: whose work they are.
     """
 
     network: str
     name: str
     data: str
-    source: Package
-    layout: str
-    labels: str | Package
     classes: int
-    short_side: int
-    interpolation: str
     licence: str
     citation: str
 
@@ -78,7 +69,46 @@ class Published:
     @property
     def networks(self) -> tuple[str, ...]:
         """The networks that they fit, those with blocks included."""
+        raise NotImplementedError
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """Those of the builder with which the network computes the same."""
+        raise NotImplementedError
+
+    @property
+    def pixels(self) -> Pixels:
+        """How pixels become inputs."""
+        raise NotImplementedError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Fetched(Published):
+    """Weights that others have trained and published.
+
+    Attributes:
+        source: the file.
+        layout: how it names its arrays, and with which normalisation it was trained.
+        labels: names of the classes in the order of the outputs: a file of ours, one a line, or a
+            JSON list in a package.
+        short_side: of the test crop, see `geometry.fit`: `size` / `short_side` is what the crop
+            takes of the picture's short side.
+        interpolation: "bilinear" or "bicubic".
+    """
+
+    source: Package
+    layout: str
+    labels: str | Package
+    short_side: int
+    interpolation: str
+
+    @property
+    def networks(self) -> tuple[str, ...]:
         return layouts.named(self.layout).networks
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        return layouts.named(self.layout).options
 
     @property
     def pixels(self) -> Pixels:
@@ -92,8 +122,41 @@ class Published:
         return [each for each in (self.source, self.labels) if isinstance(each, Package)]
 
 
-PUBLISHED = (
-    Published(
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Trained(Published):
+    """Weights that this project trained, see docs/results.md. They are part of the package.
+
+    Attributes:
+        built: arguments of the builder: blocks, their places, the stem.
+        sha256: of the file of weights.
+        score: of the run that they are the weights of.
+    """
+
+    built: Mapping[str, Any]
+    sha256: str
+    score: str
+
+    @property
+    def directory(self) -> Path:
+        """Where the weights, their `preprocessing.json` and their card lie."""
+        return TRAINED / f"{self.network}-{self.name}"
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        return (self.network,)
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        return self.built
+
+    @property
+    def pixels(self) -> Pixels:
+        return Preprocessing.load(self.directory).pixels
+
+
+TRAINED = Path(__file__).with_name("trained")
+FETCHED = (
+    Fetched(
         network="i3d",
         name="kinetics400",
         data="Kinetics-400",
@@ -115,7 +178,7 @@ PUBLISHED = (
         licence="Apache-2.0 (DeepMind, kinetics-i3d); the package MIT",
         citation="Carreira and Zisserman, Quo Vadis, Action Recognition? CVPR 2017",
     ),
-    Published(
+    Fetched(
         network="efficientnet_lite0",
         name="imagenet",
         data="ImageNet-1k",
@@ -147,6 +210,8 @@ PUBLISHED = (
         citation="Tan and Le, EfficientNet, ICML 2019; EfficientNet-Lite, Google 2020",
     ),
 )
+OF_THIS_PROJECT: tuple[Trained, ...] = ()
+PUBLISHED: tuple[Published, ...] = FETCHED + OF_THIS_PROJECT
 LABELS = Path(__file__).with_name("labels")
 
 

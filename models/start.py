@@ -47,19 +47,31 @@ class Start(NamedTuple):
             UserError: published weights cannot be fetched.
         """
         source: Any = self.source
-        if isinstance(source, published.Published):
-            from a2keras.models import fetching
-
+        if isinstance(source, published.Fetched):
             layout = layouts.named(source.layout)
             if differences := translation.differences(layout, model):
                 raise ValueError(f"weights={self.named!r} do not fit: {'; '.join(differences)}")
+        if isinstance(source, published.Published):
+            from a2keras.models import fetching
+
             source = fetching.weights_of(source)
         has_blocks = any(isinstance(each, tuple(BLOCKS.values())) for each in model.layers)
         report = weights.read(source, model, skip_mismatch=has_blocks)
+        if isinstance(self.source, published.Trained):
+            self._check_blocks(self.source, report)
         if lost := [name for name in report.new if "_attention/" not in name]:
             raise ValueError(
                 f"{len(lost)} variables of model {model.name!r} find no value in {report.source}: "
                 f"{listing(lost)}"
+            )
+
+    def _check_blocks(self, record: published.Trained, report: weights.Report) -> None:
+        """Refuses a network without the blocks that these weights were trained with."""
+        if lost := [name for name, _ in report.skipped if "_attention/" in name]:
+            built = ", ".join(f"{name}={value!r}" for name, value in record.built.items())
+            raise ValueError(
+                f"weights={self.named!r} have values for blocks that this network is built "
+                f"without: build it with {built}. Received no {listing(lost)}"
             )
 
 
@@ -102,5 +114,5 @@ def classifier(record: published.Published) -> keras.Model:
         record.network,
         weights=record.name,
         input_tensor=preprocessing.pixels.layer()(pixels),
-        **layouts.named(record.layout).options,
+        **record.arguments,
     )

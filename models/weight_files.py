@@ -8,6 +8,7 @@ is what counts here. Nothing in a file is executed: of a `.keras` archive only t
 import contextlib
 import io
 import math
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -59,6 +60,39 @@ def check(path: str | Path) -> int:
     """
     with _opened(path) as (_, count):
         return count
+
+
+def halve(path: Path) -> None:
+    """Writes the numbers of a `.weights.h5` file, which are float32, as float16.
+
+    Raises:
+        ValueError: a number that float16 cannot hold.
+    """
+    import h5py
+
+    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+        small = Path(scratch, "small.h5")
+        with h5py.File(path, "r") as source, h5py.File(small, "w") as target:
+
+            def copy(name: str, member: Any) -> None:
+                if isinstance(member, h5py.Group):
+                    made: Any = target.require_group(name)
+                else:
+                    values = member[()]
+                    if values.dtype == np.float32:
+                        values = values.astype(np.float16)
+                    if not np.all(np.isfinite(values)):
+                        raise ValueError(
+                            "float16 holds numbers up to 65504, and a weight is larger or not "
+                            f"finite. Received: {path.name}, {name}"
+                        )
+                    made = target.create_dataset(name, data=values)
+                made.attrs.update(member.attrs)
+
+            target.attrs.update(source.attrs)
+            with np.errstate(over="ignore"):
+                source.visititems(copy)
+        small.replace(path)
 
 
 def check_legacy(path: str | Path) -> None:

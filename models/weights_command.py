@@ -8,14 +8,15 @@ from a2keras.command_line import parse
 from a2keras.console import print_json, show
 from a2keras.errors import UserError
 from a2keras.models import fetching
-from a2keras.models.published import PUBLISHED, Published
+from a2keras.models.published import PUBLISHED, Fetched, Published, Trained
 
 
 def weights(arguments: list[str]) -> None:
     values, words = parse(
         "a2keras weights [fetch NAME…] [--format=json]",
-        "Lists published weights: what `weights=` of a builder and --set weights= of training call "
-        "them, and which of them are in the cache. `fetch` gets them by pip and converts them; "
+        "Lists weights that have names: what `weights=` of a builder and --set weights= of "
+        "training call them, and which of them are there. `fetch` gets them by pip and converts "
+        "them; "
         "predict, training and the builders do so by themselves.",
         _flags,
         arguments,
@@ -47,31 +48,39 @@ def _named(name: str) -> Published:
 
 def _document(record: Published) -> dict[str, Any]:
     kept = fetching.kept(record) if fetching.is_kept(record) else None
-    return {
+    document = {
         "name": record.title,
         "networks": list(record.networks),
+        "arguments": dict(record.arguments),
         "data": record.data,
         "classes": record.classes,
-        "bytes": sum(each.archive_bytes for each in record.packages),
+        "score": record.score if isinstance(record, Trained) else None,
         "licence": record.licence,
         "citation": record.citation,
         "pixels": str(record.pixels),
-        "packages": [each._asdict() for each in record.packages],
+        "packages": [],
+        "bytes": 0,
         "cached": None if kept is None else str(kept),
     }
+    if isinstance(record, Fetched):
+        document["packages"] = [each._asdict() for each in record.packages]
+        document["bytes"] = sum(each.archive_bytes for each in record.packages)
+    return document
 
 
 def _as_text(document: dict[str, Any]) -> str:
     packages = ", ".join(f"{each['project']} {each['version']}" for each in document["packages"])
-    return "\n".join(
-        [
-            document["name"],
-            f"  trained on  {document['data']}, {document['classes']} classes",
-            f"  networks    {', '.join(document['networks'])}",
-            f"  input       {document['pixels']}",
-            f"  licence     {document['licence']}",
-            f"  citation    {document['citation']}",
-            f"  from        {packages}, {document['bytes'] / 1e6:.1f} MB",
-            f"  cached      {document['cached'] or 'no'}",
-        ]
-    )
+    built = ", ".join(f"{name}={value!r}" for name, value in document["arguments"].items())
+    lines = {
+        "trained on": f"{document['data']}, {document['classes']} classes",
+        "score": document["score"],
+        "networks": ", ".join(document["networks"]),
+        "built with": built,
+        "input": document["pixels"],
+        "licence": document["licence"],
+        "citation": document["citation"],
+        "from": f"{packages}, {document['bytes'] / 1e6:.1f} MB" if packages else "",
+        "cached": document["cached"] or "no",
+    }
+    told = [f"  {name:<10}  {value}" for name, value in lines.items() if value]
+    return "\n".join([document["name"], *told])

@@ -29,6 +29,7 @@ from a2keras.training.train import train
 # Fields that the examples of a run do not depend on: they are opened once for rows of other values.
 _OF_THE_NETWORK: dict[str, Any] = {
     "name": "", "model": "", "attention": "auto", "positions": "", "stem": "", "weights": "",
+    "block_start": "identity",
     "learning_rate": 1.0, "learning_rate_factors": "", "weight_decay": 0.0,
 }  # fmt: skip
 

@@ -31,6 +31,9 @@ class Recipe:
     model: str = "auto"
     attention: str = "auto"  # blocks: a2 | non_local | se | none; auto: as the network has them
     positions: str = ""  # units that a block follows (comma-separated); empty: the network's own
+    # Output projections of fresh a2 and non_local blocks: zeros, so that they are the identity, or
+    # drawn as the other projections are.
+    block_start: str = "identity"  # identity | random
     stem: str = ""  # small: of a ResNet, for pictures of 32×32 pixels; empty: the network's own
     # To start from: published weights by name, auto for those that there are, or a file; what does
     # not fit stays random. none, or empty: from scratch, but of a FILE.keras only none is, and
@@ -313,6 +316,7 @@ _NOT_NEGATIVE = (
 _CHOICES = {
     "task": ("auto", "image", "video"),
     "attention": ("auto", "a2", "non_local", "se", "none"),
+    "block_start": ("identity", "random"),
     "pixels": ("auto", "raw", "unit", "tf", "torch", "caffe"),
     "stem": ("", "small"),
     "fit": ("crop", "letterbox"),

@@ -5,6 +5,7 @@ import inspect
 from typing import Any
 
 import keras
+import numpy as np
 
 from a2keras import models
 from a2keras.errors import UserError, reason_of
@@ -12,6 +13,8 @@ from a2keras.models import hosts
 from a2keras.models.blocks import BLOCKS
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.normalization import batch_normalizations, layers_of
+from a2keras.position_attention import PositionAttention
+from a2keras.pre_activation import clone_initializer
 from a2keras.training.config import Recipe
 from a2keras.training.host_files import checked_host
 
@@ -67,6 +70,8 @@ def build(recipe: Recipe, preprocessing: Preprocessing, precision: str = "float3
     finally:
         keras.config.set_dtype_policy(before)
     set_batch_normalization(model, recipe)
+    if recipe.block_start == "random":
+        _start_at_random(model)
     return model
 
 
@@ -115,6 +120,18 @@ def block_arguments(recipe: Recipe) -> dict[str, Any]:
     if recipe.stem:
         arguments["stem"] = recipe.stem
     return arguments
+
+
+def _start_at_random(model: keras.Model) -> None:
+    """Draws the output projections of fresh blocks as their other projections were drawn.
+
+    Those of blocks that have learned, as in a FILE.keras, are not zeros, and stay.
+    """
+    for block in layers_of(model):
+        if isinstance(block, PositionAttention):
+            kernel = block.output_projection.kernel
+            if not np.any(keras.ops.convert_to_numpy(kernel)):
+                kernel.assign(clone_initializer(block.kernel_initializer)(kernel.shape))
 
 
 def set_batch_normalization(model: keras.Model, recipe: Recipe) -> None:

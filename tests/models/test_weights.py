@@ -10,7 +10,8 @@ import pytest
 from keras import layers, ops
 
 from a2keras import models
-from a2keras.models import weights
+from a2keras.errors import UserError
+from a2keras.models import commands, weights
 from a2keras.models.assignment import Report, variables_of
 
 SIZE = (19, 23, 3)
@@ -398,6 +399,56 @@ def test_models_whose_layers_cannot_be_told_apart_are_refused(tmp_path):
         ValueError, match=r"way of their own: \S*own/kernel, \S*own/bias\. Received"
     ):
         weights.load(model, path)
+
+
+# Half the space
+
+
+def test_a_run_s_model_becomes_a_file_of_half_the_size(tmp_path, capsys):
+    """Every number is the nearest of float16: 11 bits, so 2⁻¹¹ of it is the largest error."""
+    built = {"classes": 7, "attention": "a2", "stem": "small"}
+    model = randomise(models.build("resnet20", input_shape=SIZE, **built))
+    model.save(tmp_path / "model.keras")
+    settings = ["--set=attention=a2", "--set=stem=small", "--classes=7", "--model=resnet20"]
+    call = [str(tmp_path / "model.keras"), *settings]
+    commands.convert([*call, f"--output={tmp_path}/whole.weights.h5"])
+    small = tmp_path / "small.weights.h5"
+    capsys.readouterr()
+    commands.convert([*call, f"--output={small}", "--precision=float16"])
+    assert capsys.readouterr().out == (
+        "a2keras.models.build('resnet20', classes=7, attention='a2', stem='small', "
+        f"weights='{small}')\n"
+    )
+    whole = values_of(models.build("resnet20", **built, weights=tmp_path / "whole.weights.h5"))
+    assert same(whole, values_of(model))
+    half = values_of(models.build("resnet20", **built, weights=small))
+    assert {value.dtype for value in half.values()} == {np.dtype("float32")}
+    for name, value in whole.items():
+        assert np.array_equal(half[name], value.astype("float16").astype("float32")), name
+        assert np.all(np.abs(half[name] - value) <= np.abs(value) * 2**-11 + 2**-25)
+    numbers = sum(value.size for value in whole.values())
+    saved = (tmp_path / "whole.weights.h5").stat().st_size - small.stat().st_size
+    assert 1.9 * numbers < saved < 2.1 * numbers  # bytes
+    model.load_weights(small)  # by Keras itself, too
+    assert same(values_of(model), half)
+    assert not list(tmp_path.glob("tmp*"))
+
+
+def test_what_does_not_fit_into_half_precision_is_refused(tmp_path):
+    model = randomise(models.build("resnet20", input_shape=SIZE, classes=7))
+    model.get_layer("conv2_1_1_bn").moving_variance.assign(np.full(16, 70000.0))
+    model.save(tmp_path / "model.keras")
+    call = [str(tmp_path / "model.keras"), "--model=resnet20", "--classes=7"]
+    call += ["--precision=float16"]
+    with pytest.raises(UserError, match=r"float16 holds numbers up to 65504, and a weight is larg"):
+        commands.convert([*call, f"--output={tmp_path}/small.weights.h5"])
+    with pytest.raises(UserError) as error:
+        commands.convert([*call, f"--output={tmp_path}/small.keras"])
+    assert str(error.value) == (
+        "--precision is for a .weights.h5. Received: --precision=float16 "
+        f"--output={tmp_path}/small.keras"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
 
 
 def test_a_long_report_is_grouped():

@@ -291,6 +291,42 @@ def test_the_stem_of_a_recipe():
     assert model.get_layer("conv1_conv").strides == (1, 1)
 
 
+@pytest.mark.parametrize("kind", ["a2", "non_local"])
+def test_the_start_of_the_blocks_of_a_recipe(kind):
+    """As the other projections start, Glorot's uniform: ±sqrt(6 / (128 + 32)) at conv3."""
+    preprocessing = Preprocessing(("a", "b"), 16)
+    recipe = dataclasses.replace(IMAGE, model="resnet20", attention=kind)
+    kernels = {}
+    for start in ("identity", "random"):
+        model = network.build(dataclasses.replace(recipe, block_start=start), preprocessing)
+        blocks = [model.get_layer(f"conv{stage}_2_attention") for stage in (3, 4)]
+        kernels[start] = [block.output_projection.kernel.numpy() for block in blocks]
+    assert not any(np.any(kernel) for kernel in kernels["identity"])
+    kernel = kernels["random"][0]
+    assert kernel.shape == (32, 128)
+    bound = math.sqrt(6 / (32 + 128))
+    assert 0.99 * bound < np.abs(kernel).max() < bound
+    assert abs(kernel.std() - bound / math.sqrt(3)) < 0.01
+    again = network.build(dataclasses.replace(recipe, block_start="random"), preprocessing)
+    same = again.get_layer("conv3_2_attention").output_projection.kernel.numpy()
+    assert np.array_equal(same, kernel)
+
+
+def test_a_random_start_is_for_fresh_blocks_alone(tmp_path):
+    """A block of a file has learned, and stays as it is."""
+    recipe = dataclasses.replace(IMAGE, block_start="random")
+    preprocessing = Preprocessing(("a", "b"), 16)
+    model = network.build(
+        dataclasses.replace(IMAGE, model="resnet20", attention="a2"), preprocessing
+    )
+    kernel = model.get_layer("conv3_2_attention").output_projection.kernel
+    kernel.assign(np.full(kernel.shape, 0.5, "float32"))
+    model.save(tmp_path / "own.keras")
+    own = dataclasses.replace(recipe, model=str(tmp_path / "own.keras"), attention="none")
+    found = network.build(own, preprocessing).get_layer("conv3_2_attention").output_projection
+    assert np.all(found.kernel.numpy() == 0.5)
+
+
 def test_weights_are_named_by_their_full_path(tmp_path, images, monkeypatch):
     """As the run keeps them, or the same command would not know the run again."""
     monkeypatch.chdir(tmp_path)
