@@ -12,6 +12,7 @@ import numpy as np
 
 class TensorFlow:
     name = "tensorflow"
+    compilers = ("", "xla")
 
     def __init__(self) -> None:
         import tensorflow as tf
@@ -70,6 +71,7 @@ class TensorFlow:
 
 class Jax:
     name = "jax"
+    compilers = ("",)
 
     def __init__(self) -> None:
         import jax
@@ -130,6 +132,7 @@ class Jax:
 
 class Torch:
     name = "torch"
+    compilers = ("", "torch.compile")
 
     def __init__(self) -> None:
         import torch

@@ -1,7 +1,7 @@
 """How fast the DoubleAttention layer is, beside what one would write instead of it.
 
     KERAS_BACKEND=jax python benchmarks/layers.py [--suite=cpu|gpu] [--form=linear|pre_activation]
-        [--step=both|forward|train] [--only=NAME,…] [--rivals] [--rounds=11] [--json=FILE]
+        [--step=both|forward|train] [--only=NAME;…] [--rivals] [--rounds=11] [--json=FILE]
 
 Times the forward pass and a training step (the value, and the gradients of all weights and of the
 input) in the framework that KERAS_BACKEND chooses, and imports no other:
@@ -52,7 +52,7 @@ SUITES = {
     ],
 }
 # Of the plain variants those that torch.compile, which takes its time, compiles too.
-TORCH_COMPILED = ("naive", "deferred_folded")
+COMPILED = ("naive, torch.compile", "deferred_folded, torch.compile")
 LARGEST_RELATION = 2 * 2**30
 LEAST_SECONDS = 0.004  # for which a contestant is called again and again within a round
 
@@ -99,21 +99,20 @@ def contestants(f: Any, shape: tuple, m: int, options: Any, step: str) -> dict[s
     """{name: what is timed}."""
     made = {}
 
-    def add(name: str, function: Callable, weights: list, compilers: Sequence[str] = ()) -> None:
-        for compiler in ("", *compilers):
+    def add(name: str, function: Callable, weights: list) -> None:
+        for compiler in f.compilers:
             key = f"{name}, {compiler}" if compiler else name
-            if options.only is None or key in options.only or name == "products":
+            by_default = not compiler or name == "a2keras" or key in COMPILED
+            if key == "products" or (key in options.only if options.only else by_default):
                 made[key] = f.compiled(function, weights, step, compiler)
 
-    compiler = {"tensorflow": ["xla"], "torch": ["torch.compile"], "jax": []}[f.name]
-    add("a2keras", *the_layer(f, shape, m, options, step), compiler)
+    add("a2keras", *the_layer(f, shape, m, options, step))
     weights = [f.weight(each) for each in weights_of(shape, m, options.form)]
     for name in VARIANTS:
         if options.form != "linear" and name in LINEAR_ONLY:
             continue
         own = weights[:4] if name == "products" else weights
-        compilers = compiler if f.name == "torch" and name in TORCH_COMPILED else ()
-        add(name, block(f, name, shape, options.dtype, options.form), own, compilers)
+        add(name, block(f, name, shape, options.dtype, options.form), own)
     relation = shape[0] * math.prod(shape[1:-1]) ** 2 * (4 if options.dtype == "float32" else 2)
     if options.rivals and relation <= LARGEST_RELATION:
         add("non_local", f.non_local(shape, options.dtype), weights[:4])
@@ -171,14 +170,13 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--step", choices=["both", "forward", "train"], default="both")
     parser.add_argument("--dtype", help="default: float32, with --suite=gpu bfloat16")
     parser.add_argument("--sizes", help="which rows of the suite, from 0, by commas")
-    parser.add_argument("--only", help="contestants by name, by commas that nothing follows")
+    parser.add_argument("--only", help="contestants by name, by semicolons")
     parser.add_argument("--rivals", action="store_true")
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--json", type=Path, help="also write the results to this file")
     options = parser.parse_args()
     options.dtype = options.dtype or ("bfloat16" if options.suite == "gpu" else "float32")
-    options.only = options.only and options.only.replace(", ", ";").split(",")
-    options.only = options.only and [each.replace(";", ", ") for each in options.only]
+    options.only = options.only and options.only.split(";")
     return options
 
 
