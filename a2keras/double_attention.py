@@ -17,6 +17,7 @@ from a2keras.association import (
     plan,
     products_of,
 )
+from a2keras.normalization import BatchStatistics
 from a2keras.position_attention import PositionAttention
 from a2keras.positions import (
     at_least_float32,
@@ -204,7 +205,8 @@ class DoubleAttention(PositionAttention):
         order = self.order(features.shape[-1], features.shape[1])
         values_first = self.use_bias or ("features", "phi") in products_of(order)
         names = ("theta", "rho", "phi") if values_first else ("theta", "rho")
-        logits, distribution, *values = self.project(names, features, mask, training)
+        statistics = BatchStatistics(features, mask)
+        logits, distribution, *values = self.project(names, features, mask, training, statistics)
         if training and not with_maps and self.may_defer(order):
             gather, sums = gather_exponentials(logits, mask)
         else:
@@ -220,7 +222,8 @@ class DoubleAttention(PositionAttention):
             name = "features" if self.use_bias else ("features", "phi")
             matrices[name] = only_kept(values[0], mask)  # (B, L, m)
         else:
-            matrices["features"] = only_kept(self.phi.activate(features, training, mask), mask)
+            activated = self.phi.activate(features, training, mask, statistics)
+            matrices["features"] = only_kept(activated, mask)  # (B, L, c)
         z = multiply(order, matrices, sums)
         if self.pre_activation:
             z = self.output_projection(z, training=training, mask=mask)

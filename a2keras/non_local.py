@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from a2keras.normalization import BatchStatistics
 from a2keras.position_attention import PositionAttention
 from a2keras.positions import at_least_float32, check_positive, masked_softmax, only_kept
 
@@ -63,7 +64,8 @@ class NonLocal(PositionAttention):
         self, features: Any, mask: Any, training: bool | None, with_maps: bool
     ) -> tuple[Any, tuple]:
         names = ("theta", "phi", "g")
-        queries, keys, values = self.project(names, features, mask, training)  # (B, L, m) each
+        statistics = BatchStatistics(features, mask)
+        queries, keys, values = self.project(names, features, mask, training, statistics)
         if keras.backend.standardize_dtype(features.dtype) == "float16":
             # Their products go beyond 65504; bfloat16 reaches as far as float32.
             queries, keys = ops.cast(queries, "float32"), ops.cast(keys, "float32")

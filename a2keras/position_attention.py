@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from a2keras.attention_maps import is_recording, record
-from a2keras.normalization import batch_normalizations, check_synchronized
+from a2keras.normalization import BatchStatistics, batch_normalizations, check_synchronized
 from a2keras.positions import (
     MaskedLayer,
     channel_axis,
@@ -125,12 +125,20 @@ class PositionAttention(MaskedLayer):
         return not self.pre_activation and keras.backend.backend() != "tensorflow"
 
     def project(
-        self, names: tuple[str, ...], features: Any, mask: Any, training: bool | None
+        self,
+        names: tuple[str, ...],
+        features: Any,
+        mask: Any,
+        training: bool | None,
+        statistics: BatchStatistics,
     ) -> list[Any]:
         """The projections of these names of the features, (B, L, channels) each."""
         projections = [getattr(self, name) for name in names]
         if not self.side_by_side:
-            return [each(features, training=training, mask=mask) for each in projections]
+            return [
+                each(features, training=training, mask=mask, statistics=statistics)
+                for each in projections
+            ]
         kernels = ops.concatenate([each.kernel for each in projections], axis=-1)
         ends = itertools.accumulate(each.channels for each in projections[:-1])
         parts = ops.split(ops.matmul(features, kernels), list(ends), axis=-1)
