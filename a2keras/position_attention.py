@@ -140,9 +140,13 @@ class PositionAttention(MaskedLayer):
                 for each in projections
             ]
         kernels = ops.concatenate([each.kernel for each in projections], axis=-1)
-        ends = itertools.accumulate(each.channels for each in projections[:-1])
-        parts = ops.split(ops.matmul(features, kernels), list(ends), axis=-1)
-        return [each.add_bias(part) for each, part in zip(projections, parts, strict=True)]
+        together = ops.matmul(features, kernels)
+        ends = itertools.accumulate(each.channels for each in projections)
+        # Not `ops.split`, which on PyTorch puts the ends on the GPU and waits for them.
+        return [
+            each.add_bias(together[..., end - each.channels : end])
+            for each, end in zip(projections, ends, strict=True)
+        ]
 
     def build(self, input_shape: tuple) -> None:
         channels, positions = self.sizes(input_shape)
