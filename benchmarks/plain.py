@@ -106,30 +106,6 @@ def merged_out(p: Parts) -> Any:
     return p.product(distribution, p.out(p.product(gather, values, True)))
 
 
-def pair_folded(p: Parts) -> Any:
-    f, n = p.f, p.theta.shape[-1]
-    lt, lr = f.split(p.product(p.x_phi, f.concat([p.theta, p.rho], -1)), [n, n], -1)
-    return p.product(
-        f.softmax(lr, -1), p.out(p.product(p.product(f.softmax(lt, 1), p.x_phi, True), p.phi))
-    )
-
-
-def pair_deferred(p: Parts) -> Any:
-    f, n = p.f, p.theta.shape[-1]
-    p.logits, lr = f.split(p.product(p.x_phi, f.concat([p.theta, p.rho], -1)), [n, n], -1)
-    w, s = p.exponentials()
-    return p.product(f.softmax(lr, -1), p.out(p.product(p.product(w, p.x_phi, True) / s, p.phi)))
-
-
-def merged_deferred(p: Parts) -> Any:
-    f, n, m = p.f, p.theta.shape[-1], p.phi.shape[-1]
-    p.logits, lr, a = f.split(
-        p.product(p.x_phi, f.concat([p.theta, p.rho, p.phi], -1)), [n, n, m], -1
-    )
-    w, s = p.exponentials()
-    return p.product(f.softmax(lr, -1), p.out(p.product(w, a, True) / s))
-
-
 def products(p: Parts) -> Any:
     """The matrix products of folded alone, without softmaxes: the floor."""
     descriptors = p.product(p.product(p.logits, p.x_phi, True), p.phi)
@@ -139,7 +115,7 @@ def products(p: Parts) -> Any:
 VARIANTS: dict[str, Callable[[Parts], Any]] = {
     each.__name__: each
     for each in (
-        naive, folded, folded_t, left_out_t, deferred, deferred_folded, merged, merged_out, pair_folded, pair_deferred, merged_deferred, products
+        naive, folded, folded_t, left_out_t, deferred, deferred_folded, merged, merged_out, products
     )
 }  # fmt: skip
 # With BN–ReLU each projection has an input of its own: there is nothing to put side by side.
