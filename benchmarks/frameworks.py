@@ -64,6 +64,8 @@ class TensorFlow:
         jit = compiler == "xla"
         return tf.function(forward if step == "forward" else train, jit_compile=jit)
 
+    attention = None  # fused, TensorFlow has none
+
     def wait(self, results: Any) -> None:
         leaf = self.tf.nest.flatten(results)[0]
         leaf[(0,) * len(leaf.shape)].numpy()
@@ -114,6 +116,13 @@ class Jax:
     def moments(self, x: Any) -> tuple[Any, Any]:
         x = x.astype("float32")
         return x.mean((0, 1)), x.var((0, 1))
+
+    def attention(self, query: Any, key: Any, value: Any) -> Any:
+        """Fused, of one head, without a scale: (B, L, m) each."""
+        implementation = "cudnn" if query.dtype == "bfloat16" else None  # which has no float32
+        heads = (each[:, :, None] for each in (query, key, value))
+        attend = self.jax.nn.dot_product_attention
+        return attend(*heads, scale=1.0, implementation=implementation)[:, :, 0]
 
     def compiled(self, function: Callable, weights: Sequence, step: str, compiler: str) -> Callable:
         def forward(weights: Sequence, x: Any, gradient: Any) -> Any:
@@ -173,6 +182,12 @@ class Torch:
     def moments(self, x: Any) -> tuple[Any, Any]:
         variance, mean = self.torch.var_mean(x.float(), (0, 1), correction=0)
         return mean, variance
+
+    def attention(self, query: Any, key: Any, value: Any) -> Any:
+        """Fused, of one head, without a scale: (B, L, m) each."""
+        heads = (each[:, None] for each in (query, key, value))
+        attend = self.torch.nn.functional.scaled_dot_product_attention
+        return attend(*heads, scale=1.0)[:, 0]
 
     def compiled(self, function: Callable, weights: Sequence, step: str, compiler: str) -> Callable:
         torch = self.torch

@@ -32,7 +32,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 from frameworks import framework
-from plain import LINEAR_ONLY, VARIANTS, block
+from plain import LINEAR_ONLY, VARIANTS, block, non_local
 
 # (input shape, m = n). On a GPU in bfloat16, as performance measured there has it.
 SUITES = {
@@ -58,12 +58,12 @@ LEAST_SECONDS = 0.004  # for which a contestant is called again and again within
 
 
 def weights_of(shape: Sequence[int], m: int, form: str) -> list[np.ndarray]:
-    """Kernels with Glorot's spread, and gamma and beta where there are normalisations."""
+    """Kernels with Glorot's spread; gamma, beta, mean and variance of the normalisations."""
     c, random = shape[-1], np.random.default_rng(0)
     kernels = [(c, m), (c, m), (c, m), (m, c)]
     made = [random.normal(0, math.sqrt(2 / sum(size)), size) for size in kernels]
     if form == "pre_activation":
-        made += [np.stack([np.ones(size), np.zeros(size)]) for size in (c, c, c, m)]
+        made += [np.stack([np.ones(k), np.zeros(k)] * 2)[[0, 1, 1, 0]] for k in (c, c, c, m)]
     return [each.astype("float32") for each in made]
 
 
@@ -112,10 +112,11 @@ def contestants(f: Any, shape: tuple, m: int, options: Any, step: str) -> dict[s
         if options.form != "linear" and name in LINEAR_ONLY:
             continue
         own = weights[:4] if name == "products" else weights
-        add(name, block(f, name, shape, options.dtype, options.form), own)
+        add(name, block(f, name, shape, options.dtype, options.form, step == "train"), own)
     relation = shape[0] * math.prod(shape[1:-1]) ** 2 * (4 if options.dtype == "float32" else 2)
     if options.rivals and relation <= LARGEST_RELATION:
-        add("non_local", f.non_local(shape, options.dtype), weights[:4])
+        if f.attention:
+            add("non_local", non_local(f, shape, options.dtype), weights[:4])
         add("keras MultiHeadAttention", *_multi_head(shape, m, options, step))
     return made
 

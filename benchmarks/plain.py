@@ -122,11 +122,14 @@ VARIANTS: dict[str, Callable[[Parts], Any]] = {
 LINEAR_ONLY = ("merged", "merged_out")
 
 
-def block(f: Any, variant: str, shape: Sequence[int], dtype: str, form: str) -> Callable:
+def block(
+    f: Any, variant: str, shape: Sequence[int], dtype: str, form: str, training: bool
+) -> Callable:
     """The variant as a function of X (B, *spatial, c) and its weights, in the given dtype.
 
-    Weights: the four kernels, and for the form "pre_activation" gamma and beta of the four batch
-    normalisations, (2, c) or (2, m). `products` has neither residual nor BN–ReLU.
+    Weights: the four kernels, and for the form "pre_activation" gamma, beta, mean and variance of
+    the four batch normalisations, (4, c) or (4, m). In training mean and variance are the batch's.
+    `products` has neither residual nor BN–ReLU.
     """
     flat_shape = (shape[0], -1, shape[-1])
 
@@ -138,17 +141,30 @@ def block(f: Any, variant: str, shape: Sequence[int], dtype: str, form: str) -> 
     def pre_activation(x: Any, weights: Sequence) -> Any:
         flat = f.reshape(x, flat_shape)
         kernels = [f.cast(w, dtype) for w in weights[:4]]
-        statistics = f.moments(flat)  # of X once, for its three normalisations
+        statistics = f.moments(flat) if training else None  # once, for three normalisations
         inputs = [_activated(f, flat, statistics, w, dtype) for w in weights[4:7]]
         z = VARIANTS[variant](Parts(f, inputs, [*kernels[:3], None]))
-        z = _activated(f, z, f.moments(z), weights[7], dtype)
+        z = _activated(f, z, f.moments(z) if training else None, weights[7], dtype)
         return f.reshape(flat + f.matmul(z, kernels[3]), tuple(shape))
 
     return linear if form == "linear" or variant == "products" else pre_activation
 
 
-def _activated(f: Any, x: Any, statistics: tuple, gamma_beta: Any, dtype: str) -> Any:
+def _activated(f: Any, x: Any, statistics: tuple | None, weights: Any, dtype: str) -> Any:
     """BN → ReLU, in float32."""
-    mean, variance = statistics
-    scale = f.rsqrt(variance + 1e-4) * gamma_beta[0]
-    return f.cast(f.relu(f.cast(x, "float32") * scale + (gamma_beta[1] - mean * scale)), dtype)
+    gamma, beta, *moving = (weights[i] for i in range(4))
+    mean, variance = statistics or moving
+    scale = f.rsqrt(variance + 1e-4) * gamma
+    return f.cast(f.relu(f.cast(x, "float32") * scale + (beta - mean * scale)), dtype)
+
+
+def non_local(f: Any, shape: Sequence[int], dtype: str) -> Callable:
+    """The non-local block with the framework's fused attention, and the same kernels."""
+
+    def function(x: Any, weights: Sequence) -> Any:
+        flat = f.reshape(x, (shape[0], -1, shape[-1]))
+        theta, rho, phi, output = (f.cast(w, dtype) for w in weights)
+        z = f.attention(*(f.matmul(flat, kernel) for kernel in (theta, rho, phi)))
+        return f.reshape(flat + f.matmul(z, output), tuple(shape))
+
+    return function
