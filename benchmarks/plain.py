@@ -107,9 +107,13 @@ def merged_out(p: Parts) -> Any:
 
 
 def products(p: Parts) -> Any:
-    """The matrix products of folded alone, without softmaxes: the floor."""
+    """The matrix products alone, in the order of fewer multiply-adds, without softmaxes."""
+    (positions, c), n, m = p.x_phi.shape[1:], p.theta.shape[-1], p.phi.shape[-1]
+    distribution = p.product(p.x_rho, p.rho)
+    if n * (positions * c + c * m) > positions * m * (c + n):  # few positions: values first
+        return p.out(p.product(distribution, p.product(p.logits, p.values, True)))
     descriptors = p.product(p.product(p.logits, p.x_phi, True), p.phi)
-    return p.product(p.product(p.x_rho, p.rho), p.out(descriptors))
+    return p.product(distribution, p.out(descriptors))
 
 
 VARIANTS: dict[str, Callable[[Parts], Any]] = {
