@@ -77,7 +77,7 @@ fuzz: .venv/ready
 	.venv/bin/python tests/fuzz/run.py --inputs=$(INPUTS) $(FUZZ)
 
 bench: .venv/ready
-	.venv/bin/python benchmarks/layer.py
+	.venv/bin/python benchmarks/layers.py
 	.venv/bin/python benchmarks/pipeline.py
 
 format: .venv/ready

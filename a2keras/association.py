@@ -8,6 +8,21 @@ m value channels and n descriptors computes
 of which Eq. 6, the left association, multiplies features by phi first, and Eq. 7, the right one,
 distribution by gather. Any other order is as correct; which is cheapest depends on the sizes alone.
 With BN–ReLU between two matrices the chain is cut there, and with a bias on phi it starts after it.
+
+What an order costs, for one example:
+
+    of a product (r × k) · (k × s)        counts as      because
+    each multiply-add                     1
+    each element of an operand            `ELEMENT`      it is read; a GPU makes some 200
+    and of the result                                    multiply-adds meanwhile (H200, bfloat16),
+                                                         two CPU cores 13
+    … of a kernel                         0              it is read once for the whole batch
+    … of features · phi, of features      0 if `beside`  one product reads them for theta, rho and
+                                                         phi, whose kernels stand side by side
+
+So on JAX and PyTorch, where kernels stand side by side, values come first where they are much
+narrower than the features, and elsewhere the order with the fewest multiply-adds moves the fewest
+elements too.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,6 +32,8 @@ from typing import Any
 from keras import ops
 
 ASSOCIATIONS = ("auto", "left", "right")
+ELEMENT = 64
+KERNELS = ("phi", "output")
 
 # An order is the name of a matrix, or a pair of orders whose results are multiplied.
 Order = str | tuple["Order", "Order"]
@@ -40,22 +57,34 @@ def right_order(chain: Sequence[str]) -> Order:
 
 def multiply_adds(order: Order, sizes: Sizes) -> int:
     """Multiply-adds of an order for one example."""
-    return _shape_and_cost(order, sizes)[2]
+    return _shape_and_costs(order, sizes)[2]
 
 
-def _shape_and_cost(order: Order, sizes: Sizes) -> tuple[int, int, int]:
+def cost(order: Order, sizes: Sizes, beside: bool = False) -> int:
+    """Multiply-adds and moved elements of an order, as the table above weighs them."""
+    _, _, products, elements = _shape_and_costs(order, sizes, beside)
+    return products + ELEMENT * elements
+
+
+def _shape_and_costs(order: Order, sizes: Sizes, beside: bool = False) -> tuple[int, int, int, int]:
+    """Rows and columns of the result, multiply-adds and moved elements."""
     if isinstance(order, str):
         rows, columns = sizes[order]
         if rows is None or columns is None:
             raise ValueError(f"multiply-adds need known sizes. Received: {dict(sizes)}")
-        return rows, columns, 0
-    rows, inner, left_cost = _shape_and_cost(order[0], sizes)
-    _, columns, right_cost = _shape_and_cost(order[1], sizes)
-    return rows, columns, left_cost + right_cost + rows * inner * columns
+        return rows, columns, 0, 0
+    rows, inner, *left = _shape_and_costs(order[0], sizes, beside)
+    _, columns, *right = _shape_and_costs(order[1], sizes, beside)
+    elements = rows * columns
+    if order[0] not in KERNELS and not (beside and order == ("features", "phi")):
+        elements += rows * inner
+    if order[1] not in KERNELS:
+        elements += inner * columns
+    return rows, columns, left[0] + right[0] + rows * inner * columns, left[1] + right[1] + elements
 
 
-def cheapest_order(sizes: Sizes) -> Order:
-    """The order with the fewest multiply-adds (dynamic programming over the chain).
+def cheapest_order(sizes: Sizes, beside: bool = False) -> Order:
+    """The order of the least `cost` (dynamic programming over the chain).
 
     The left association where a size is unknown, and where no other order is strictly cheaper.
     """
@@ -69,24 +98,41 @@ def cheapest_order(sizes: Sizes) -> Order:
         if first == last:
             return chain[first]
         splits = [(best(first, i), best(i + 1, last)) for i in range(first, last)]
-        return min(splits, key=lambda order: multiply_adds(order, sizes))
+        return min(splits, key=lambda order: cost(order, sizes, beside))
 
     order = best(0, len(chain) - 1)
-    return order if multiply_adds(order, sizes) < multiply_adds(left, sizes) else left
+    return order if cost(order, sizes, beside) < cost(left, sizes, beside) else left
 
 
-def plan(association: str, sizes: Sizes) -> Order:
+def plan(association: str, sizes: Sizes, beside: bool = False) -> Order:
     """The order that `association` ("auto", "left", "right") means for these sizes."""
     if association == "auto":
-        return cheapest_order(sizes)
+        return cheapest_order(sizes, beside)
     return {"left": left_order, "right": right_order}[association](tuple(sizes))
 
 
-def multiply(order: Order, matrices: Mapping[str, Any]) -> Any:
-    """Multiplies the matrices, (B, rows, columns) or (rows, columns), in the given order."""
+def products_of(order: Order) -> set[tuple[Order, Order]]:
+    """Which pairs an order multiplies."""
     if isinstance(order, str):
+        return set()
+    return {order} | products_of(order[0]) | products_of(order[1])
+
+
+def multiply(order: Order, matrices: Mapping[Any, Any], sums: Any = None) -> Any:
+    """Multiplies the matrices, (B, rows, columns) or (rows, columns), in the given order.
+
+    Args:
+        order: what is multiplied by what.
+        matrices: by their names; also products that are there already, by their pairs.
+        sums: (B, n, 1), by which the gather maps, "gather", are still to be divided: what they
+            gather is divided instead, which is smaller.
+    """
+    if order in matrices:
         return matrices[order]
-    return ops.matmul(multiply(order[0], matrices), multiply(order[1], matrices))
+    product = ops.matmul(*(multiply(each, matrices, sums) for each in order))
+    if sums is None or order[0] != "gather":
+        return product
+    return product / ops.cast(sums, product.dtype)
 
 
 def check_association(association: str) -> str:

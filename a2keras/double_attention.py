@@ -9,7 +9,15 @@ from typing import Any
 import keras
 from keras import ops
 
-from a2keras.association import check_association, multiply, multiply_adds, plan
+from a2keras.association import (
+    Order,
+    check_association,
+    multiply,
+    multiply_adds,
+    plan,
+    products_of,
+)
+from a2keras.normalization import BatchStatistics
 from a2keras.position_attention import PositionAttention
 from a2keras.positions import (
     at_least_float32,
@@ -35,6 +43,29 @@ def gather_softmax(logits: Any, mask: Any = None) -> Any:
     x = at_least_float32(logits)
     keep = None if mask is None else ops.expand_dims(mask, -1)
     return ops.cast(masked_softmax(x, keep, axis=1), logits.dtype)
+
+
+def gather_exponentials(logits: Any, mask: Any = None) -> tuple[Any, Any]:
+    """`gather_softmax` before its division, for gathering first and dividing what was gathered.
+
+    That is n rows of descriptors instead of the maps, L rows: fewer passes over the positions, in
+    the gradients too.
+
+    Args:
+        logits, mask: as for `gather_softmax`.
+
+    Returns:
+        weights (B, L, n) in the dtype of the logits, the largest one of each map 1, and their sums
+        (B, n, 1), which are no less than 1, at least in float32.
+    """
+    x = at_least_float32(logits)
+    keep = None if mask is None else ops.expand_dims(mask, -1)
+    x = x if keep is None else ops.where(keep, x, -3e38)
+    weights = ops.exp(x - ops.stop_gradient(ops.amax(x, axis=1, keepdims=True)))
+    weights = weights if keep is None else ops.where(keep, weights, 0)
+    sums = ops.sum(weights, axis=1)
+    sums = sums if keep is None else ops.maximum(sums, 1)  # 0 where all positions are masked
+    return ops.cast(weights, logits.dtype), ops.expand_dims(sums, -1)
 
 
 def distribution_softmax(logits: Any) -> Any:
@@ -86,8 +117,8 @@ class DoubleAttention(PositionAttention):
         pre_activation: BN → ReLU before each of the four projections, as in the paper's networks.
         residual: add the inputs (Figure 2). The output projection then starts at zero, so a fresh
             block is the identity.
-        association: "left" (Eq. 6), "right" (Eq. 7), or "auto", the order of the matrix products
-            with the fewest multiply-adds; the result is the same.
+        association: "left" (Eq. 6), "right" (Eq. 7), or "auto", the cheapest order of the matrix
+            products (`a2keras.association`); the result is the same.
         data_format: "channels_last" or "channels_first"; default Keras's own.
         use_bias: biases in the four projections (the paper's equations have none).
         kernel_initializer: of theta, rho and phi.
@@ -164,27 +195,49 @@ class DoubleAttention(PositionAttention):
             chain |= {"features": (positions, channels), "phi": (channels, m)}
         return chain if self.pre_activation else chain | {"output": (m, channels)}
 
-    def attend(self, features: Any, mask: Any, training: bool | None) -> tuple[Any, tuple]:
-        gather_maps = gather_softmax(self.theta(features, training=training, mask=mask), mask)
-        distribution_maps = distribution_softmax(self.rho(features, training=training, mask=mask))
+    def order(self, channels: int, positions: int | None) -> Order:
+        """In which order the block multiplies."""
+        return plan(self.association, self.chain(channels, positions), self.side_by_side)
+
+    def attend(
+        self, features: Any, mask: Any, training: bool | None, with_maps: bool
+    ) -> tuple[Any, tuple]:
+        order = self.order(features.shape[-1], features.shape[1])
+        values_first = self.use_bias or ("features", "phi") in products_of(order)
+        names = ("theta", "rho", "phi") if values_first else ("theta", "rho")
+        statistics = BatchStatistics(features, mask)
+        logits, distribution, *values = self.project(names, features, mask, training, statistics)
+        if training and not with_maps and self.may_defer(order):
+            gather, sums = gather_exponentials(logits, mask)
+        else:
+            gather, sums = gather_softmax(logits, mask), None
+        distribution = distribution_softmax(distribution)
         matrices = {
-            "distribution": distribution_maps,  # (B, L, n)
-            "gather": ops.transpose(gather_maps, (0, 2, 1)),  # (B, n, L)
+            "distribution": distribution,  # (B, L, n)
+            "gather": ops.transpose(gather, (0, 2, 1)),  # (B, n, L)
             "phi": self.phi.kernel,  # (c, m)
             "output": self.output_projection.kernel,  # (m, c)
         }
-        if self.use_bias:
-            values = self.phi(features, training=training, mask=mask)  # (B, L, m)
+        if values_first:
+            name = "features" if self.use_bias else ("features", "phi")
+            matrices[name] = only_kept(values[0], mask)  # (B, L, m)
         else:
-            values = self.phi.activate(features, training, mask)  # (B, L, c)
-        matrices["features"] = only_kept(values, mask)
-        sizes = self.chain(features.shape[-1], features.shape[1])
-        z = multiply(plan(self.association, sizes), matrices)
+            activated = self.phi.activate(features, training, mask, statistics)
+            matrices["features"] = only_kept(activated, mask)  # (B, L, c)
+        z = multiply(order, matrices, sums)
         if self.pre_activation:
             z = self.output_projection(z, training=training, mask=mask)
         else:
             z = self.output_projection.add_bias(z)
-        return z, (gather_maps, distribution_maps)
+        return z, (gather, distribution)
+
+    def may_defer(self, order: Order) -> bool:
+        """Whether descriptors may be divided by the sums of the gather maps' weights.
+
+        They are there before anything is distributed, and float16 has room for sums over positions.
+        """
+        gathered = any(left == "gather" for left, _ in products_of(order))
+        return gathered and self.compute_dtype != "float16"
 
     def multiply_adds(self, input_shape: tuple, planned: bool = False) -> int:
         """Multiply-adds for one example; the size of the batch axis of `input_shape` is not used.
@@ -198,7 +251,8 @@ class DoubleAttention(PositionAttention):
         m, n = (self.channels_of(channels)[name] for name in ("phi", "theta"))
         outside = 2 * channels * n  # theta and rho, and whatever stands outside the chain
         outside += channels * m * (("phi" not in chain) + ("output" not in chain))
-        return positions * outside + multiply_adds(plan(association, chain), chain)
+        order = plan(association, chain, self.side_by_side)
+        return positions * outside + multiply_adds(order, chain)
 
     def get_config(self) -> dict:
         return {

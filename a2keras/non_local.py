@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from a2keras.normalization import BatchStatistics
 from a2keras.position_attention import PositionAttention
 from a2keras.positions import at_least_float32, check_positive, masked_softmax, only_kept
 
@@ -59,13 +60,16 @@ class NonLocal(PositionAttention):
     def map_columns(self, input_shape: tuple) -> tuple:
         return (self.sizes(input_shape)[1],)
 
-    def attend(self, features: Any, mask: Any, training: bool | None) -> tuple[Any, tuple]:
-        queries = self.theta(features, training=training, mask=mask)  # (B, L, m)
-        keys = self.phi(features, training=training, mask=mask)  # (B, L, m)
+    def attend(
+        self, features: Any, mask: Any, training: bool | None, with_maps: bool
+    ) -> tuple[Any, tuple]:
+        names = ("theta", "phi", "g")
+        statistics = BatchStatistics(features, mask)
+        queries, keys, values = self.project(names, features, mask, training, statistics)
         if keras.backend.standardize_dtype(features.dtype) == "float16":
             # Their products go beyond 65504; bfloat16 reaches as far as float32.
             queries, keys = ops.cast(queries, "float32"), ops.cast(keys, "float32")
-        values = only_kept(self.g(features, training=training, mask=mask), mask)  # (B, L, m)
+        values = only_kept(values, mask)
         logits = ops.matmul(queries, ops.transpose(keys, (0, 2, 1)))  # (B, L, L)
         keep = None if mask is None else ops.expand_dims(mask, 1)  # (B, 1, L)
         weights = masked_softmax(at_least_float32(logits), keep, axis=-1)

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from a2keras.positions import at_least_float32
+
 
 def layers_of(model: keras.layers.Layer) -> list[keras.layers.Layer]:
     """All layers of a model or layer, those inside others and their lists included.
@@ -55,8 +57,51 @@ def check_synchronized(synchronized: bool) -> bool:
     return bool(synchronized)
 
 
+class BatchStatistics:
+    """Mean and variance of what enters a block, (B, L, c): once for all its normalisations.
+
+    Computed when first asked for, at least in float32, over the positions where the mask is True.
+    """
+
+    def __init__(self, inputs: Any, mask: Any = None):
+        self._inputs, self._mask = inputs, mask
+        self._moments: dict[bool, tuple[Any, Any]] = {}
+
+    def moments(self, synchronized: bool) -> tuple[Any, Any]:
+        """Mean and variance, (c,) each; of all replicas' batches where they are synchronised."""
+        if synchronized not in self._moments:
+            x = at_least_float32(self._inputs)
+            if self._mask is None:
+                moments = ops.moments(x, axes=(0, 1), synchronized=synchronized)
+                # Keras squeezes those of a single channel to scalars, which fail on PyTorch.
+                self._moments[synchronized] = tuple(ops.reshape(e, (-1,)) for e in moments)
+            else:
+                masked = _synchronized_moments if synchronized else _masked_moments
+                self._moments[synchronized] = masked(x, ops.expand_dims(self._mask, -1))
+        return self._moments[synchronized]
+
+
+def _masked_moments(x: Any, keep: Any) -> tuple[Any, Any]:
+    """As `keras.layers.BatchNormalization` computes them with a mask."""
+    count = ops.sum(ops.cast(keep, x.dtype), axis=(0, 1)) + keras.backend.epsilon()
+    mean = ops.sum(ops.where(keep, x, 0), axis=(0, 1)) / count
+    return mean, ops.sum(ops.square(ops.where(keep, x - mean, 0)), axis=(0, 1)) / count
+
+
+def _synchronized_moments(x: Any, keep: Any) -> tuple[Any, Any]:
+    """Of all replicas; Keras synchronises without a mask alone."""
+    # Moments over all positions, masked ones as zeros, and of the mask, whose mean is the share of
+    # positions that count.
+    columns = ops.concatenate([ops.where(keep, x, 0), ops.cast(keep, x.dtype)], -1)
+    mean, variance = ops.moments(columns, axes=(0, 1), synchronized=True)
+    share = ops.maximum(mean[-1], keras.backend.epsilon())
+    square = (variance + ops.square(mean))[:-1] / share
+    mean = mean[:-1] / share
+    return mean, ops.maximum(square - ops.square(mean), 0)
+
+
 class BlockBatchNormalization(keras.layers.BatchNormalization):
-    """Keras's, of an attention block: with a mask its statistics are synchronised too.
+    """Keras's, of an attention block, which may be given the statistics of its input.
 
     Args:
         block: words for the block, for messages.
@@ -66,24 +111,26 @@ class BlockBatchNormalization(keras.layers.BatchNormalization):
         super().__init__(**kwargs)
         self.block = block
 
-    def _moments(self, inputs: Any, mask: Any) -> tuple[Any, Any]:
-        # Private in Keras, which synchronises without a mask alone; nothing public comes between
-        # the statistics and their use.
-        if mask is None or not self.synchronized:
-            # Keras squeezes those of a single channel to scalars, which fail on PyTorch.
-            mean, variance = super()._moments(inputs, mask)
-            return ops.reshape(mean, (-1,)), ops.reshape(variance, (-1,))
-        keep = ops.expand_dims(mask, -1)
-        # Moments over all positions, masked ones as zeros, and of the mask, whose mean is the
-        # share of positions that count.
-        columns = [ops.where(keep, inputs, 0), ops.cast(keep, inputs.dtype)]
-        mean, variance = ops.moments(
-            ops.concatenate(columns, -1), axes=self._reduction_axes, synchronized=True
-        )
-        share = ops.maximum(mean[-1], keras.backend.epsilon())
-        square = (variance + ops.square(mean))[:-1] / share
-        mean = mean[:-1] / share
-        return mean, ops.maximum(square - ops.square(mean), 0)
+    def call(
+        self,
+        inputs: Any,
+        training: bool | None = None,
+        mask: Any = None,
+        statistics: BatchStatistics | None = None,
+    ) -> Any:
+        x = at_least_float32(inputs)
+        moving = [self.moving_mean, self.moving_variance]
+        moments = [ops.cast(each, x.dtype) for each in moving]
+        if training and self.trainable:
+            before = moments
+            moments = (statistics or BatchStatistics(inputs, mask)).moments(self.synchronized)
+            for variable, old, new in zip(moving, before, moments, strict=True):
+                variable.assign(old * self.momentum + new * (1 - self.momentum))
+        outputs = ops.batch_normalization(
+            x, *moments, axis=-1, epsilon=self.epsilon,
+            offset=ops.cast(self.beta, x.dtype), scale=ops.cast(self.gamma, x.dtype),
+        )  # fmt: skip
+        return ops.cast(outputs, self.compute_dtype)
 
     def quantize(self, mode: Any = None, **_: Any) -> None:
         refuse_quantization(self.block)

@@ -1,12 +1,13 @@
 """What every block of attention over positions shares: its arguments, its shapes and its checks."""
 
+import itertools
 from typing import Any
 
 import keras
 from keras import ops
 
 from a2keras.attention_maps import is_recording, record
-from a2keras.normalization import batch_normalizations, check_synchronized
+from a2keras.normalization import BatchStatistics, batch_normalizations, check_synchronized
 from a2keras.positions import (
     MaskedLayer,
     channel_axis,
@@ -105,9 +106,47 @@ class PositionAttention(MaskedLayer):
         """Columns n of each map (B, *spatial, n) that `attend` returns; None where unknown."""
         raise NotImplementedError
 
-    def attend(self, features: Any, mask: Any, training: bool | None) -> tuple[Any, tuple]:
-        """From flat features (B, L, C) to the block's output (B, L, C) and its maps (B, L, n)."""
+    def attend(
+        self, features: Any, mask: Any, training: bool | None, with_maps: bool
+    ) -> tuple[Any, tuple]:
+        """From flat features (B, L, C) to the block's output (B, L, C) and its maps (B, L, n).
+
+        The maps are used only `with_maps`; without, they may be anything.
+        """
         raise NotImplementedError
+
+    @property
+    def side_by_side(self) -> bool:
+        """Whether projections are one product with their kernels side by side, which reads X once.
+
+        On TensorFlow taking it apart copies, which costs as much as is saved; XLA fuses that into
+        what follows, and on PyTorch it is a view. BN–ReLU gives each projection its own input.
+        """
+        return not self.pre_activation and keras.backend.backend() != "tensorflow"
+
+    def project(
+        self,
+        names: tuple[str, ...],
+        features: Any,
+        mask: Any,
+        training: bool | None,
+        statistics: BatchStatistics,
+    ) -> list[Any]:
+        """The projections of these names of the features, (B, L, channels) each."""
+        projections = [getattr(self, name) for name in names]
+        if not self.side_by_side:
+            return [
+                each(features, training=training, mask=mask, statistics=statistics)
+                for each in projections
+            ]
+        kernels = ops.concatenate([each.kernel for each in projections], axis=-1)
+        together = ops.matmul(features, kernels)
+        ends = itertools.accumulate(each.channels for each in projections)
+        # Not `ops.split`, which on PyTorch puts the ends on the GPU and waits for them.
+        return [
+            each.add_bias(together[..., end - each.channels : end])
+            for each, end in zip(projections, ends, strict=True)
+        ]
 
     def build(self, input_shape: tuple) -> None:
         channels, positions = self.sizes(input_shape)
@@ -171,13 +210,14 @@ class PositionAttention(MaskedLayer):
         x = inputs if last else ops.moveaxis(inputs, 1, -1)  # (B, *spatial, C)
         mask = None if mask is None else flatten_mask(mask, x)  # (B, L)
         flat = flatten_positions(x)  # (B, L, C)
-        outputs, maps = self.attend(without_garbage(flat, mask), mask, training)
+        with_maps = return_attention_scores or is_recording()
+        outputs, maps = self.attend(without_garbage(flat, mask), mask, training, with_maps)
         # Not `ops.add`, which takes an empty batch of one position for a bias on TensorFlow.
         outputs = flat + outputs if self.residual else outputs
         # Keras's products of float64 are float32 on PyTorch.
         outputs = unflatten_positions(ops.cast(outputs, self.compute_dtype), x)
         outputs = outputs if last else ops.moveaxis(outputs, -1, 1)
-        if return_attention_scores or is_recording():
+        if with_maps:
             maps = tuple(
                 ops.cast(unflatten_positions(each, x), self.compute_dtype) for each in maps
             )

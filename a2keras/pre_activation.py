@@ -5,7 +5,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from a2keras.normalization import BlockBatchNormalization, refuse_quantization
+from a2keras.normalization import (
+    BatchStatistics,
+    BlockBatchNormalization,
+    refuse_quantization,
+)
 
 # Both values are those of the author's public code of the same year (facebookresearch/GloRe).
 BATCH_NORMALIZATION = {"momentum": 0.9, "epsilon": 1e-4}
@@ -90,17 +94,32 @@ class Projection(keras.layers.Layer):
                 constraint=self.bias_constraint,
             )
 
-    def activate(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+    def activate(
+        self,
+        inputs: Any,
+        training: bool | None = None,
+        mask: Any = None,
+        statistics: BatchStatistics | None = None,
+    ) -> Any:
         """What the kernel multiplies: the inputs, after BN–ReLU where that comes first."""
         if self.normalization is None:
             return inputs
-        return ops.relu(self.normalization(inputs, training=training, mask=mask))
+        return ops.relu(
+            self.normalization(inputs, training=training, mask=mask, statistics=statistics)
+        )
 
     def add_bias(self, outputs: Any) -> Any:
         return outputs if self.bias is None else ops.add(outputs, self.bias)
 
-    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        return self.add_bias(ops.matmul(self.activate(inputs, training, mask), self.kernel))
+    def call(
+        self,
+        inputs: Any,
+        training: bool | None = None,
+        mask: Any = None,
+        statistics: BatchStatistics | None = None,
+    ) -> Any:
+        activated = self.activate(inputs, training, mask, statistics)
+        return self.add_bias(ops.matmul(activated, self.kernel))
 
     def quantize(self, mode: Any = None, **_: Any) -> None:
         refuse_quantization(self.block)

@@ -103,7 +103,9 @@ def rows(
 class Unnormalised(DoubleAttention):
     """Gathers with maps whose largest weight is 1, and divides what was gathered."""
 
-    def attend(self, features: Any, mask: Any, training: bool | None) -> tuple[Any, tuple]:
+    def attend(
+        self, features: Any, mask: Any, training: bool | None, with_maps: bool
+    ) -> tuple[Any, tuple]:
         logits = self.theta(features)
         weights = ops.exp(logits - ops.max(logits, axis=1, keepdims=True))  # (B, L, n)
         maps = ops.softmax(self.rho(features), axis=-1)

@@ -87,6 +87,34 @@ def randomise(layer, seed=0):
     return weights
 
 
+def gradients(layer, x, **arguments):
+    """d sum(outputs²) / d (trainable weights), by each backend's own differentiation."""
+
+    def loss_of(outputs):
+        outputs = outputs[0] if isinstance(outputs, tuple) else outputs
+        return keras.ops.sum(keras.ops.square(keras.ops.cast(outputs, "float32")))
+
+    backend = keras.backend.backend()
+    weights = [w.value for w in layer.trainable_weights]
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            loss = loss_of(layer(x, **arguments))
+        return tape.gradient(loss, weights)
+    if backend == "jax":
+        import jax
+
+        fixed = [w.value for w in layer.non_trainable_variables]
+        return jax.grad(lambda w: loss_of(layer.stateless_call(w, fixed, x, **arguments)[0]))(
+            weights
+        )
+    for weight in weights:
+        weight.grad = None
+    loss_of(layer(keras.ops.convert_to_tensor(x), **arguments)).backward()
+    return [weight.grad for weight in weights]
+
+
 PROJECTIONS = {"theta", "rho", "phi", "g", "output", "squeeze", "excite"}
 
 
@@ -97,6 +125,7 @@ def oracle():
         non_local=non_local,
         squeeze_excitation=squeeze_excitation,
         randomise=randomise,
+        gradients=gradients,
         to_numpy=lambda x: np.asarray(keras.ops.convert_to_numpy(x), "float64"),
         relative_error=lambda a, b: float(np.abs(a - b).max() / np.abs(b).max()),
     )

@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 
 from a2keras import DoubleAttention
-from a2keras.association import cheapest_order, left_order, multiply, multiply_adds, right_order
+from a2keras.association import (
+    cheapest_order,
+    cost,
+    left_order,
+    multiply,
+    multiply_adds,
+    products_of,
+    right_order,
+)
 
 CHAINS = {
     "bare": ("distribution", "gather", "features"),
@@ -46,14 +54,58 @@ def cost_by_hand(order, sizes):
     return rows, columns, a + b + rows * inner * columns
 
 
+def moved_by_hand(order, sizes, beside):
+    """Elements read and written, product by product; kernels are read for the whole batch."""
+    if isinstance(order, str):
+        return 0
+    elements = np.prod(cost_by_hand(order, sizes)[:2])
+    for operand in order:
+        free = operand in ("phi", "output") or (
+            beside and operand == "features" and order == ("features", "phi")
+        )
+        elements += 0 if free else np.prod(cost_by_hand(operand, sizes)[:2])
+    return elements + sum(moved_by_hand(each, sizes, beside) for each in order)
+
+
+@pytest.mark.parametrize("beside", [False, True])
 @pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS)
-def test_the_plan_is_the_cheapest_of_all_orders(chain):
+def test_the_plan_is_the_cheapest_of_all_orders(chain, beside):
+    """An element that is read or written weighs 64 multiply-adds."""
     draw = random.Random(7)
-    for _ in range(100):
+    for _ in range(60):
         sizes = sizes_of(chain, *(draw.choice([2, 3, 7, 31, 127, 521, 2053]) for _ in range(4)))
-        costs = [cost_by_hand(order, sizes)[2] for order in every_order(chain)]
-        planned = cheapest_order(sizes)
-        assert cost_by_hand(planned, sizes)[2] == multiply_adds(planned, sizes) == min(costs)
+        costs = [
+            cost_by_hand(order, sizes)[2] + 64 * moved_by_hand(order, sizes, beside)
+            for order in every_order(chain)
+        ]
+        planned = cheapest_order(sizes, beside)
+        assert cost_by_hand(planned, sizes)[2] == multiply_adds(planned, sizes)
+        assert cost(planned, sizes, beside) == min(costs)
+
+
+# Descriptors first, and values first with (G W_out) formed before distributing.
+FOLDED = ("distribution", ((("gather", "features"), "phi"), "output"))
+VALUES_FIRST = ("distribution", (("gather", ("features", "phi")), "output"))
+
+
+@pytest.mark.parametrize(
+    ("positions", "channels", "m", "beside", "best"),
+    [
+        (6_272, 256, 64, False, FOLDED),
+        (6_272, 256, 64, True, VALUES_FIRST),
+        (3_136, 256, 64, True, VALUES_FIRST),
+        (25_088, 512, 128, False, FOLDED),
+        (25_088, 512, 128, True, VALUES_FIRST),
+        (784, 512, 256, False, FOLDED),
+        (784, 512, 256, True, FOLDED),
+    ],
+)
+def test_what_was_fastest_is_planned(positions, channels, m, beside, best):
+    """On TensorFlow without, on JAX and PyTorch with kernels side by side (docs/performance.md)."""
+    sizes = sizes_of(CHAINS["linear"], positions, channels, m, m)
+    planned = cheapest_order(sizes, beside)
+    assert multiply_adds(planned, sizes) == multiply_adds(best, sizes)
+    assert (("features", "phi") in products_of(planned)) == (best == VALUES_FIRST)
 
 
 @pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS)
@@ -65,6 +117,19 @@ def test_every_order_gives_the_same_product(chain):
     assert len(results) == {3: 2, 4: 5, 5: 14}[len(chain)]
     for result in results[1:]:
         assert np.allclose(result, results[0], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS)
+def test_gather_maps_may_be_divided_by_their_sums_afterwards(chain):
+    sizes = sizes_of(chain, positions=13, channels=7, m=5, n=3)
+    generator = np.random.default_rng(0)
+    matrices = {name: generator.normal(size=shape) for name, shape in sizes.items()}
+    sums = generator.uniform(1, 13, size=(3, 1))
+    divided = {**matrices, "gather": matrices["gather"] / sums}
+    for order in every_order(chain):
+        if any(left == "gather" for left, _ in products_of(order)):
+            got = np.asarray(multiply(order, matrices, sums))
+            assert np.allclose(got, np.asarray(multiply(order, divided)), rtol=1e-5, atol=1e-5)
 
 
 def test_left_and_right_are_equations_6_and_7():

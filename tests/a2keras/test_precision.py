@@ -78,6 +78,7 @@ def test_double_attention(policy, masked, deviation, positions):
     for each in (layer.theta, layer.rho):
         each.kernel.assign(normal((8, 4), 0.3 / deviation, seed=7))
     got, gather, _ = layer(x, mask=mask if masked else None, return_attention_scores=True)
+    in_training = layer(x, mask=mask if masked else None, training=True)  # divided afterwards
     theta, rho, phi, output = (
         rounded(each.kernel, policy)
         for each in (layer.theta, layer.rho, layer.phi, layer.output_projection)
@@ -89,6 +90,7 @@ def test_double_attention(policy, masked, deviation, positions):
     want = softmax(x @ rho, 2) @ descriptors @ phi @ output
     assert error(numbers(gather), want_gather) < 2 * TOLERANCE[policy]
     assert error(numbers(got), want) < 3 * TOLERANCE[policy]
+    assert error(numbers(in_training), want) < 3 * TOLERANCE[policy]
 
 
 @POLICIES
