@@ -1,6 +1,5 @@
 """How good a run is on examples that it has not seen, with what it takes to judge the number."""
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,73 +17,13 @@ from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training import forward
 from a2keras.training.config import Recipe
-from a2keras.training.data import open_held_out
-from a2keras.training.data.source import Examples, Skipped, Source, fingerprints_of
-from a2keras.training.data.splits import groups_of
+from a2keras.training.data.source import Examples, Skipped, fingerprints_of
+from a2keras.training.held_out import SCORED, HeldOut, Protocol
 from a2keras.training.mistakes import mistakes_page, predictions_csv
 from a2keras.training.plots import draw_calibration, draw_confusion
-from a2keras.training.run import Run
 from a2keras.training.scores import mean_of_views, scores
 
 VIEWS_AT_ONCE = 64
-SCORED = ("test", "validation")  # the splits that a run is scored on, the first that there is
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """What an evaluation does otherwise than the run's recipe says.
-
-    Attributes:
-        views: clips of each video that are averaged; None: the recipe's.
-        crops: of each clip, 1 or 3; None: the recipe's.
-        precise_bn: training batches that give the statistics of batch normalisation anew; 0: as
-            the run has been saved.
-    """
-
-    views: int | None = None
-    crops: int | None = None
-    precise_bn: int = 0
-
-    def applied(self, recipe: Recipe) -> Recipe:
-        views = recipe.views if self.views is None else self.views
-        crops = recipe.crops if self.crops is None else self.crops
-        return dataclasses.replace(recipe, views=views, crops=crops)
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """A finished run, and the examples that it is scored on."""
-
-    run: Run
-    preprocessing: Preprocessing
-    split: str
-    source: Source
-
-    @property
-    def examples(self) -> Examples:
-        return self.source.splits[self.split]
-
-    def groups(self) -> list[str]:
-        """The groups that the examples are of; none where the recipe tells of none."""
-        pattern = self.run.recipe.group_pattern
-        return sorted(set(groups_of(list(self.examples.names), pattern))) if pattern else []
-
-    @classmethod
-    def open(
-        cls, path: str | Path, data: str | None = None, wanted: Sequence[str] = SCORED
-    ) -> "HeldOut":
-        """Lists what a run is scored on; nothing is decoded.
-
-        Raises:
-            UserError: no finished run, or data that cannot be used or has other classes.
-        """
-        run = Run.load(path)
-        preprocessing = Preprocessing.load(run.path)
-        before = run.skipped() if data is None else ()
-        split, source = open_held_out(run.recipe, preprocessing.labels, data, before, wanted)
-        if data is None:
-            run.check_data(source.fingerprint)
-        return cls(run, preprocessing, split, source)
 
 
 @dataclass(frozen=True)
@@ -129,8 +68,13 @@ def evaluate(
             that does not fit.
     """
     held_out = HeldOut.open(path, data, wanted)
-    scored = score(held_out, data, protocol or Protocol())
-    write(scored, held_out, suffix_of(wanted) if data is None else "_data")
+    return evaluate_opened(held_out, protocol or Protocol(), suffix_of(wanted))
+
+
+def evaluate_opened(held_out: HeldOut, protocol: Protocol, suffix: str = "") -> dict[str, Any]:
+    """As `evaluate`, of what has been opened already."""
+    scored = score(held_out, protocol)
+    write(scored, held_out, suffix if held_out.data is None else "_data")
     return scored.document
 
 
@@ -139,7 +83,7 @@ def suffix_of(wanted: Sequence[str]) -> str:
     return "_validation" if list(wanted) == ["validation"] else ""
 
 
-def score(held_out: HeldOut, data: str | None, protocol: Protocol) -> Scored:
+def score(held_out: HeldOut, protocol: Protocol) -> Scored:
     """The scores of a run, and where they come from, without writing them."""
     run, preprocessing, source = held_out.run, held_out.preprocessing, held_out.source
     recipe = protocol.applied(run.recipe)
@@ -161,11 +105,11 @@ def score(held_out: HeldOut, data: str | None, protocol: Protocol) -> Scored:
         ]
     document = {
         "run": str(run.path),
-        "data": data or recipe.data,
+        "data": held_out.data or recipe.data,
         "split": held_out.split,
         "split_rule": source.split_rule,
         "fingerprint": source.fingerprint,
-        "groups": held_out.groups() if data is None else [],
+        "groups": held_out.groups() if held_out.data is None else [],
         "examples": len(labels),
         "skipped": [vars(file) for file in (*source.skipped, *skipped)],
         "warning": warning,

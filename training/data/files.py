@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import math
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -246,10 +247,14 @@ def task_of(paths: Sequence[str], place: str, wanted: str) -> str:
 @contextlib.contextmanager
 def reached(place: str) -> Iterator[None]:
     """Tells in a sentence what a file system elsewhere (gs://, s3://) answers, if not the files."""
-    import tensorflow as tf
-
     try:
         yield
-    except tf.errors.OpError as error:
+    except Exception as error:
+        if "tensorflow" not in sys.modules:  # by which elsewhere is reached
+            raise
+        import tensorflow as tf
+
+        if not isinstance(error, tf.errors.OpError):
+            raise
         reason = error.message.strip().splitlines()[0]
         raise UserError(f"{place} cannot be reached: {reason}") from error

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from a2keras.errors import UserError, reason_of
 from a2keras.models.preprocessing.errors import DecodeError
@@ -60,6 +59,8 @@ class Examples(ABC):
 
     def load(self, index: Any) -> Any:
         """The training frames of example `index` as a tensor, within a tf.data graph."""
+        import tensorflow as tf
+
         frames = tf.numpy_function(self.training_frames, [index], "uint8")
         frames.set_shape((None,) * self.is_video + (None, None, 3))
         return frames
@@ -69,6 +70,8 @@ class Examples(ABC):
         frames = self.load(key)
         if not self.is_video:
             return frames
+        import tensorflow as tf
+
         return tf.gather(frames, choose(tf.shape(frames, out_type="int64")[0]))
 
 
@@ -86,6 +89,8 @@ class ArrayExamples(Examples):
         return self.images[index]
 
     def load(self, index: Any) -> Any:
+        import tensorflow as tf
+
         return tf.gather(tf.constant(self.images), index)
 
 
@@ -99,6 +104,8 @@ def readable(data: str) -> Iterator[None]:
     Raises:
         UserError: names the file, or the source of the record.
     """
+    import tensorflow as tf
+
     try:
         yield
     except DecodeError as error:
