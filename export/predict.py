@@ -139,6 +139,17 @@ class Artefact:
             raise DecodeError(file, reason) from error
 
 
+def describe(path: str | Path) -> tuple[Path, str, Preprocessing]:
+    """Where a model itself is, its kind, and what it wants of its input; nothing is loaded.
+
+    Raises:
+        UserError: there is none, or no description beside it; names the path.
+    """
+    path, kind = locate(Path(path))
+    inside = path.is_dir() and (path / FILE_NAME).is_file()
+    return path, kind, Preprocessing.load(path if inside else path.absolute().parent)
+
+
 def load(path: str | Path, threads: int | None = None, apart: bool = True) -> Artefact:
     """Loads a run, a `.keras` file, a SavedModel, a `.tflite` or `.onnx` file or an export.
 
@@ -155,14 +166,12 @@ def load(path: str | Path, threads: int | None = None, apart: bool = True) -> Ar
     Raises:
         UserError: it is none of these, or it is damaged; names the path.
     """
-    path, kind = locate(Path(path))
+    path, kind, preprocessing = describe(path)
     check_hashes(path)
     if apart and path.suffix == ".keras" and keras_files.needs_this_program(path):
         apart = False
     model = (load_apart if apart else load_model)(path, kind, threads)
     try:
-        inside = path.is_dir() and (path / FILE_NAME).is_file()
-        preprocessing = Preprocessing.load(path if inside else path.absolute().parent)
         preprocessing.check_shapes(path, model.input_shape, model.output_shape)
     except BaseException:
         model.close()

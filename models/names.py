@@ -12,27 +12,43 @@ PREFIX, SUFFIX = "keras:", ".keras"
 FORMS = "keras:NAME is one of keras.applications, FILE.keras one of your own"
 
 
+# What the builders of all networks take by name besides the arguments of `keras.applications`.
+OPTIONS = ("attention", "positions", "reduction", "padding", "synchronized")
+
+
 class Known(NamedTuple):
-    """What is known of a network of the zoo: whether it takes clips, and has an option `stem`."""
+    """What is known of a network of the zoo.
 
+    Attributes:
+        own: options that only builders of its family take.
+        is_video: whether it takes clips.
+    """
+
+    own: tuple[str, ...] = ()
     is_video: bool = False
-    has_stem: bool = False
 
+    @property
+    def options(self) -> tuple[str, ...]:
+        """All that its builder takes by name."""
+        return (*OPTIONS, *self.own)
+
+
+_PRE_ACTIVATION, _CLASSIC = ("variant", "stem"), ("stride_on", "stem")
 
 NETWORKS = {
     "a2_efficientnet_lite0": Known(),
     "a2_mfnet_2d": Known(),
     "a2_mfnet_3d": Known(is_video=True),
     "a2_mobilenet_v2": Known(),
-    "a2_resnet11": Known(has_stem=True),
-    "a2_resnet11_video": Known(is_video=True, has_stem=True),
-    "a2_resnet50": Known(has_stem=True),
-    "a2_resnet50_video": Known(is_video=True, has_stem=True),
+    "a2_resnet11": Known(_PRE_ACTIVATION),
+    "a2_resnet11_video": Known(_PRE_ACTIVATION, is_video=True),
+    "a2_resnet50": Known(_PRE_ACTIVATION),
+    "a2_resnet50_video": Known(_PRE_ACTIVATION, is_video=True),
     "a2_shufflenet_v2": Known(),
     "c3d": Known(is_video=True),
-    "convnet_lstm": Known(is_video=True),
+    "convnet_lstm": Known(("all_steps",), is_video=True),
     "efficientnet_lite0": Known(),
-    "i3d": Known(is_video=True),
+    "i3d": Known(("branch_2",), is_video=True),
     "inception_v1": Known(),
     "mfnet_2d": Known(),
     "mfnet_3d": Known(is_video=True),
@@ -40,14 +56,14 @@ NETWORKS = {
     "r2plus1d_18": Known(is_video=True),
     "r2plus1d_34": Known(is_video=True),
     "res3d_18": Known(is_video=True),
-    "resnet152": Known(has_stem=True),
-    "resnet20": Known(has_stem=True),
-    "resnet26_video": Known(is_video=True, has_stem=True),
-    "resnet29_video": Known(is_video=True, has_stem=True),
-    "resnet50": Known(has_stem=True),
-    "resnet50_lite": Known(has_stem=True),
-    "resnet50_video": Known(is_video=True, has_stem=True),
-    "se_resnet50": Known(has_stem=True),
+    "resnet152": Known(_CLASSIC),
+    "resnet20": Known(_PRE_ACTIVATION),
+    "resnet26_video": Known(_PRE_ACTIVATION, is_video=True),
+    "resnet29_video": Known(_PRE_ACTIVATION, is_video=True),
+    "resnet50": Known(_CLASSIC),
+    "resnet50_lite": Known(_PRE_ACTIVATION),
+    "resnet50_video": Known(_PRE_ACTIVATION, is_video=True),
+    "se_resnet50": Known(_CLASSIC),
     "shufflenet_v2": Known(),
 }
 
@@ -82,4 +98,4 @@ def applications() -> list[str]:
     keras = importlib.util.find_spec("keras")
     assert keras is not None and keras.origin is not None
     text = Path(keras.origin).with_name("applications").joinpath("__init__.py").read_text()
-    return re.findall(r"^from \S+ import ([A-Z]\w*) as \1$", text, re.M)
+    return re.findall(r"\b([A-Z]\w*) as \1\b", text)

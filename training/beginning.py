@@ -36,7 +36,7 @@ def check_network(recipe: Recipe) -> None:
     known = names.NETWORKS.get(recipe.model, names.Known())
     if not names.is_file(recipe.model):
         check_task(recipe, known.is_video)
-    if recipe.stem and not known.has_stem:
+    if recipe.stem and "stem" not in known.options:
         raise UserError(
             f"recipe field stem is for ResNets, of which {recipe.model} is none. "
             f"Received: stem={recipe.stem}"
