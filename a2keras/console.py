@@ -125,10 +125,12 @@ def start_quietly() -> None:
 class _Quiet(MetaPathFinder):
     """Imports TensorFlow, once, with its native standard error held back."""
 
+    waits = True
+
     def find_spec(self, fullname: str, *_: Any) -> ModuleSpec | None:
-        if fullname != "tensorflow":
+        if fullname != "tensorflow" or not self.waits:
             return None
-        sys.meta_path.remove(self)
+        self.waits = False
         spec = importlib.util.find_spec(fullname)
         if spec is not None and spec.loader is not None:
             execute = spec.loader.exec_module

@@ -139,15 +139,10 @@ class Artefact:
             raise DecodeError(file, reason) from error
 
 
-def describe(path: str | Path) -> tuple[Path, str, Preprocessing]:
-    """Where a model itself is, its kind, and what it wants of its input; nothing is loaded.
-
-    Raises:
-        UserError: there is none, or no description beside it; names the path.
-    """
-    path, kind = locate(Path(path))
+def description_of(path: Path) -> Path:
+    """The folder in which it is told what a model, see `locate`, wants of its input."""
     inside = path.is_dir() and (path / FILE_NAME).is_file()
-    return path, kind, Preprocessing.load(path if inside else path.absolute().parent)
+    return path if inside else path.absolute().parent
 
 
 def load(path: str | Path, threads: int | None = None, apart: bool = True) -> Artefact:
@@ -166,12 +161,13 @@ def load(path: str | Path, threads: int | None = None, apart: bool = True) -> Ar
     Raises:
         UserError: it is none of these, or it is damaged; names the path.
     """
-    path, kind, preprocessing = describe(path)
+    path, kind = locate(Path(path))
     check_hashes(path)
     if apart and path.suffix == ".keras" and keras_files.needs_this_program(path):
         apart = False
     model = (load_apart if apart else load_model)(path, kind, threads)
     try:
+        preprocessing = Preprocessing.load(description_of(path))
         preprocessing.check_shapes(path, model.input_shape, model.output_shape)
     except BaseException:
         model.close()

@@ -30,16 +30,18 @@ def predict(arguments: list[str]) -> None:
     if len(positional) < 2:
         raise UserError("give an artefact and at least one file to classify")
     _check_flags(values, positional[1:])
-    from a2keras.export.predict import describe, load
+    from a2keras.export.predict import description_of, load, locate
     from a2keras.models.preprocessing.decode import files_in
+    from a2keras.models.preprocessing.spec import FILE_NAME, Preprocessing
 
-    path, _, preprocessing = describe(positional[0])
-    _check_views(path, preprocessing, values)
-    files = [] if values.timeline else files_in(positional[1:], preprocessing.is_video)
+    path, _ = locate(Path(positional[0]))
+    if (description_of(path) / FILE_NAME).is_file():  # before the model is loaded
+        _check_views(path, Preprocessing.load(description_of(path)), values)
     with load(positional[0]) as artefact:
         if values.timeline:
             _timeline(artefact, positional[1], values)
         else:
+            files = files_in(positional[1:], artefact.preprocessing.is_video)
             _files(artefact, files, values)
 
 

@@ -85,7 +85,7 @@ def _train(
     if computation.share({"finished": run.finished})[0]["finished"]:
         say(f"{run.path} has been trained for {_trained_for(run)}: nothing is left to do.")
         return
-    source = data.open() if isinstance(data, Listed) else data
+    source = data.source() if isinstance(data, Listed) else data
     _check_examples(recipe, source)
     for gap in source.gaps():
         say(gap)

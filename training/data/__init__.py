@@ -61,7 +61,7 @@ class Listed(NamedTuple):
     recipe: Recipe
     listing: Listing | None
 
-    def open(self) -> Source:
+    def source(self) -> Source:
         """Finds out what can be read, and splits it."""
         if self.listing is not None:
             return open_listing(self.listing, self.recipe)
@@ -128,7 +128,7 @@ def list_source(recipe: Recipe) -> Listing:
 
 def open_source(recipe: Recipe) -> Source:
     """Opens the data of a resolved recipe: finds out what can be read, and splits it."""
-    return Listed(recipe, None if recipe.data == "digits" else list_source(recipe)).open()
+    return Listed(recipe, None if recipe.data == "digits" else list_source(recipe)).source()
 
 
 def open_held_out(
@@ -156,7 +156,7 @@ def open_held_out(
     listed = list_data(dataclasses.replace(recipe, data=data or recipe.data), to_train=False)
     other, listing = listed
     if listing is None:
-        source = listed.open()
+        source = listed.source()
     else:
         source = list_held_out(listing, other, bool(data), skipped)
     split = next((name for name in wanted if name in source.splits), None)
