@@ -9,7 +9,8 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
-Item, Result = TypeVar("Item"), TypeVar("Result")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def in_order(
@@ -54,7 +55,7 @@ class Block:
         """The bytes as a tensor of the CPU, in which NumPy sees them from now on, too."""
         import tensorflow as tf
 
-        with tf.device("CPU"):
+        with tf.init_scope(), tf.device("CPU"):  # not within a graph, which would keep a copy
             tensor = tf.constant(self.data)
         self.data = np.frombuffer(memoryview(tensor), np.uint8)
         return tensor
