@@ -16,14 +16,14 @@ from a2keras.console import progress
 from a2keras.errors import UserError, lacking, printable
 from a2keras.files import cache_directory, replacing, sha256
 from a2keras.models.preprocessing.places import is_remote, size_of
-from a2keras.training.data.reading import in_order
+from a2keras.training.data.reading import in_order, threads_for
 
 # A file has not changed while its device, inode, size and times of change are the same. The last of
 # them no program can set.
 Key = tuple[int, int, int, int, int]
 # File systems count time in steps: a file that has just been written may change within one.
 SETTLED = 2 * 10**9  # nanoseconds
-AT_ONCE = 32  # files that a thread reads one after the other: asking it costs more than a small one
+AT_ONCE = 64  # files that a thread reads one after the other: asking it costs more than a small one
 # Where more had to be read, the hashes are kept for the next command.
 WORTH_KEEPING = 256 * 1024**2  # bytes
 FILES_WORTH_KEEPING = 10_000
@@ -78,7 +78,8 @@ def hashes(paths: Iterable[str]) -> dict[str, str]:
         _known.update(_load(_kept_in(keys)))
     unknown = [key for key in keys if key not in _known]
     now = time.time_ns()
-    read = in_order(_sha256, [keys[key][0] for key in unknown], AT_ONCE)
+    first = [keys[key][0] for key in unknown]
+    read = in_order(_sha256, first, threads_for(first), AT_ONCE)
     fresh = dict(zip(unknown, progress(read, "hashing", total=len(unknown)), strict=True))
     settled = {k: v for k, v in fresh.items() if v != "missing" and max(k[3:]) < now - SETTLED}
     _known.update(settled)

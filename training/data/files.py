@@ -23,12 +23,12 @@ from a2keras.models.preprocessing.video import decode_video
 from a2keras.training.config import Recipe
 from a2keras.training.data.contents import NO_HASH, FileList
 from a2keras.training.data.listing import Listing
-from a2keras.training.data.reading import Keeping, Kept, in_order
+from a2keras.training.data.reading import Keeping, Kept, in_order, threads_for
 from a2keras.training.data.scanning import suffix_of
 from a2keras.training.data.source import Examples, Skipped
 
 GIB = 1024**3
-AT_ONCE = {"image": 16, "video": 1}  # files that a thread reads one after the other
+AT_ONCE = {"image": 64, "video": 1}  # files that a thread reads one after the other
 SUFFIXES = {"image": IMAGE_SUFFIXES, "video": VIDEO_SUFFIXES}
 
 
@@ -194,7 +194,8 @@ def read_all(
         except DecodeError as error:
             return error
 
-    results = in_order(attempt, files, AT_ONCE[task])
+    threads = threads_for([file.path for file in files])
+    results = in_order(attempt, files, threads, AT_ONCE[task])
     for i, result in enumerate(progress(results, f"reading {task}s", total=len(files))):
         if isinstance(result, DecodeError):
             errors[i] = result
