@@ -28,7 +28,7 @@ from a2keras.training.data.scanning import suffix_of
 from a2keras.training.data.source import Examples, Skipped
 
 GIB = 1024**3
-AT_ONCE = {"image": 64, "video": 1}  # files that a thread reads one after the other
+AT_ONCE = 16  # images that a thread reads one after the other
 SUFFIXES = {"image": IMAGE_SUFFIXES, "video": VIDEO_SUFFIXES}
 
 
@@ -151,6 +151,9 @@ class FileExamples(Examples):
     def load(self, index: Any) -> Any:
         return Examples.load(self, index) if self.kept is None else self.kept.load(index)
 
+    def stacked(self) -> tuple[Any, np.ndarray] | None:
+        return None if self.kept is None or self.is_video else self.kept.stacked()
+
 
 def _read_video(file: MediaFile, short_side: int) -> np.ndarray:
     return decode_video(file.path, short_side, file.start, file.end).steady()
@@ -195,7 +198,7 @@ def read_all(
             return error
 
     threads = threads_for([file.path for file in files])
-    results = in_order(attempt, files, threads, AT_ONCE[task])
+    results = in_order(attempt, files, threads, AT_ONCE if task == "image" else 1)
     for i, result in enumerate(progress(results, f"reading {task}s", total=len(files))):
         if isinstance(result, DecodeError):
             errors[i] = result

@@ -1,6 +1,7 @@
 """Reading many files: by threads, in order, into one block of memory."""
 
 import functools
+import math
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -106,12 +107,33 @@ class Kept(Sequence[np.ndarray]):
         """Those of some of the examples, in the same memory."""
         return type(self)(self.block, self.places[members], self.shapes[members])
 
-    @property
+    @classmethod
+    def of(cls, images: np.ndarray) -> Self:
+        """Images of one size: uint8 (N, H, W, 3)."""
+        count, *shape = images.shape
+        places = np.arange(count) * math.prod(shape)
+        return cls(Block(np.ascontiguousarray(images).ravel()), places, np.tile(shape, (count, 1)))
+
+    @functools.cached_property
     def size(self) -> tuple[int, ...] | None:
         """The shape of all of them; None where they differ, or are none."""
         if not len(self) or (self.shapes != self.shapes[0]).any():
             return None
         return tuple(self.shapes[0].tolist())
+
+    def stacked(self) -> tuple[Any, np.ndarray] | None:
+        """The block as one tensor (M, *size), and which of its rows are these, int64 (N,).
+
+        None where what is in the block is not of one size.
+        """
+        each = math.prod(self.size or (0,))
+        if not each or len(self.block.data) % each or (self.places % each).any():
+            return None
+        import tensorflow as tf
+
+        with tf.init_scope():
+            images = tf.reshape(self.block.tensor, (-1, *(self.size or ())))
+        return images, self.places // each
 
     def load(self, index: Any) -> Any:
         """The frames of an example as a tensor, within a tf.data graph."""

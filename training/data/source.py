@@ -12,6 +12,7 @@ import numpy as np
 
 from a2keras.errors import UserError, reason_of
 from a2keras.models.preprocessing.errors import DecodeError
+from a2keras.training.data.reading import Kept
 
 Choose = Callable[[Any], Any]  # number of frames of a video → int64 (T,), those of the clip
 
@@ -57,6 +58,13 @@ class Examples(ABC):
         """
         return indices
 
+    def stacked(self) -> tuple[Any, np.ndarray] | None:
+        """Images of one size in memory: uint8 (M, H, W, 3), and which of them is each example.
+
+        None where there are no such.
+        """
+        return None
+
     def load(self, index: Any) -> Any:
         """The training frames of example `index` as a tensor, within a tf.data graph."""
         import tensorflow as tf
@@ -81,17 +89,18 @@ class ArrayExamples(Examples):
     is_video = False
 
     def __init__(self, images: np.ndarray, labels: np.ndarray, names: tuple[str, ...]) -> None:
-        self.images = images
+        self.kept = Kept.of(images)
         self.labels = labels.astype("int64")
         self.names = names
 
     def frames(self, index: int) -> np.ndarray:
-        return self.images[index]
+        return self.kept[index]
 
     def load(self, index: Any) -> Any:
-        import tensorflow as tf
+        return self.kept.load(index)
 
-        return tf.gather(tf.constant(self.images), index)
+    def stacked(self) -> tuple[Any, np.ndarray] | None:
+        return self.kept.stacked()
 
 
 @contextlib.contextmanager
