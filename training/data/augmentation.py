@@ -51,9 +51,7 @@ def random_view(
     if recipe.flip:
         view = tf.cond(mirror < 0.5, lambda: tf.reverse(view, [-2]), lambda: view)
     view = tf.ensure_shape(view, preprocessing.input_shape)
-    if recipe.randaugment:
-        view = randaugment(view, recipe, folded(seed, 4))
-    view = coloured(tf.cast(view, "float32"), recipe, seed)
+    view = coloured(tf.cast(changed(view, recipe, seed), "float32"), recipe, seed)
     return noisy(view, recipe, seed)
 
 
@@ -148,6 +146,11 @@ def area_window(sides: Any, recipe: Recipe, seed: Any) -> Any:
     # Where no window fits the operation gives the whole picture, whatever its aspect ratio.
     longest = tf.reduce_min(window) * high + 1
     return tf.minimum(window, longest)
+
+
+def changed(view: Any, recipe: Recipe, seed: Any) -> Any:
+    """RandAugment's operations on a view, uint8, as far as the recipe has them."""
+    return randaugment(view, recipe, folded(seed, 4)) if recipe.randaugment else view
 
 
 def coloured(view: Any, recipe: Recipe, seed: Any) -> Any:

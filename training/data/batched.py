@@ -6,7 +6,6 @@ of a few rows, and then of a few columns, by weights, and TensorFlow's own (`Sca
 gives each row and column the same weights, added in the same order, so that every bit agrees.
 """
 
-import functools
 import math
 from typing import Any
 
@@ -14,8 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from a2keras.training.config import Recipe
-from a2keras.training.data.augmentation import coloured, noisy, random_window
-from a2keras.training.data.randaugment import randaugment
+from a2keras.training.data.augmentation import changed, coloured, noisy, random_window
 
 # Images that are made at once: as many as have this many numbers, so that what lies between two
 # operations stays in a core's cache; of larger ones one by one is as fast.
@@ -23,16 +21,19 @@ NUMBERS = 2**18
 MOST, LEAST = 64, 8
 
 
-def at_once(images: Any, size: int) -> int:
-    """How many views of `size` are made together of images (N, H, W, 3): an even number.
+def at_once(images: Any, size: int, wanted: int) -> int:
+    """How many views are made together: an even number; 0: they are made one by one.
 
-    0 is one by one: of images that are not of one size (None), or large.
+    Args:
+        images: of one size, (N, H, W, 3), or None.
+        size: of the views.
+        wanted: views of an epoch.
     """
     if images is None:
         return 0
     _, height, width, channels = images.shape
     count = NUMBERS // (max(height, size) * max(width, size) * channels) // 2 * 2
-    return min(count, MOST) if count >= LEAST else 0
+    return min(count, MOST, wanted + wanted % 2) if count >= LEAST else 0
 
 
 def random_views(images: Any, rows: Any, recipe: Recipe, seeds: Any) -> Any:
@@ -52,16 +53,15 @@ def random_views(images: Any, rows: Any, recipe: Recipe, seeds: Any) -> Any:
     windows = random_window(sides, recipe, draws[:, 1:4], seeds)
     views = _cut(images, rows, windows, recipe, draws[:, 4] < 0.5 if recipe.flip else None)
     if recipe.randaugment:
-        views = _each(functools.partial(_randaugment, recipe), views, seeds)
+        views = _each(lambda view, seed: _changed(view, recipe, seed), views, seeds)
     views = coloured(views, recipe, seeds)
     if recipe.pixel_noise or recipe.erasing:
         views = _each(lambda view, seed: noisy(view, recipe, seed), views, seeds)
     return views
 
 
-def _randaugment(recipe: Recipe, view: Any, seed: Any) -> Any:
-    folded = tf.random.experimental.stateless_fold_in(seed, 4)
-    return tf.cast(randaugment(tf.cast(view, "uint8"), recipe, folded), "float32")
+def _changed(view: Any, recipe: Recipe, seed: Any) -> Any:
+    return tf.cast(changed(tf.cast(view, "uint8"), recipe, seed), "float32")
 
 
 def _each(function: Any, views: Any, seeds: Any) -> Any:

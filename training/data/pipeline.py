@@ -100,7 +100,9 @@ def training_batches(
     first_epoch = first_step // steps if steps else recipe.epochs
     epochs = tf.data.Dataset.range(first_epoch, recipe.epochs)
     images, rows = examples.stacked() or (None, None)
-    if recipe.fit == "crop" and (count := at_once(images, recipe.size)):
+    if recipe.fit == "crop" and (
+        count := at_once(images, recipe.size, steps * recipe.batch_size // parts)
+    ):
         together = epochs.flat_map(lambda epoch: positions(epoch).batch(count))
         views = many_views(images, rows, examples.labels, recipe, preprocessing, count)
         batches = together.map(views, PARALLEL).rebatch(size, drop_remainder=True)
@@ -239,7 +241,7 @@ def plain_batches(
     indices = np.arange(len(examples)) if indices is None else indices
     order = tf.data.Dataset.from_tensor_slices(indices)
     images, rows = examples.stacked() or (None, None)
-    if count := at_once(images, preprocessing.size):
+    if count := at_once(images, preprocessing.size, len(indices)):
         rows = tf.constant(rows)
 
         def together(indices: Any) -> tuple[Any, Any]:  # as the frames of a clip are cut
