@@ -1,6 +1,6 @@
 """How good a run is on examples that it has not seen, with what it takes to judge the number."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training import forward
 from a2keras.training.config import Recipe
+from a2keras.training.data.reading import in_order, threads_for
 from a2keras.training.data.source import Examples, Skipped, fingerprints_of
 from a2keras.training.held_out import SCORED, HeldOut, Protocol
 from a2keras.training.mistakes import mistakes_page, predictions_csv
@@ -24,6 +25,7 @@ from a2keras.training.plots import draw_calibration, draw_confusion
 from a2keras.training.scores import mean_of_views, scores
 
 VIEWS_AT_ONCE = 64
+SMALL = 2**18  # bytes of an image of which as many are cut together
 
 
 @dataclass(frozen=True)
@@ -173,17 +175,11 @@ def predict_views(
     batch = min(forward.at_once(preprocessing.input_shape), count * len(examples))
     outputs: list[np.ndarray] = []
     waiting: list[np.ndarray] = []
-    read, skipped = [], []
-    for index in progress(range(len(examples)), "evaluating", unit=" examples"):
-        try:
-            frames = examples.frames(index)
-        except DecodeError as error:
-            skipped.append(Skipped(examples.names[index], str(error)))
-            continue
-        read.append(index)
-        waiting += [*preprocessing.views_of(frames)]
-        if several:
-            waiting += [*preprocessing.views_of(frames, clips, recipe.crops)]
+    read: list[int] = []
+    skipped: list[Skipped] = []
+    for number, views in _views(examples, preprocessing, recipe, several, skipped):
+        read.append(number)
+        waiting += views
         while len(waiting) >= batch:
             outputs.append(forward.probabilities(model, waiting[:batch], batch))
             waiting = waiting[batch:]
@@ -192,3 +188,70 @@ def predict_views(
     if waiting:
         outputs.append(forward.probabilities(model, waiting, batch))
     return np.concatenate(outputs).reshape(len(read), count, -1), read, skipped
+
+
+def _views(
+    examples: Examples,
+    preprocessing: Preprocessing,
+    recipe: Recipe,
+    several: bool,
+    skipped: list[Skipped],
+) -> Iterator[tuple[int, list[np.ndarray]]]:
+    """Of each example that can be read its number and its views, see `predict_views`.
+
+    Small images of one size that come one after the other are cut together, as the frames of a clip
+    are: what Keras takes for a call is more than such a picture costs.
+    """
+    clips = recipe.views if preprocessing.is_video else 1
+    alike: list[tuple[int, np.ndarray]] = []
+
+    def together() -> Iterator[tuple[int, list[np.ndarray]]]:
+        images = np.stack([image for _, image in alike])
+        views = [preprocessing.crops(images)]
+        views += [preprocessing.crops(images, recipe.crops)] if several else []
+        for (number, _), *own in zip(alike, *np.concatenate(views), strict=True):
+            yield number, own
+        alike.clear()
+
+    def singly() -> Iterator[tuple[int, list[np.ndarray]]]:
+        for number, frames in alike:
+            views = [*preprocessing.views_of(frames)]
+            views += [*preprocessing.views_of(frames, clips, recipe.crops)] if several else []
+            yield number, views
+        alike.clear()
+
+    for number, frames in _frames(examples, preprocessing.is_video, skipped):
+        if alike and alike[0][1].shape != frames.shape:
+            yield from singly()
+        alike.append((number, frames))
+        if preprocessing.is_video or frames.nbytes > SMALL:
+            yield from singly()
+        elif len(alike) == VIEWS_AT_ONCE:
+            yield from together()
+    yield from singly()
+
+
+def _frames(
+    examples: Examples, is_video: bool, skipped: list[Skipped]
+) -> Iterator[tuple[int, np.ndarray]]:
+    """What can be read, images by threads; and of what cannot, the reason."""
+
+    def attempt(number: int) -> np.ndarray | DecodeError:
+        try:
+            return examples.frames(number)
+        except DecodeError as error:
+            return error
+
+    numbers = range(len(examples))
+    paths = [path for path in map(examples.path, numbers) if path is not None]
+    threads = threads_for(paths) if len(paths) == len(examples) else 1
+    # A whole video may take gigabytes, and its decoder has threads of its own; so may many photos.
+    portion = 16 if threads == 1 else 1
+    found = map(attempt, numbers) if is_video else in_order(attempt, numbers, threads, portion)
+    for number, frames in enumerate(
+        progress(found, "evaluating", unit=" examples", total=len(examples))
+    ):
+        if isinstance(frames, DecodeError):
+            skipped.append(Skipped(examples.names[number], str(frames)))
+        else:
+            yield number, frames

@@ -115,7 +115,7 @@ def test_large_images_and_those_of_several_sizes_are_taken_one_by_one(tmp_path, 
     assert batched.at_once(tf.zeros((5, 37, 29, 3)), 224, 10**6) == 0
     assert batched.at_once(None, 17, 10**6) == 0
     mixed = reading.Keeping(10**6)
-    for shape in ((5, 7, 3), (7, 5, 3)):
+    for shape in ((5, 7, 3), (7, 6, 3)):
         mixed.add(np.zeros(shape, "uint8"))
     assert mixed.done().stacked() is None
     assert mixed.done().select(np.array([1])).stacked() is None  # of one size, in such a block
