@@ -18,7 +18,7 @@ from a2keras.training.data.augmentation import changed, coloured, noisy, random_
 # Images that are made at once: as many as have this many numbers, so that what lies between two
 # operations stays in a core's cache; of larger ones one by one is as fast.
 NUMBERS = 2**18
-MOST, LEAST = 64, 8
+MOST, LEAST = 32, 8
 
 
 def at_once(images: Any, size: int, wanted: int) -> int:
