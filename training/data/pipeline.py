@@ -99,7 +99,7 @@ def training_batches(
 
     first_epoch = first_step // steps if steps else recipe.epochs
     epochs = tf.data.Dataset.range(first_epoch, recipe.epochs)
-    images, rows = examples.stacked() or (None, None)
+    images, rows = examples.stacked() or (None, np.empty(0, "int64"))
     if recipe.fit == "crop" and (
         count := at_once(images, recipe.size, steps * recipe.batch_size // parts)
     ):
@@ -240,7 +240,7 @@ def plain_batches(
     labels = tf.constant(examples.labels)
     indices = np.arange(len(examples)) if indices is None else indices
     order = tf.data.Dataset.from_tensor_slices(indices)
-    images, rows = examples.stacked() or (None, None)
+    images, rows = examples.stacked() or (None, np.empty(0, "int64"))
     if count := at_once(images, preprocessing.size, len(indices)):
         rows = tf.constant(rows)
 
