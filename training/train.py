@@ -58,7 +58,9 @@ def train(
     """
     directory = local(output)
     with Interruption().watch() as interruption:
-        listed = Listed(recipe, None) if source else begin(recipe, listing)
+        listed = Listed(recipe, None)
+        if source is None or recipe.data == "digits":  # which need not be listed
+            listed = begin(recipe, listing)
         recipe = listed.recipe
         network.check(recipe)
         check_start(recipe)
