@@ -10,7 +10,7 @@ from a2keras.errors import UserError
 from a2keras.training.ablation_rows import Row
 from a2keras.training.beginning import begin
 from a2keras.training.config import Recipe
-from a2keras.training.data import Listed
+from a2keras.training.data import Listed, list_data
 from a2keras.training.data.listing import Listing
 from a2keras.training.held_out import SCORED, folds_of
 from a2keras.training.run import Run
@@ -66,13 +66,13 @@ class Ablation:
 
     def listed(self, row: Row, listing: Listing | None = None) -> Listed:
         """As `recipe_of`, and the data, which are the same for all rows."""
-        recipe, listing = begin(row.applied(self.recipe), listing)
+        recipe, listing = list_data(row.applied(self.recipe), listing=listing)
         if self.table and recipe.task != "video":
             raise UserError(
                 "Tables 2 and 3 compare networks that take videos; the paper has no such table of "
                 f"images. Received: --data={self.recipe.data}, which are {recipe.task}s"
             )
-        return Listed(recipe, listing)
+        return begin(recipe, listing)
 
     def planned(self, recipes: dict[str, Recipe]) -> Iterator[Planned]:
         """All runs, seed by seed and fold by fold: one that is stopped has compared like with like.

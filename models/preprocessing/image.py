@@ -5,6 +5,7 @@ import functools
 import io
 import os
 import warnings
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -51,16 +52,13 @@ def read_image(path: Path_, data: bytes | None = None) -> np.ndarray:
 
     with _stream(path) if data is None else io.BytesIO(data) as file:
         try:
-            with warnings.catch_warnings():
-                # Pillow warns beside our own limit, and about damaged metadata that do not matter.
-                warnings.simplefilter("ignore")
-                with Image.open(file, formats=formats()) as image:
-                    check_pixels(path, *image.size)
-                    image.info.pop("xmp", None)  # by which Pillow, too, would turn TIFF
-                    pixels = to_rgb(image, path)
-                    if image.format == "PNG" and _is_plain(pixels[-2:]) and lacks_rows(file):
-                        raise DecodeError(path, "is a damaged or cut-off image (rows are missing)")
-                    return upright(pixels, _orientation(file, image))
+            with unwarned(), Image.open(file, formats=formats()) as image:
+                check_pixels(path, *image.size)
+                image.info.pop("xmp", None)  # by which Pillow, too, would turn TIFF
+                pixels = to_rgb(image, path)
+                if image.format == "PNG" and _is_plain(pixels[-2:]) and lacks_rows(file):
+                    raise DecodeError(path, "is a damaged or cut-off image (rows are missing)")
+                return upright(pixels, _orientation(file, image))
         except DecodeError:
             raise
         except Image.DecompressionBombError:
@@ -71,6 +69,21 @@ def read_image(path: Path_, data: bytes | None = None) -> np.ndarray:
             return _by_tensorflow_io(path, file.read())
         except Exception as error:  # on damaged bytes Pillow raises errors of a dozen types
             raise undecodable(path, "is a damaged or cut-off image", error) from error
+
+
+@contextlib.contextmanager
+def unwarned() -> Iterator[None]:
+    """Without warnings: Pillow has some beside our limit, and about metadata that do not matter.
+
+    Within another such block it does nothing. Whoever reads many small files makes one around all
+    of them: after every change of the filters Python looks at all of them again.
+    """
+    if warnings.filters[:1] == [("ignore", None, Warning, None, 0)]:
+        yield
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 @functools.cache

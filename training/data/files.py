@@ -18,7 +18,7 @@ from a2keras.console import progress, say
 from a2keras.errors import UserError, counted
 from a2keras.models.preprocessing.decode import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from a2keras.models.preprocessing.errors import DecodeError
-from a2keras.models.preprocessing.image import read_image
+from a2keras.models.preprocessing.image import read_image, unwarned
 from a2keras.models.preprocessing.video import decode_video
 from a2keras.training.config import Recipe
 from a2keras.training.data.contents import NO_HASH, FileList
@@ -199,11 +199,12 @@ def read_all(
 
     threads = threads_for([file.path for file in files])
     results = in_order(attempt, files, threads, AT_ONCE if task == "image" else 1)
-    for i, result in enumerate(progress(results, f"reading {task}s", total=len(files))):
-        if isinstance(result, DecodeError):
-            errors[i] = result
-        else:
-            keeping.add(result)
+    with unwarned():
+        for i, result in enumerate(progress(results, f"reading {task}s", total=len(files))):
+            if isinstance(result, DecodeError):
+                errors[i] = result
+            else:
+                keeping.add(result)
     if errors:
         are = "is" if len(errors) == 1 else "are"
         of = f"{len(errors)} of {counted(len(files), 'file')}"
