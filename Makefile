@@ -79,6 +79,7 @@ fuzz: .venv/ready
 bench: .venv/ready
 	.venv/bin/python benchmarks/layers.py
 	.venv/bin/python benchmarks/pipeline.py
+	.venv/bin/python benchmarks/input.py
 
 format: .venv/ready
 	.venv/bin/ruff format .

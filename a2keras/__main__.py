@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import a2keras
 from a2keras.command_line import HELP
-from a2keras.console import is_command, prepare_streams, quiet_native_stderr, say, show
+from a2keras.console import is_command, prepare_streams, say, show, start_quietly
 from a2keras.errors import OutOfResources, UserError, lacking, printable
 from a2keras.termination import Terminated, end_by_exceptions
 
@@ -17,11 +17,10 @@ from a2keras.termination import Terminated, end_by_exceptions
 class Command(NamedTuple):
     module: str  # has a function of the subcommand's name: (arguments) -> None
     summary: str
-    needs_tensorflow: bool = True
 
 
 COMMANDS = {
-    "demo": Command("a2keras.demo", "train, evaluate, explain and export on scanned digits", False),
+    "demo": Command("a2keras.demo", "train, evaluate, explain and export on scanned digits"),
     "prepare": Command("a2keras.training.prepare_command", "store data for training at speed"),
     "train": Command("a2keras.training.commands", "train a network by a recipe"),
     "evaluate": Command("a2keras.training.commands", "score a run on data that it has not seen"),
@@ -29,14 +28,12 @@ COMMANDS = {
         "a2keras.training.ablation_command", "what attention blocks add, on any network and data"
     ),
     "explain": Command("a2keras.training.commands", "draw what a network attends to"),
-    "predict": Command(
-        "a2keras.export.predict_command", "classify files, or a video over time", False
-    ),
+    "predict": Command("a2keras.export.predict_command", "classify files, or a video over time"),
     "export": Command("a2keras.export.commands", "write artefacts that equal their model"),
-    "benchmark": Command("a2keras.export.benchmark_command", "time and memory of artefacts", False),
+    "benchmark": Command("a2keras.export.benchmark_command", "time and memory of artefacts"),
     "summary": Command("a2keras.models.summary", "the stages of a network and what they cost"),
-    "convert": Command("a2keras.models.commands", "weights of other libraries as ours", False),
-    "weights": Command("a2keras.models.weights_command", "published weights, by name", False),
+    "convert": Command("a2keras.models.commands", "weights of other libraries as ours"),
+    "weights": Command("a2keras.models.weights_command", "published weights, by name"),
     "tables": Command("a2keras.models.tables", "the rows of the paper's tables and what they cost"),
 }
 
@@ -49,19 +46,18 @@ def usage() -> str:
 
 
 def run(arguments: list[str]) -> None:
-    """Runs one subcommand; a user's mistake is raised as `UserError`."""
+    """Runs one subcommand; a user's mistake is raised as `UserError`.
+
+    Its module and the checks of its flags load nothing that takes seconds, so that a mistake is
+    told at once: Keras and TensorFlow are imported where the work begins.
+    """
     name, *rest = arguments
     if name not in COMMANDS:
         near = difflib.get_close_matches(name, COMMANDS, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"the commands are {', '.join(COMMANDS)}."
         raise UserError(f"there is no command {name!r}: {hint}")
-    command = COMMANDS[name]
-    with quiet_native_stderr():
-        if command.needs_tensorflow and not HELP & set(rest):
-            # Looking for GPUs is part of the start: where there is no driver, it says so at length.
-            import_module("tensorflow").config.list_physical_devices()
-        module = import_module(command.module)
-    getattr(module, name)(rest)
+    start_quietly()
+    getattr(import_module(COMMANDS[name].module), name)(rest)
 
 
 # What the machine refuses, whatever the program does. Other errors of files are the program's.

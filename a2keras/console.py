@@ -1,11 +1,14 @@
 """The terminal: lines and progress on standard error, results on standard output."""
 
 import contextlib
+import importlib.util
 import io
 import os
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
@@ -111,3 +114,32 @@ def quiet_native_stderr() -> Iterator[None]:
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
+
+
+def start_quietly() -> None:
+    """Lets TensorFlow start in silence, whichever import is the first to need it."""
+    if "tensorflow" not in sys.modules and not any(isinstance(f, _Quiet) for f in sys.meta_path):
+        sys.meta_path.insert(0, _Quiet())
+
+
+class _Quiet(MetaPathFinder):
+    """Imports TensorFlow, once, with its native standard error held back."""
+
+    waits = True
+
+    def find_spec(self, fullname: str, *_: Any) -> ModuleSpec | None:
+        if fullname != "tensorflow" or not self.waits:
+            return None
+        self.waits = False
+        spec = importlib.util.find_spec(fullname)
+        if spec is not None and spec.loader is not None:
+            execute = spec.loader.exec_module
+
+            def quietly(module: Any) -> None:
+                with quiet_native_stderr():
+                    execute(module)
+                    # Looking for GPUs is part of the start: without a driver it says so at length.
+                    module.config.list_physical_devices()
+
+            spec.loader.exec_module = quietly  # type: ignore[method-assign]
+        return spec

@@ -139,6 +139,12 @@ class Artefact:
             raise DecodeError(file, reason) from error
 
 
+def description_of(path: Path) -> Path:
+    """The folder in which it is told what a model, see `locate`, wants of its input."""
+    inside = path.is_dir() and (path / FILE_NAME).is_file()
+    return path if inside else path.absolute().parent
+
+
 def load(path: str | Path, threads: int | None = None, apart: bool = True) -> Artefact:
     """Loads a run, a `.keras` file, a SavedModel, a `.tflite` or `.onnx` file or an export.
 
@@ -161,8 +167,7 @@ def load(path: str | Path, threads: int | None = None, apart: bool = True) -> Ar
         apart = False
     model = (load_apart if apart else load_model)(path, kind, threads)
     try:
-        inside = path.is_dir() and (path / FILE_NAME).is_file()
-        preprocessing = Preprocessing.load(path if inside else path.absolute().parent)
+        preprocessing = Preprocessing.load(description_of(path))
         preprocessing.check_shapes(path, model.input_shape, model.output_shape)
     except BaseException:
         model.close()

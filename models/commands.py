@@ -1,19 +1,21 @@
 """`a2keras convert`: weights of other libraries."""
 
+import difflib
 from pathlib import Path
 from typing import Any
 
 from absl import flags
 
 from a2keras.command_line import parse
-from a2keras.console import quiet_native_stderr, say, show
+from a2keras.console import say, show
 from a2keras.errors import UserError, reason_of
 from a2keras.files import replacing
+from a2keras.models import names
 from a2keras.models.summary import settings_of
 
 
 def convert(arguments: list[str]) -> None:
-    values, names = parse(
+    values, given = parse(
         "a2keras convert CHECKPOINT --model=NAME --output=FILE.weights.h5|.keras [--layout=auto] "
         "[--classes=N] [--skip_mismatch] [--precision=float32|float16] [--set option=value]…",
         "Writes the weights of a checkpoint of PyTorch, JAX or Caffe2 as a file for one of ours, "
@@ -22,8 +24,8 @@ def convert(arguments: list[str]) -> None:
         _convert_flags,
         arguments,
     )
-    if len(names) != 1:
-        raise UserError(f"give one checkpoint. Received: {' '.join(names) or 'none'}")
+    if len(given) != 1:
+        raise UserError(f"give one checkpoint. Received: {' '.join(given) or 'none'}")
     output = _output(values.output)
     if values.precision != "float32" and output.suffix == ".keras":
         raise UserError(
@@ -31,7 +33,7 @@ def convert(arguments: list[str]) -> None:
             f"--output={values.output}"
         )
     try:
-        _convert(names[0], output, values)
+        _convert(given[0], output, values)
     except ValueError as error:
         from a2keras.models.assignment import LEAVE
 
@@ -89,23 +91,27 @@ def _output(name: str) -> Path:
 
 
 def _convert(checkpoint: str, output: Path, values: flags.FlagValues) -> None:
-    import keras
-
+    if values.model not in names.NETWORKS:
+        near = difflib.get_close_matches(values.model, names.NETWORKS, n=3) or names.NETWORKS
+        raise UserError(
+            f"--model must be a network such as {', '.join(near)}. Received: {values.model!r}"
+        )
+    asked = settings_of(values.set, names.NETWORKS[values.model].options)
+    if Path(checkpoint).is_dir():
+        raise UserError(f"{checkpoint} is a folder, not a checkpoint")
+    if not Path(checkpoint).is_file():
+        raise UserError(f"there is no file {checkpoint}")
     from a2keras import models
     from a2keras.models import checkpoints, layouts, translation, weights
 
-    with quiet_native_stderr():
-        # Where there is no driver, TensorFlow's first look for GPUs says so at length.
-        keras.ops.zeros(1)
     builder = models.builder(values.model)
     say(f"reading {checkpoint}")
     if weights.is_ours(Path(checkpoint)):
-        options = settings_of(values.set, builder)
         classes = 1000 if values.classes is None else values.classes
-        model = builder(classes=classes, **options)
+        model = builder(classes=classes, **asked)
         weights.load(model, checkpoint, values.skip_mismatch)
         _save(model, output, values.precision)
-        _tell(values.model, output, {"classes": classes, **options})
+        _tell(values.model, output, {"classes": classes, **asked})
         return
     found = checkpoints.read(checkpoint)
     chosen = values.layout
@@ -115,7 +121,7 @@ def _convert(checkpoint: str, output: Path, values: flags.FlagValues) -> None:
             f"a checkpoint of the layout {layout.name} fits {' or '.join(layout.networks)}. "
             f"Received: --model={values.model}"
         )
-    options = {**layout.options, **settings_of(values.set, builder)}
+    options = {**layout.options, **asked}
     classes = values.classes
     if classes is None:
         classes = translation.classes_of(layout, found.arrays) or 1000

@@ -4,7 +4,6 @@ Of a host the trunk is taken, up to its last maps; attention blocks go into it b
 and a new classifier onto it.
 """
 
-import difflib
 import re
 import sys
 from collections.abc import Callable
@@ -16,14 +15,13 @@ import numpy as np
 
 from a2keras.errors import UserError, printable, reason_of
 from a2keras.insertion import insert_blocks
-from a2keras.models import keras_files, weight_files
+from a2keras.models import keras_files, names, weight_files
 from a2keras.models.blocks import check_attention
+from a2keras.models.names import PREFIX, is_file
 from a2keras.models.preprocessing.pixels import Pixels
 from a2keras.models.preprocessing.spec import FILE_NAME, Preprocessing
 from a2keras.models.trunks import Rebuilding, cut, with_blocks, with_head
 
-PREFIX, SUFFIX = "keras:", ".keras"
-FORMS = "keras:NAME is one of keras.applications, FILE.keras one of your own"
 RAW = Pixels((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
 
@@ -42,15 +40,6 @@ class Entry(NamedTuple):
         """Applies it to a Keras tensor (B, ..., 3), by layers that are part of the network."""
         x = x if self.pixels == RAW else self.pixels.layer()(x)
         return keras.ops.flip(x, axis=-1) if self.is_flipped else x
-
-
-def is_host(name: str) -> bool:
-    """Whether a network's name is none of the zoo's: `keras:NAME` or `FILE.keras`."""
-    return name.startswith(PREFIX) or is_file(name)
-
-
-def is_file(name: str) -> bool:
-    return not name.startswith(PREFIX) and name.endswith(SUFFIX)
 
 
 def check(name: str) -> None:
@@ -230,19 +219,12 @@ def applications() -> dict[str, Any]:
 
 
 def _builder(name: str) -> Any:
-    known, plain = applications(), name.removeprefix(PREFIX)
-    if plain not in known:
-        near = difflib.get_close_matches(plain, known, n=3, cutoff=0.0)
-        raise UserError(
-            f"there is no network {name!r}: did you mean "
-            f"{', '.join(f'{PREFIX}{each}' for each in near)}?"
-        )
-    return known[plain]
+    names.check(name)
+    return applications()[name.removeprefix(PREFIX)]
 
 
 def _trunk_of_file(name: str) -> keras.Model:
-    if not Path(name).is_file():
-        raise UserError(f"there is no file {printable(name)} ({FORMS})")
+    names.check(name)
     model = keras_files.load_single(name)
     try:
         return cut(model)

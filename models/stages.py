@@ -1,8 +1,10 @@
 """Stages of a network, and their last outputs as features for another network."""
 
 import re
+from typing import TYPE_CHECKING
 
-import keras
+if TYPE_CHECKING:
+    import keras
 
 _STAGE = re.compile(r"((?:conv|stage)\d+)_")
 
@@ -13,7 +15,7 @@ def stage_of(layer: str) -> str | None:
     return match[1] if match else None
 
 
-def features(model: keras.Model) -> keras.Model:
+def features(model: "keras.Model") -> "keras.Model":
     """A model of the same layers that gives the last output of every stage.
 
     Args:
@@ -32,6 +34,8 @@ def features(model: keras.Model) -> keras.Model:
             "features needs a network of `a2keras.models`, whose layers are named by their stages, "
             f"such as 'conv3_1_out'. Received: model {model.name!r}"
         )
+    import keras
+
     outputs = {stage: layer.output for stage, layer in last.items()}
     inputs = model.inputs[0] if len(model.inputs) == 1 else model.inputs
     return keras.Model(inputs, outputs, name=f"{model.name}_features")

@@ -1,8 +1,8 @@
 """`a2keras summary`: the stages of a network."""
 
-import inspect
 import itertools
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from absl import flags
 from a2keras.command_line import parse
 from a2keras.console import print_json, show
 from a2keras.errors import UserError, printable, reason_of
+from a2keras.models import names
 from a2keras.models.stages import stage_of
 from a2keras.whole_numbers import is_number
 
@@ -18,7 +19,7 @@ BLOCK_KINDS = ("DoubleAttention", "NonLocal", "SqueezeExcitation")
 
 
 def summary(arguments: list[str]) -> None:
-    values, names = parse(
+    values, given = parse(
         "a2keras summary NAME [--input=8x224x224] [--classes=1000] [--set option=value]…",
         "Prints the stages of a network with output shapes, parameters and multiply-adds. Without "
         "a NAME, lists those of a2keras. A NAME may also be keras:NAME, a network of "
@@ -26,17 +27,15 @@ def summary(arguments: list[str]) -> None:
         _summary_flags,
         arguments,
     )
-    if not names:
-        from a2keras import models
-
-        show("\n".join(models.list_models()))
+    if not given:
+        show("\n".join(names.NETWORKS))
         return
-    if len(names) > 1:
-        raise UserError(f"give one network at a time. Received: {' '.join(names)}")
+    if len(given) > 1:
+        raise UserError(f"give one network at a time. Received: {' '.join(given)}")
     try:
-        document = stages(_network(names[0], values))
+        document = stages(_network(given[0], values))
     except ValueError as error:
-        raise UserError(f"{names[0]}: {reason_of(error, 1000)}") from error
+        raise UserError(f"{given[0]}: {reason_of(error, 1000)}") from error
     if values.format == "json":
         print_json(document)
     else:
@@ -44,26 +43,33 @@ def summary(arguments: list[str]) -> None:
 
 
 def _network(name: str, values: flags.FlagValues) -> Any:
-    from a2keras import models
-    from a2keras.models import hosts, keras_files
-
     path = Path(name)
-    if hosts.is_file(name) or (path / "model.keras").is_file():
+    if names.is_file(name) or (path / "model.keras").is_file():
         if values.set or values.input:
             raise UserError(
                 f"{printable(name)} is shown as it is: --set and --input are not for it"
             )
-        return keras_files.load_single(path if hosts.is_file(name) else path / "model.keras")
+        from a2keras.models import keras_files
+
+        return keras_files.load_single(path if names.is_file(name) else path / "model.keras")
     shape = None if values.input is None else (*_sizes(values.input), 3)
-    if hosts.is_host(name):
-        hosts.check(name)
-        options = settings_of(values.set, _host)
+    if names.is_host(name):
+        names.check(name)
+        options = settings_of(values.set, ("attention", "positions"))
         return _host(name, shape or (224, 224, 3), values.classes, **options)
-    if name not in (known := models.list_models()):
+    if name not in names.NETWORKS:
+        known = ", ".join(names.NETWORKS)
+        raise UserError(f"there is no network {name!r}: choose from {known}. {names.FORMS}")
+    axes = 3 if names.NETWORKS[name].is_video else 2
+    if shape is not None and len(shape) != axes + 1:
+        raise UserError(f"{name} takes {axes} sizes. Received: --input={values.input}")
+    if shape is not None and min(shape) < 1:
         raise UserError(
-            f"there is no network {name!r}: choose from {', '.join(known)}. {hosts.FORMS}"
+            f"{name}: an input's sizes must be at least 1. Received: --input={values.input}"
         )
-    options = settings_of(values.set, models.builder(name))
+    options = settings_of(values.set, names.NETWORKS[name].options)
+    from a2keras import models
+
     return models.build(name, classes=values.classes, input_shape=shape, **options)
 
 
@@ -179,13 +185,8 @@ def _shape(shape: list[int]) -> str:
     return "×".join(map(str, shape))
 
 
-def settings_of(pairs: list[str], builder: Any) -> dict[str, Any]:
-    """`--set option=value`: arguments that are the builder's own."""
-    own = [
-        parameter.name
-        for parameter in inspect.signature(builder).parameters.values()
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-    ]
+def settings_of(pairs: list[str], own: Sequence[str]) -> dict[str, Any]:
+    """`--set option=value`: arguments of a builder, which takes those of `own`."""
     settings: dict[str, Any] = {}
     for pair in pairs:
         option, _, value = pair.partition("=")

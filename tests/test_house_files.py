@@ -258,6 +258,7 @@ OTHER_READS = {
     "a2keras.files": "it is what the others go through",
     "a2keras.measuring": "the kernel's files in /proc",
     "a2keras.models.fetching": "labels of this package",
+    "a2keras.models.names": "the names in Keras itself",
     "a2keras.models.preprocessing.places": "of a cloud store",
     "a2keras.export.serving": "just written",
     "a2keras.export.web_runtime": "just fetched",

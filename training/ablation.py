@@ -2,10 +2,9 @@
 
 import dataclasses
 import gc
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 from typing_extensions import TypedDict
@@ -14,13 +13,12 @@ from a2keras.console import say
 from a2keras.documents import read_json, write_json
 from a2keras.errors import UserError
 from a2keras.training import ablation_report, network
-from a2keras.training.ablation_rows import Row
+from a2keras.training.ablation_plan import Ablation, Planned
 from a2keras.training.config import Recipe
-from a2keras.training.data import list_source, open_source, resolve
+from a2keras.training.data import list_source, open_source
 from a2keras.training.data.source import Source
-from a2keras.training.evaluate import SCORED, evaluate, suffix_of
-from a2keras.training.folds import folds_of
-from a2keras.training.initial_weights import resolve_weights
+from a2keras.training.evaluate import evaluate, suffix_of
+from a2keras.training.held_out import SCORED
 from a2keras.training.run import Run
 from a2keras.training.scores import Evaluation, protocol
 from a2keras.training.step_cost import Costs, measure
@@ -41,75 +39,17 @@ class KeptCosts(TypedDict):
     costs: Costs
 
 
-class Planned(NamedTuple):
-    """One run of an ablation; its recipe has seed and fold."""
-
-    row: Row
-    run: Run
-
-
-@dataclass(frozen=True)
-class Ablation:
-    """Which rows to train, on what, how often and where to keep it.
-
-    Attributes:
-        rows: see `rows_of`.
-        recipe: of all rows, each of which has its own settings; the seed is each run's, and the
-            fold where there are folds.
-        output: directory of the ablation; its runs lie in `runs`.
-        seeds: runs of each row and fold.
-        table: of the paper, 2 or 3, which the rows are of; None: of none.
-        scored: the splits that runs are scored on, the first that there is. With validation alone
-            settings can be chosen while the test examples stay unseen.
-        strategy, replicas: where to compute, see `computation_for`.
-    """
-
-    rows: tuple[Row, ...]
-    recipe: Recipe
-    output: Path
-    seeds: int = 3
-    table: int | None = None
-    scored: tuple[str, ...] = SCORED
-    strategy: str = "auto"
-    replicas: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.seeds < 1:
-            raise UserError(f"--seeds must be at least 1. Received: --seeds={self.seeds}")
-
-    def recipe_of(self, row: Row) -> Recipe:
-        """The recipe of a row with what its data decide; nothing is decoded."""
-        recipe = resolve_weights(resolve(row.applied(self.recipe)))
-        if self.table and recipe.task != "video":
-            raise UserError(
-                "Tables 2 and 3 compare networks that take videos; the paper has no such table of "
-                f"images. Received: --data={self.recipe.data}, which are {recipe.task}s"
-            )
-        network.check(recipe)
-        return recipe
-
-    def planned(self, recipes: dict[str, Recipe]) -> Iterator[Planned]:
-        """All runs, seed by seed and fold by fold: one that is stopped has compared like with like.
-
-        Args:
-            recipes: of each row by its key, see `recipe_of`.
-        """
-        for seed in range(self.recipe.seed, self.recipe.seed + self.seeds):
-            for fold in folds_of(self.recipe):
-                for row in self.rows:
-                    recipe = dataclasses.replace(recipes[row.key], seed=seed, fold=fold.fold)
-                    part = f"_fold{fold.fold}" if recipe.folds else ""
-                    path = self.output / "runs" / f"{row.runs}{part}_seed{seed}"
-                    yield Planned(row, Run(path, recipe))
-
-
-def ablate(ablation: Ablation) -> dict[str, Any]:
+def ablate(ablation: Ablation, recipes: dict[str, Recipe] | None = None) -> dict[str, Any]:
     """Measures, trains and scores every row, and writes ablation.json, ablation.md, ablation.png.
 
     Scored on validation examples alone, the files are ablation_validation.json and so on.
     What is there from an earlier call is not done again, and a run that was stopped goes on. The
     three files are written anew after every run. A run that fails does not keep the others from
     being done.
+
+    Args:
+        ablation: what to train.
+        recipes: of `Ablation.recipes`, where it has been asked already.
 
     Returns:
         What ablation.json says.
@@ -120,7 +60,9 @@ def ablate(ablation: Ablation) -> dict[str, Any]:
             all the others, runs that failed.
         Stopped: by a signal; the same call goes on.
     """
-    recipes = {row.key: ablation.recipe_of(row) for row in ablation.rows}
+    recipes = recipes or ablation.recipes()
+    for recipe in recipes.values():
+        network.check(recipe)
     if (ablation.output / "recipe.json").is_file():
         raise UserError(f"{ablation.output} is a run, not an ablation: choose another --output")
     planned = list(ablation.planned(recipes))

@@ -23,15 +23,15 @@ def ablate(arguments: list[str]) -> None:
     )
     if rest:
         raise UserError(f"unexpected argument {rest[0]!r} (see --help)")
-    from a2keras.training.ablation import Ablation
-    from a2keras.training.ablation import ablate as run_ablation
-    from a2keras.training.ablation_report import markdown
+    from a2keras.training.ablation_plan import Ablation
     from a2keras.training.ablation_rows import rows_of
-    from a2keras.training.evaluate import SCORED
+    from a2keras.training.beginning import check_strategy
+    from a2keras.training.held_out import SCORED
     from a2keras.training.interruption import Stopped
     from a2keras.training.recipes import recipe
     from a2keras.training.run import local
 
+    check_strategy(values.strategy, values.replicas)
     table = int(values.table) if values.table else None
     settings = [f"data={values.data}", *([f"model={values.model}"] if values.model else [])]
     settings += [f"folds={values.folds}"] if values.folds else []
@@ -45,8 +45,12 @@ def ablate(arguments: list[str]) -> None:
         strategy=values.strategy,
         replicas=values.replicas,
     )
+    recipes = ablation.recipes()
+    from a2keras.training.ablation import ablate as run_ablation
+    from a2keras.training.ablation_report import markdown
+
     try:
-        document = run_ablation(ablation)
+        document = run_ablation(ablation, recipes)
     except Stopped as stopped:
         say(f"a2keras ablate: {stopped}")
         sys.exit(stopped.exit_code)

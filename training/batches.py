@@ -51,7 +51,8 @@ def validation_part(
     """
     worker, workers = shard
     rounds = validation_rounds(len(examples), size, workers, local)
-    batches = plain_batches(Part(examples, worker, workers), size, preprocessing)
+    own = np.arange(worker, len(examples), workers)
+    batches = plain_batches(examples, size, preprocessing, own)
     pixels, labels = batches.element_spec
     empty = tf.data.Dataset.from_tensors(
         (tf.zeros((size, *pixels.shape[1:])), tf.zeros((size, *labels.shape[1:])))
@@ -84,23 +85,3 @@ def input_options() -> tf.data.Options:
     options.autotune.enabled = False
     options.autotune.initial_parallelism = os.cpu_count() or 1
     return options
-
-
-class Part(Examples):
-    """Every n-th example, from the i-th on."""
-
-    def __init__(self, examples: Examples, i: int, n: int) -> None:
-        self.examples = examples
-        self.i, self.n = i, n
-        self.labels = examples.labels[i::n]
-        self.names = examples.names[i::n]
-        self.is_video = examples.is_video
-
-    def frames(self, index: int) -> np.ndarray:
-        return self.examples.frames(self.i + self.n * index)
-
-    def training_frames(self, index: int) -> np.ndarray:
-        return self.examples.training_frames(self.i + self.n * index)
-
-    def load(self, index: Any) -> Any:
-        return self.examples.load(self.i + self.n * index)

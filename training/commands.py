@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from a2keras.command_line import parse
@@ -13,6 +12,8 @@ from a2keras.errors import UserError, counted, printable
 
 if TYPE_CHECKING:
     from absl import flags
+
+    from a2keras.training.data import Listed
 
 
 def train(arguments: list[str]) -> None:
@@ -60,23 +61,18 @@ def train(arguments: list[str]) -> None:
     )
     _no_more(rest)
     from a2keras.training.checkpoints import Saving
-    from a2keras.training.config import Recipe
-    from a2keras.training.interruption import WORKER_LOST, Stopped
-    from a2keras.training.recipes import with_settings
-    from a2keras.training.train import train as train_recipe
+    from a2keras.training.interruption import WORKER_LOST, Interruption, Stopped
 
-    settings = [f"{key}={values[key].value}" for key in ("data", "model") if values[key].value]
-    kept = Path(values.output) / "recipe.json"
-    if values.recipe is None and not kept.is_file():
-        raise UserError(f"--recipe is missing: {values.output} is not a run that could go on")
-    settings += values.set
-    if values.recipe is None:
-        recipe = Recipe.load(kept).override(settings)
-    else:
-        recipe = with_settings(values.recipe, settings)
     saving = Saving(values.checkpoint_minutes, values.checkpoint_steps, values.checkpoint_keep)
     try:
-        run = train_recipe(recipe, values.output, values.strategy, values.replicas, saving)
+        with Interruption().watch():
+            listed = _begin(values)
+        from a2keras.training.train import train as train_recipe
+
+        strategy, replicas, listing = values.strategy, values.replicas, listed.listing
+        run = train_recipe(
+            listed.recipe, values.output, strategy, replicas, saving, listing=listing
+        )
     except Stopped as stopped:
         say(f"a2keras train: {stopped}")
         if stopped.exit_code == WORKER_LOST:
@@ -87,6 +83,33 @@ def train(arguments: list[str]) -> None:
         from a2keras.training.next_commands import next_commands
 
         say("\n  ".join(["next:", *next_commands(run)]))
+
+
+def _begin(values: "flags.FlagValues") -> "Listed":
+    """The recipe of `train` and its data, listed; what is wrong is told before Keras is loaded."""
+    from a2keras.training.beginning import begin, check_strategy, check_weights
+    from a2keras.training.config import Recipe
+    from a2keras.training.recipes import listed as listed_by
+    from a2keras.training.run import Run, local
+
+    check_strategy(values.strategy, values.replicas)
+    directory = local(values.output)
+    settings = [f"{key}={values[key].value}" for key in ("data", "model") if values[key].value]
+    kept = directory / "recipe.json"
+    if values.recipe is None and not kept.is_file():
+        raise UserError(f"--recipe is missing: {values.output} is not a run that could go on")
+    settings += values.set
+    if values.recipe is None:
+        recipe, listing = Recipe.load(kept).override(settings), None
+    else:
+        recipe, listing = listed_by(values.recipe, settings)
+    check_strategy(values.strategy, values.replicas, recipe)
+    listed = begin(recipe, listing)
+    if values.strategy != "multi_worker":  # the workers but the chief need not see the run
+        Run(directory, listed.recipe).check()
+        if not kept.is_file():
+            check_weights(listed.recipe)
+    return listed
 
 
 def evaluate(arguments: list[str]) -> None:
@@ -117,14 +140,19 @@ def evaluate(arguments: list[str]) -> None:
         raise UserError("evaluate takes a RUN. Received: none")
     if len(rest) > 1 and values.data:
         raise UserError(f"--data is for one RUN. Received: {' '.join(rest)}")
+    from a2keras.training.held_out import HeldOut, Protocol
+
+    protocol = Protocol(values.views, values.crops, values.precise_bn)
+    opened = [HeldOut.open(each, values.data) for each in rest]
+    for each in opened:
+        protocol.applied(each.run.recipe)  # which refuses numbers that are none
     from a2keras.training import evaluate as one
     from a2keras.training import folds, scores
 
-    protocol = one.Protocol(values.views, values.crops, values.precise_bn)
-    if len(rest) > 1:
-        document, text = folds.evaluate_folds(rest, protocol), folds.folds_table
+    if len(opened) > 1:
+        document, text = folds.evaluate_opened(opened, protocol), folds.folds_table
     else:
-        document, text = one.evaluate(rest[0], values.data, protocol), scores.table
+        document, text = one.evaluate_opened(opened[0], protocol), scores.table
     print_json(document) if values.format == "json" else show(text(document))
 
 

@@ -11,10 +11,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from a2keras.errors import UserError
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.normalization import batch_normalizations
 from a2keras.training import network
+from a2keras.training.beginning import check_batch
 from a2keras.training.config import Recipe
 from a2keras.training.data.balance import class_weights
 from a2keras.training.data.source import Examples
@@ -50,28 +50,8 @@ class Computation(ABC):
         return self.worker == 0
 
     def check(self, recipe: Recipe) -> None:
-        """Refuses a recipe whose batch the replicas, or workers, cannot share."""
-        if recipe.batch_size % self.replicas:
-            raise UserError(
-                f"batch_size must be divisible by the replicas. Received: "
-                f"batch_size={recipe.batch_size}, replicas={self.replicas}"
-            )
-        if recipe.batch_size // recipe.accumulate % self.replicas:
-            raise UserError(
-                "batch_size / accumulate must be divisible by the replicas. Received: "
-                f"batch_size={recipe.batch_size}, accumulate={recipe.accumulate}, "
-                f"replicas={self.replicas}"
-            )
-        if (
-            self.workers > 1
-            and recipe.mixes
-            and recipe.batch_size // recipe.accumulate // self.workers % 2
-        ):
-            raise UserError(
-                "batch_size / accumulate / workers must be even where examples are mixed by pairs "
-                f"(mixup, cutmix). Received: batch_size={recipe.batch_size}, "
-                f"accumulate={recipe.accumulate}, workers={self.workers}"
-            )
+        """Refuses a recipe that cannot be computed here."""
+        check_batch(recipe, self.replicas, self.workers)
 
     def build(
         self,

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from a2keras.console import say
 from a2keras.errors import UserError
+from a2keras.training.beginning import check_strategy
 from a2keras.training.cluster import cluster_from
 from a2keras.training.computation import Computation
 from a2keras.training.computation_tensorflow import TensorFlowComputation
@@ -50,12 +51,7 @@ def strategy_for(name: str, replicas: int | None = None) -> tf.distribute.Strate
     Raises:
         UserError: more replicas than GPUs, no TPU, or a combination that contradicts itself.
     """
-    if replicas is not None and replicas < 1:
-        raise UserError(f"--replicas must be at least 1. Received: --replicas={replicas}")
-    if name == "none" and (replicas or 1) > 1:
-        raise UserError(f"--strategy=none is one replica. Received: --replicas={replicas}")
-    if name in ("multi_worker", "tpu") and replicas is not None:
-        raise UserError(f"--strategy={name} takes all there are. Received: --replicas={replicas}")
+    check_strategy(name, replicas)
     if name == "multi_worker":
         return _multi_worker()
     if name == "tpu":

@@ -1,7 +1,6 @@
 """How good a run is on examples that it has not seen, with what it takes to judge the number."""
 
-import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,73 +17,15 @@ from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training import forward
 from a2keras.training.config import Recipe
-from a2keras.training.data import open_held_out
-from a2keras.training.data.source import Examples, Skipped, Source, fingerprints_of
-from a2keras.training.data.splits import groups_of
+from a2keras.training.data.reading import in_order, threads_for
+from a2keras.training.data.source import Examples, Skipped, fingerprints_of
+from a2keras.training.held_out import SCORED, HeldOut, Protocol
 from a2keras.training.mistakes import mistakes_page, predictions_csv
 from a2keras.training.plots import draw_calibration, draw_confusion
-from a2keras.training.run import Run
 from a2keras.training.scores import mean_of_views, scores
 
 VIEWS_AT_ONCE = 64
-SCORED = ("test", "validation")  # the splits that a run is scored on, the first that there is
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """What an evaluation does otherwise than the run's recipe says.
-
-    Attributes:
-        views: clips of each video that are averaged; None: the recipe's.
-        crops: of each clip, 1 or 3; None: the recipe's.
-        precise_bn: training batches that give the statistics of batch normalisation anew; 0: as
-            the run has been saved.
-    """
-
-    views: int | None = None
-    crops: int | None = None
-    precise_bn: int = 0
-
-    def applied(self, recipe: Recipe) -> Recipe:
-        views = recipe.views if self.views is None else self.views
-        crops = recipe.crops if self.crops is None else self.crops
-        return dataclasses.replace(recipe, views=views, crops=crops)
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """A finished run, and the examples that it is scored on."""
-
-    run: Run
-    preprocessing: Preprocessing
-    split: str
-    source: Source
-
-    @property
-    def examples(self) -> Examples:
-        return self.source.splits[self.split]
-
-    def groups(self) -> list[str]:
-        """The groups that the examples are of; none where the recipe tells of none."""
-        pattern = self.run.recipe.group_pattern
-        return sorted(set(groups_of(list(self.examples.names), pattern))) if pattern else []
-
-    @classmethod
-    def open(
-        cls, path: str | Path, data: str | None = None, wanted: Sequence[str] = SCORED
-    ) -> "HeldOut":
-        """Lists what a run is scored on; nothing is decoded.
-
-        Raises:
-            UserError: no finished run, or data that cannot be used or has other classes.
-        """
-        run = Run.load(path)
-        preprocessing = Preprocessing.load(run.path)
-        before = run.skipped() if data is None else ()
-        split, source = open_held_out(run.recipe, preprocessing.labels, data, before, wanted)
-        if data is None:
-            run.check_data(source.fingerprint)
-        return cls(run, preprocessing, split, source)
+SMALL = 2**18  # bytes of an image of which as many are cut together
 
 
 @dataclass(frozen=True)
@@ -129,8 +70,13 @@ def evaluate(
             that does not fit.
     """
     held_out = HeldOut.open(path, data, wanted)
-    scored = score(held_out, data, protocol or Protocol())
-    write(scored, held_out, suffix_of(wanted) if data is None else "_data")
+    return evaluate_opened(held_out, protocol or Protocol(), suffix_of(wanted))
+
+
+def evaluate_opened(held_out: HeldOut, protocol: Protocol, suffix: str = "") -> dict[str, Any]:
+    """As `evaluate`, of what has been opened already."""
+    scored = score(held_out, protocol)
+    write(scored, held_out, suffix if held_out.data is None else "_data")
     return scored.document
 
 
@@ -139,7 +85,7 @@ def suffix_of(wanted: Sequence[str]) -> str:
     return "_validation" if list(wanted) == ["validation"] else ""
 
 
-def score(held_out: HeldOut, data: str | None, protocol: Protocol) -> Scored:
+def score(held_out: HeldOut, protocol: Protocol) -> Scored:
     """The scores of a run, and where they come from, without writing them."""
     run, preprocessing, source = held_out.run, held_out.preprocessing, held_out.source
     recipe = protocol.applied(run.recipe)
@@ -161,11 +107,11 @@ def score(held_out: HeldOut, data: str | None, protocol: Protocol) -> Scored:
         ]
     document = {
         "run": str(run.path),
-        "data": data or recipe.data,
+        "data": held_out.data or recipe.data,
         "split": held_out.split,
         "split_rule": source.split_rule,
         "fingerprint": source.fingerprint,
-        "groups": held_out.groups() if data is None else [],
+        "groups": held_out.groups() if held_out.data is None else [],
         "examples": len(labels),
         "skipped": [vars(file) for file in (*source.skipped, *skipped)],
         "warning": warning,
@@ -229,17 +175,11 @@ def predict_views(
     batch = min(forward.at_once(preprocessing.input_shape), count * len(examples))
     outputs: list[np.ndarray] = []
     waiting: list[np.ndarray] = []
-    read, skipped = [], []
-    for index in progress(range(len(examples)), "evaluating", unit=" examples"):
-        try:
-            frames = examples.frames(index)
-        except DecodeError as error:
-            skipped.append(Skipped(examples.names[index], str(error)))
-            continue
-        read.append(index)
-        waiting += [*preprocessing.views_of(frames)]
-        if several:
-            waiting += [*preprocessing.views_of(frames, clips, recipe.crops)]
+    read: list[int] = []
+    skipped: list[Skipped] = []
+    for number, views in _views(examples, preprocessing, recipe, several, skipped):
+        read.append(number)
+        waiting += views
         while len(waiting) >= batch:
             outputs.append(forward.probabilities(model, waiting[:batch], batch))
             waiting = waiting[batch:]
@@ -248,3 +188,70 @@ def predict_views(
     if waiting:
         outputs.append(forward.probabilities(model, waiting, batch))
     return np.concatenate(outputs).reshape(len(read), count, -1), read, skipped
+
+
+def _views(
+    examples: Examples,
+    preprocessing: Preprocessing,
+    recipe: Recipe,
+    several: bool,
+    skipped: list[Skipped],
+) -> Iterator[tuple[int, list[np.ndarray]]]:
+    """Of each example that can be read its number and its views, see `predict_views`.
+
+    Small images of one size that come one after the other are cut together, as the frames of a clip
+    are: what Keras takes for a call is more than such a picture costs.
+    """
+    clips = recipe.views if preprocessing.is_video else 1
+    alike: list[tuple[int, np.ndarray]] = []
+
+    def together() -> Iterator[tuple[int, list[np.ndarray]]]:
+        images = np.stack([image for _, image in alike])
+        views = [preprocessing.crops(images)]
+        views += [preprocessing.crops(images, recipe.crops)] if several else []
+        for (number, _), *own in zip(alike, *np.concatenate(views), strict=True):
+            yield number, own
+        alike.clear()
+
+    def singly() -> Iterator[tuple[int, list[np.ndarray]]]:
+        for number, frames in alike:
+            views = [*preprocessing.views_of(frames)]
+            views += [*preprocessing.views_of(frames, clips, recipe.crops)] if several else []
+            yield number, views
+        alike.clear()
+
+    for number, frames in _frames(examples, preprocessing.is_video, skipped):
+        if alike and alike[0][1].shape != frames.shape:
+            yield from singly()
+        alike.append((number, frames))
+        if preprocessing.is_video or frames.nbytes > SMALL:
+            yield from singly()
+        elif len(alike) == VIEWS_AT_ONCE:
+            yield from together()
+    yield from singly()
+
+
+def _frames(
+    examples: Examples, is_video: bool, skipped: list[Skipped]
+) -> Iterator[tuple[int, np.ndarray]]:
+    """What can be read, images by threads; and of what cannot, the reason."""
+
+    def attempt(number: int) -> np.ndarray | DecodeError:
+        try:
+            return examples.frames(number)
+        except DecodeError as error:
+            return error
+
+    numbers = range(len(examples))
+    paths = [path for path in map(examples.path, numbers) if path is not None]
+    threads = threads_for(paths) if len(paths) == len(examples) else 1
+    # A whole video may take gigabytes, and its decoder has threads of its own; so may many photos.
+    portion = 16 if threads == 1 else 1
+    found = map(attempt, numbers) if is_video else in_order(attempt, numbers, threads, portion)
+    for number, frames in enumerate(
+        progress(found, "evaluating", unit=" examples", total=len(examples))
+    ):
+        if isinstance(frames, DecodeError):
+            skipped.append(Skipped(examples.names[number], str(frames)))
+        else:
+            yield number, frames

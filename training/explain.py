@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,17 +14,18 @@ from a2keras.documents import write_json
 from a2keras.drawing import drawable
 from a2keras.errors import UserError
 from a2keras.files import write_text
-from a2keras.models import fetching, keras_files, published, start
+from a2keras.models import fetching, keras_files, published
 from a2keras.models.preprocessing.decode import files_in
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.spec import Preprocessing
-from a2keras.training.attended import Attended, Onlooker
 from a2keras.training.data import open_held_out
-from a2keras.training.deletion import BLANKED_BY, delete, summary, views_needed
 from a2keras.training.explain_page import page
 from a2keras.training.pictures import draw_attention, draw_input
 from a2keras.training.plots import draw_deletion
 from a2keras.training.run import Run, local, writing
+
+if TYPE_CHECKING:
+    from a2keras.training.attended import Attended
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,18 @@ class Explainable:
         path = Path(place)
         record = None if path.exists() else published.find(place)
         if record is not None:
-            return cls(place, fetching.preprocessing_of(record), lambda: start.classifier(record))
+            return cls(place, fetching.preprocessing_of(record), lambda: _published(record))
         run = None if path.suffix == ".keras" and path.is_file() else Run.load(path)
         file = path if run is None else run.model_path
         preprocessing = Preprocessing.load(file.parent)
         load = functools.partial(keras_files.load_classifier, file, preprocessing)
         return cls(place, preprocessing, load, run)
+
+
+def _published(record: published.Published) -> Any:
+    from a2keras.models import start
+
+    return start.classifier(record)
 
 
 def explain(
@@ -100,6 +107,10 @@ def explain(
     if not ours and not (output.is_dir() and not any(output.iterdir())):
         raise UserError(f"{output} exists and holds something else: choose another --output")
     examples, skipped = _examples(opened, files, samples)
+    # Keras, which takes seconds, is loaded only now.
+    from a2keras.training.attended import Onlooker
+    from a2keras.training.deletion import BLANKED_BY, summary, views_needed
+
     onlooker = Onlooker(opened.load(), opened.preprocessing.labels)
     explained: list[dict] = []
     document: dict[str, Any] = {
@@ -183,8 +194,10 @@ def _file_name(name: str) -> str:
     return plain.encode()[:100].decode(errors="ignore")
 
 
-def _deletion(model: Any, example: Example, attended: Attended, picture: Path) -> dict:
+def _deletion(model: Any, example: Example, attended: "Attended", picture: Path) -> dict:
     """Puts the maps to the test; returns what is said of it in `explain.json`."""
+    from a2keras.training.deletion import delete
+
     found = delete(model, example.pixels, attended)
     drawn = picture.with_name(f"{picture.stem}_deletion.png")
     name, first = drawable(Path(example.name).name, 60), attended.class_maps[0]
@@ -192,7 +205,7 @@ def _deletion(model: Any, example: Example, attended: Attended, picture: Path) -
     return {"picture": drawn.name, "maps": [each.document() for each in found]}
 
 
-def _picture(example: Example, attended: Attended, picture: Path) -> dict:
+def _picture(example: Example, attended: "Attended", picture: Path) -> dict:
     """Draws what was attended to; returns what is said of it in `explain.json`."""
     first = attended.class_maps[0]
     prediction = f"{drawable(first.label)} ({first.probability:.1%})"

@@ -8,20 +8,13 @@ from typing import Any
 from a2keras.console import say
 from a2keras.documents import write_json
 from a2keras.errors import UserError, counted
-from a2keras.training.config import Recipe
 from a2keras.training.data.source import fingerprints_of
-from a2keras.training.evaluate import HeldOut, Protocol, score, write
+from a2keras.training.evaluate import evaluate_opened as evaluate_one
+from a2keras.training.held_out import HeldOut, Protocol
 from a2keras.training.scores import ACCURACIES, percent, spread
 
 # What may differ between folds: which examples are held out, and where the lists of them lie.
 _FREE = {"name", "data", "root", "fold", "test_groups", "seed"}
-
-
-def folds_of(recipe: Recipe) -> list[Recipe]:
-    """The recipes of all folds of a cross-validation, or the one recipe where there is none."""
-    if not recipe.folds:
-        return [recipe]
-    return [dataclasses.replace(recipe, fold=fold) for fold in range(1, recipe.folds + 1)]
 
 
 def pooled(documents: Sequence[dict[str, Any]], measures: Sequence[str]) -> dict[str, float]:
@@ -55,15 +48,16 @@ def evaluate_folds(paths: Sequence[str | Path], protocol: Protocol | None = None
     Raises:
         UserError: as `evaluate`, or runs that are not folds of the same data.
     """
-    opened = [HeldOut.open(path) for path in paths]
+    return evaluate_opened([HeldOut.open(path) for path in paths], protocol or Protocol())
+
+
+def evaluate_opened(opened: Sequence[HeldOut], protocol: Protocol) -> dict[str, Any]:
+    """As `evaluate_folds`, of runs that have been opened already."""
     check_folds(opened)
-    protocol = protocol or Protocol()
     documents = []
     for held_out in opened:
         say(f"scoring {held_out.run.path}")
-        scored = score(held_out, None, protocol)
-        write(scored, held_out, "")
-        documents.append(scored.document)
+        documents.append(evaluate_one(held_out, protocol))
     measures = [each for each in (*ACCURACIES, "balanced_accuracy") if each in documents[0]]
     document = {
         "mean": {each: spread([fold[each] for fold in documents]) for each in measures},

@@ -7,10 +7,9 @@ import keras
 
 from a2keras.documents import write_json
 from a2keras.errors import UserError, reason_of
-from a2keras.models import checkpoints, fetching, hosts, keras_files, published, weights
+from a2keras.models import checkpoints, fetching, hosts, keras_files, names, published, weights
 from a2keras.models.layouts import layout_of
 from a2keras.models.preprocessing.pixels import Pixels
-from a2keras.models.preprocessing.places import absolute
 from a2keras.models.preprocessing.spec import FILE_NAME as PREPROCESSING
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training import network
@@ -21,45 +20,13 @@ from a2keras.training.run import writing
 FILE_NAME = "weights.json"
 
 
-def resolve_weights(recipe: Recipe) -> Recipe:
-    """Names the file by its full path; of a run, its model. Published weights keep their name.
-
-    Raises:
-        UserError: weights=auto, and there are none published for the network.
-    """
-    if recipe.weights == "auto":
-        recipe = dataclasses.replace(recipe, weights=_published_for(recipe.model))
-    if recipe.weights in ("", "none") or _known_by_name(recipe):
-        return recipe
-    path = Path(absolute(recipe.weights))
-    path = path / "model.keras" if path.is_dir() else path
-    return dataclasses.replace(recipe, weights=str(path))
-
-
-def _published_for(model: str) -> str:
-    """What published weights of a network are called; of a FILE.keras its own have no name."""
-    if hosts.is_host(model):
-        return "" if hosts.is_file(model) else "imagenet"
-    if names := published.names_for(model):
-        return names[0]
-    raise UserError(
-        f"no weights are published for {model}: set weights to a file, or to none, which is from "
-        "scratch. Received: weights=auto"
-    )
-
-
-def _known_by_name(recipe: Recipe) -> bool:
-    of_keras = recipe.model.startswith(hosts.PREFIX) and recipe.weights == "imagenet"
-    return of_keras or published.of_network(recipe.model, recipe.weights) is not None
-
-
 def pixels_of(recipe: Recipe) -> Pixels:
     """The normalisation that belongs to the recipe's weights, where that is known; or to its host.
 
     Raises:
         UserError: a checkpoint of another library that cannot be read.
     """
-    if hosts.is_host(recipe.model):
+    if names.is_host(recipe.model):
         return hosts.pixels_of(recipe.model, recipe.pixels)
     if record := published.of_network(recipe.model, recipe.weights):
         return record.pixels
@@ -111,7 +78,7 @@ def start_from_weights(computation: Computation, directory: Path) -> None:
 def _load(model: keras.Model, recipe: Recipe) -> weights.Report:
     """Loads by the kind of the file; an image network's kernels are repeated over time."""
     path = Path(recipe.weights)
-    if recipe.model.startswith(hosts.PREFIX) and (
+    if recipe.model.startswith(names.PREFIX) and (
         recipe.weights == "imagenet" or (path.suffix == ".h5" and not weights.is_ours(path))
     ):
         return weights.copy(hosts.pretrained(recipe.model, recipe.weights), model)

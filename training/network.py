@@ -1,7 +1,5 @@
 """The network of a run: normalisation and the named network in one flat model of raw pixels."""
 
-import difflib
-import inspect
 from typing import Any
 
 import keras
@@ -11,34 +9,22 @@ from a2keras import models
 from a2keras.errors import UserError, reason_of
 from a2keras.models import hosts
 from a2keras.models.blocks import BLOCKS
+from a2keras.models.names import is_host
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.normalization import batch_normalizations, layers_of
 from a2keras.position_attention import PositionAttention
 from a2keras.pre_activation import clone_initializer
+from a2keras.training.beginning import check_network, check_task
 from a2keras.training.config import Recipe
 from a2keras.training.host_files import checked_host
 
 
 def check(recipe: Recipe) -> None:
     """Refuses a network that does not exist or does not fit the task, before any data is read."""
-    if hosts.is_host(recipe.model):
+    check_network(recipe)
+    if hosts.is_file(recipe.model):
         hosts.check(recipe.model)
-        is_video = hosts.is_video(recipe.model)
-    elif recipe.model in (names := models.list_models()):
-        is_video = models.is_video(recipe.model)
-    else:
-        near = difflib.get_close_matches(recipe.model, names, n=3, cutoff=0.0)
-        raise UserError(
-            f"there is no network {recipe.model!r}: did you mean {', '.join(near)}? {hosts.FORMS}"
-        )
-    if is_video != (recipe.task == "video"):
-        kind = "videos" if is_video else "images"
-        raise UserError(f"{recipe.model} takes {kind}, but the data are {recipe.task}s")
-    if recipe.stem and "stem" not in inspect.signature(models.builder(recipe.model)).parameters:
-        raise UserError(
-            f"recipe field stem is for ResNets, of which {recipe.model} is none. "
-            f"Received: stem={recipe.stem}"
-        )
+        check_task(recipe, hosts.is_video(recipe.model))
 
 
 def build(recipe: Recipe, preprocessing: Preprocessing, precision: str = "float32") -> keras.Model:
@@ -58,7 +44,7 @@ def build(recipe: Recipe, preprocessing: Preprocessing, precision: str = "float3
     before = keras.config.dtype_policy()
     keras.utils.set_random_seed(recipe.seed)
     try:
-        if hosts.is_host(recipe.model):
+        if is_host(recipe.model):
             model = _host(recipe, preprocessing, precision)
         else:
             keras.config.set_dtype_policy(precision)

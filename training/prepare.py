@@ -28,6 +28,13 @@ from a2keras.training.run import alone
 LARGEST_SHARD = {"image": 2048, "video": 128}  # examples; some 100 MB
 SMALLEST_NUMBER = 16  # of shards, as far as the examples go: they are written side by side
 PLAN = "plan.json"
+# Several threads of this process: the decoders work without Python's lock. Named in full, since
+# Beam's "DirectRunner" first looks for another runner, which it would download.
+LOCAL = {
+    "runner": "apache_beam.runners.portability.fn_api_runner.FnApiRunner",
+    "direct_num_workers": "0",  # as many as there are cores
+    "direct_running_mode": "multi_threading",
+}
 
 
 def prepare(
@@ -63,15 +70,16 @@ def prepare(
     """
     if importlib.util.find_spec("apache_beam") is None:
         raise UserError("preparing data needs Apache Beam: pip install 'a2keras[prepare]'")
-    from a2keras.training.prepare_builder import PreparedBuilder, pipeline_options, quiet_libraries
-
     check_text("--output", output)
-    quiet_libraries()
     options = pipeline_options(beam_options)
+    how = Format(short_side or 0, quality, fps)
     shards, manifest = plan(source, task, root, fold)
+    from a2keras.training.prepare_builder import PreparedBuilder, quiet_libraries
+
+    quiet_libraries()
     if short_side is None:
         short_side = VIDEO_SHORT_SIDE if manifest["task"] == "video" else 0
-    how = Format(short_side, quality, fps)
+    how = dataclasses.replace(how, short_side=short_side)
     manifest["stored_as"] = how.as_dict()
     directory = as_path(absolute(output))
     work = directory.parent / f"{directory.name}.incomplete"
@@ -94,6 +102,17 @@ def prepare(
     return result
 
 
+def pipeline_options(text: str) -> dict[str, str]:
+    """Options of Beam's pipelines from `key=value,key=value`; without a runner those of `LOCAL`."""
+    options = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        key, equals, value = part.lstrip("-").partition("=")
+        if not equals:
+            raise UserError(f"--beam_pipeline_options takes key=value,… Received: {part}")
+        options[key] = value
+    return options if "runner" in options else {**LOCAL, **options}
+
+
 def plan(source: str, task: str, root: str, fold: int) -> tuple[list[Shard], dict[str, Any]]:
     """The shards of a source, and what the manifest says about it. It reads no media."""
     kind, _, place = source.partition(":")
@@ -101,8 +120,10 @@ def plan(source: str, task: str, root: str, fold: int) -> tuple[list[Shard], dic
         forms = ", ".join(each.form for name, each in KINDS.items() if name != "prepared")
         raise UserError(f"what to prepare must be one of {forms}. Received: {source}")
     if kind == "tfds":
+        from a2keras.training.prepare_builder import quiet_libraries
         from a2keras.training.prepare_tfds import tfds_shards
 
+        quiet_libraries()
         return tfds_shards(place, root, task, examples_per_shard)
     root = absolute(root) if root else ""
     recipe = Recipe("prepare", data=absolute_source(source), task=task, root=root, fold=fold)

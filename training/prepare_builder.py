@@ -25,14 +25,6 @@ from a2keras.training.prepare_shards import (
     read_done,
 )
 
-# Several threads of this process: the decoders work without Python's lock. Named in full, since
-# Beam's "DirectRunner" first looks for another runner, which it would download.
-LOCAL = {
-    "runner": "apache_beam.runners.portability.fn_api_runner.FnApiRunner",
-    "direct_num_workers": "0",  # as many as there are cores
-    "direct_running_mode": "multi_threading",
-}
-
 
 class _Info(tfds.core.DatasetInfo):  # type: ignore[misc]
     """The description of a set that nobody knows but we."""
@@ -155,17 +147,6 @@ def _progress(work: epath.Path, missing: Sequence[Shard], done: int) -> Iterator
         finally:
             stop.set()
             thread.join()
-
-
-def pipeline_options(text: str) -> dict[str, str]:
-    """Options of Beam's pipelines from `key=value,key=value`; without a runner those of `LOCAL`."""
-    options = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        key, equals, value = part.lstrip("-").partition("=")
-        if not equals:
-            raise UserError(f"--beam_pipeline_options takes key=value,… Received: {part}")
-        options[key] = value
-    return options if "runner" in options else {**LOCAL, **options}
 
 
 def run_beam(shards: Sequence[Shard], writer: ShardWriter, options: dict[str, str]) -> None:

@@ -13,15 +13,17 @@ from a2keras.models.preprocessing.pixels import Pixels
 from a2keras.models.preprocessing.spec import FILE_NAME as PREPROCESSING
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training import network
+from a2keras.training.beginning import begin
 from a2keras.training.checkpoints import Checkpoints, Saving
 from a2keras.training.computation import Computation
 from a2keras.training.config import Recipe
-from a2keras.training.data import open_source, resolve
+from a2keras.training.data import Listed
+from a2keras.training.data.listing import Listing
 from a2keras.training.data.pipeline import steps_per_epoch
 from a2keras.training.data.source import Source, readable
 from a2keras.training.distribution import computation_for
 from a2keras.training.freezing import check_start, learning
-from a2keras.training.initial_weights import pixels_of, resolve_weights
+from a2keras.training.initial_weights import pixels_of
 from a2keras.training.interruption import WORKER_LOST, Interruption, Stopped
 from a2keras.training.run import Run, local
 from a2keras.training.trainer import Trainer
@@ -34,6 +36,7 @@ def train(
     replicas: int | None = None,
     saving: Saving | None = None,
     source: Source | None = None,
+    listing: Listing | None = None,
 ) -> Run:
     """Trains by a recipe, or goes on with the run in `output` from its last checkpoint.
 
@@ -43,7 +46,9 @@ def train(
         strategy: where to compute, see `computation_for`.
         replicas: how many replicas share each batch.
         saving: when to write checkpoints.
-        source: the recipe's data, where they have been opened already.
+        source: the recipe's data, where they have been opened already; the recipe is then one
+            that `begin` has given.
+        listing: the recipe's data, where they have been listed already.
 
     Raises:
         UserError: data that cannot be used, a batch that the replicas do not divide, a network that
@@ -53,7 +58,10 @@ def train(
     """
     directory = local(output)
     with Interruption().watch() as interruption:
-        recipe = resolve_weights(resolve(recipe))
+        listed = Listed(recipe, None)
+        if source is None or recipe.data == "digits":  # which need not be listed
+            listed = begin(recipe, listing)
+        recipe = listed.recipe
         network.check(recipe)
         check_start(recipe)
         computation = computation_for(strategy, replicas)
@@ -61,7 +69,7 @@ def train(
         computation.check(recipe)
         run = Run(directory, recipe)
         with _explained(computation, run):
-            _train(run, computation, saving or Saving(), interruption, source)
+            _train(run, computation, saving or Saving(), interruption, source or listed)
         return run
 
 
@@ -70,7 +78,7 @@ def _train(
     computation: Computation,
     saving: Saving,
     interruption: Interruption,
-    source: Source | None,
+    data: Source | Listed,
 ) -> None:
     recipe = run.recipe
     if computation.is_chief:
@@ -79,7 +87,7 @@ def _train(
     if computation.share({"finished": run.finished})[0]["finished"]:
         say(f"{run.path} has been trained for {_trained_for(run)}: nothing is left to do.")
         return
-    source = source or open_source(recipe)
+    source = data.source() if isinstance(data, Listed) else data
     _check_examples(recipe, source)
     for gap in source.gaps():
         say(gap)

@@ -3,7 +3,9 @@
 import contextlib
 import functools
 import io
+import os
 import warnings
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -14,7 +16,7 @@ from a2keras.models.preprocessing.colours import to_rgb
 from a2keras.models.preprocessing.errors import DecodeError, check_pixels, opened, undecodable
 from a2keras.models.preprocessing.file_formats import IMAGE_FORMATS
 from a2keras.models.preprocessing.orientation import block_of, orientation_in, upright
-from a2keras.models.preprocessing.places import Path_, tensorflow_io
+from a2keras.models.preprocessing.places import Path_, is_remote, tensorflow_io
 from a2keras.models.preprocessing.png import lacks_rows
 
 # First bytes of the formats that tensorflow-io decodes.
@@ -23,6 +25,7 @@ WEBP = b"RIFF"
 POSTSCRIPT = (b"%!PS", b"\xc5\xd0\xd3\xc6")
 # Bytes of a PNG's colour profile: those of printers have more than the megabyte that Pillow allows.
 LARGEST_PROFILE = 16 * 1024**2
+SMALL = 2**16  # bytes of a file that is read at once, since each of a decoder's reads costs more
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
 
 
@@ -47,21 +50,15 @@ def read_image(path: Path_, data: bytes | None = None) -> np.ndarray:
     """
     from PIL import Image, UnidentifiedImageError
 
-    source = opened(path) if data is None else io.BytesIO(data)
-    with _stream(path, source) as file:
+    with _stream(path) if data is None else io.BytesIO(data) as file:
         try:
-            with warnings.catch_warnings():
-                # Pillow warns beside our own limit, and about damaged metadata that do not matter.
-                warnings.simplefilter("ignore")
-                with Image.open(file, formats=formats()) as image:
-                    check_pixels(path, *image.size)
-                    image.info.pop("xmp", None)  # by which Pillow, too, would turn TIFF
-                    pixels = to_rgb(image, path)
-                    # A row of one colour may be one that is missing.
-                    plain = (pixels[-2:] == pixels[-2:, :1]).all(axis=(1, 2)).any()
-                    if image.format == "PNG" and plain and lacks_rows(file):
-                        raise DecodeError(path, "is a damaged or cut-off image (rows are missing)")
-                    return upright(pixels, _orientation(file, image))
+            with unwarned(), Image.open(file, formats=formats()) as image:
+                check_pixels(path, *image.size)
+                image.info.pop("xmp", None)  # by which Pillow, too, would turn TIFF
+                pixels = to_rgb(image, path)
+                if image.format == "PNG" and _is_plain(pixels[-2:]) and lacks_rows(file):
+                    raise DecodeError(path, "is a damaged or cut-off image (rows are missing)")
+                return upright(pixels, _orientation(file, image))
         except DecodeError:
             raise
         except Image.DecompressionBombError:
@@ -72,6 +69,21 @@ def read_image(path: Path_, data: bytes | None = None) -> np.ndarray:
             return _by_tensorflow_io(path, file.read())
         except Exception as error:  # on damaged bytes Pillow raises errors of a dozen types
             raise undecodable(path, "is a damaged or cut-off image", error) from error
+
+
+@contextlib.contextmanager
+def unwarned() -> Iterator[None]:
+    """Without warnings: Pillow has some beside our limit, and about metadata that do not matter.
+
+    Within another such block it does nothing. Whoever reads many small files makes one around all
+    of them: after every change of the filters Python looks at all of them again.
+    """
+    if warnings.filters[:1] == [("ignore", None, Warning, None, 0)]:
+        yield
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 @functools.cache
@@ -85,16 +97,33 @@ def formats() -> tuple[str, ...]:
 
         pillow_heif.register_heif_opener()
     Image.init()
-    return tuple(name for name in (*IMAGE_FORMATS, "HEIF") if name in Image.OPEN)
+    # Pillow tries one after the other: first those that most files have, told by their first bytes.
+    usual = ("JPEG", "PNG")
+    others = (name for name in (*IMAGE_FORMATS, "HEIF") if name not in usual)
+    return tuple(name for name in (*usual, *others) if name in Image.OPEN)
 
 
-def _stream(path: Path_, source: str | io.BytesIO) -> BinaryIO:
-    if isinstance(source, io.BytesIO):
+def _stream(path: Path_) -> BinaryIO:
+    if is_remote(path):
+        source = opened(path)
+        assert isinstance(source, io.BytesIO)
         return source
     try:
-        return files.opened(source)
-    except OSError as error:
+        file = files.opened(os.fsdecode(path))
+        head = file.read(SMALL)
+        if len(head) < SMALL:
+            file.close()
+            return io.BytesIO(head)
+        file.seek(0)
+        return file
+    except (OSError, ValueError) as error:  # ValueError: a name with a NUL in it
+        opened(path)  # says what is there instead of a file
         raise undecodable(path, "cannot be read", error) from error
+
+
+def _is_plain(rows: np.ndarray) -> bool:
+    """Whether a row is of one colour: it may be one that is missing."""
+    return bool((rows == rows[:, :1]).all(axis=(1, 2)).any())
 
 
 def _orientation(file: BinaryIO, image: Any) -> int:

@@ -13,6 +13,7 @@ directory of a thumbnail or a text chunk of ImageMagick's.
   RATIONAL, signed or not. Values from 1 to 8 are orientations; anything else means 1, upright.
 """
 
+import io
 from collections.abc import Callable
 from typing import BinaryIO
 
@@ -43,13 +44,18 @@ def upright(pixels: np.ndarray, value: int) -> np.ndarray:
 def block_of(file: BinaryIO) -> bytes | None:
     """The EXIF block of a JPEG, PNG or WebP file, b"" where it has none; None: another format."""
     size = file.seek(0, 2)
+    data = file.getvalue() if isinstance(file, io.BytesIO) else None
 
     def at(place: int, count: int) -> bytes:
+        if data is not None:
+            return data[place : place + count].ljust(count, b"\0")
         file.seek(min(place, size))
         return file.read(count).ljust(count, b"\0")
 
     head = at(0, 12)
     if head.startswith(b"\xff\xd8\xff"):
+        if data is not None and MARK not in data:
+            return b""
         start, length = _in_jpeg(at, size)
     elif head.startswith(b"\x89PNG\r\n\x1a\n"):
         start, length = _in_png(at, size)

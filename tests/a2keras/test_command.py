@@ -263,7 +263,7 @@ def x(arguments):
         with files.replacing("file") as half:
             print("ready", flush=True)
             {0}
-command.COMMANDS["x"] = command.Command("x", "", False)
+command.COMMANDS["x"] = command.Command("x", "")
 sys.modules["x"] = sys.modules["__main__"]
 sys.exit(command.main())
 """

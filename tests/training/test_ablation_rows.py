@@ -17,7 +17,8 @@ from a2keras.training.ablation_report import markdown
 from a2keras.training.ablation_rows import rows_of
 from a2keras.training.ablation_statistics import difference, differences
 from a2keras.training.config import Recipe
-from a2keras.training.folds import folds_of, pooled
+from a2keras.training.folds import pooled
+from a2keras.training.held_out import folds_of
 from a2keras.training.step_cost import costs
 
 IMAGE = Recipe("mine", task="image", model="a2_resnet11", size=16, batch_size=4)

@@ -61,12 +61,15 @@ class Clips(Examples):
 
 
 def test_windows_are_squares_or_keep_the_shape():
-    frames = tf.reshape(tf.range(2 * 20 * 30 * 3), (2, 20, 30, 3))
-    square = random_window(frames, 0.5, 1.0, 0.0, keep_shape=False)
-    assert np.array_equal(square, frames[:, 10:20, 0:10])
-    kept = random_window(frames, 0.5, 0.0, 1.0, keep_shape=True)
-    assert np.array_equal(kept, frames[:, 0:10, 15:30])
-    assert np.array_equal(random_window(frames, 1.0, 0.3, 0.7, keep_shape=True), frames)
+    sides = tf.constant([20.0, 30.0])
+
+    def window(fit: str, zoom: float, top: float, left: float) -> list:
+        recipe = Recipe("mine", fit=fit, crop_scale=0.5)
+        return random_window(sides, recipe, tf.constant([zoom, top, left]), [0, 0]).numpy().tolist()
+
+    assert window("crop", 0.0, 1.0, 0.0) == [[10, 0], [20, 10]]
+    assert window("letterbox", 0.0, 0.0, 1.0) == [[0, 15], [10, 30]]
+    assert window("letterbox", 1.0, 0.3, 0.7) == [[0, 0], [20, 30]]
 
 
 def test_all_frames_of_a_clip_are_cut_and_mirrored_alike():

@@ -1,15 +1,17 @@
 """Folders of media: what is taken, what is refused in one sentence, what is left out and listed."""
 
+import os
 import shutil
+from collections import Counter
 
 import numpy as np
 import pytest
 
 from a2keras.errors import UserError
 from a2keras.training.config import Recipe
-from a2keras.training.data.files import NOT_KEPT
 from a2keras.training.data.folder import list_folder
 from a2keras.training.data.listing import open_listing
+from a2keras.training.data.reading import in_order, threads_for
 from a2keras.training.data.source import ArrayExamples, Source
 
 RECIPE = Recipe("mine", task="image", size=10, crop_scale=0.8, batch_size=4)
@@ -126,12 +128,12 @@ def test_frames_are_kept_small_within_the_budget_and_read_anew_beyond_it(tmp_pat
     kept = open_folder(tmp_path, recipe).splits["train"]
     anew = open_folder(tmp_path, Recipe(**{**vars(recipe), "memory_budget": 1e-5})).splits["train"]
     assert kept.kept[0].shape[1:] == (20, 27, 3)  # 34×46 with a short side of 16 / 0.8
-    assert all(frames is NOT_KEPT for frames in anew.kept)
+    assert anew.kept is None
     for i in range(len(kept)):
         assert np.array_equal(kept.load(i), anew.load(i))
         assert kept.load(i).shape[0] == 5 + int(kept.names[i][-5])
     whole = open_folder(tmp_path, recipe)
-    assert all(frames is NOT_KEPT for frames in whole.splits["test"].kept)
+    assert whole.splits["test"].kept is None
     assert kept.frames(0).shape[1:] == (16, 22, 3)
 
 
@@ -151,3 +153,55 @@ def test_the_fingerprint_changes_with_the_files(images):
     changed = list_folder(images).fingerprint
     (images / "red/01.png").unlink()
     assert len({before, changed, list_folder(images).fingerprint}) == 3
+
+
+def test_a_command_lists_a_folder_once(images, tmp_path, tiny_network, run_command, monkeypatch):
+    listed, looked_at = Counter(), Counter()
+    scandir, stat = os.scandir, os.stat
+
+    def counted_scandir(path="."):
+        listed[str(path)] += 1
+        return scandir(path)
+
+    def counted_stat(path, *given, **options):
+        looked_at[str(path)] += 1
+        return stat(path, *given, **options)
+
+    monkeypatch.setattr(os, "scandir", counted_scandir)
+    monkeypatch.setattr(os, "stat", counted_stat)
+    run = tmp_path / "run"
+    settings = [f"--set={each}" for each in ("size=16", "batch_size=4", "epochs=1")]
+    data = f"--data=folder:{images}"
+    train = ["--recipe=folder", "--set=weights=none", data, f"--output={run}", *settings]
+    for command in (["train", *train], ["evaluate", run]):
+        run_command(*command)
+        folders = [str(images), str(images / "blue"), str(images / "red")]
+        assert [listed[folder] for folder in folders] == [1, 1, 1], command
+        # For its hash; some once more, to tell whether files are small.
+        assert {looked_at[str(path)] for path in images.rglob("*.png")} <= {1, 2, 3}, command
+        listed.clear()
+        looked_at.clear()
+
+
+def test_small_files_are_read_by_one_thread(tmp_path):
+    small, large = tmp_path / "small.png", tmp_path / "large.png"
+    small.write_bytes(bytes(100))
+    large.write_bytes(bytes(100_000))
+    cores = os.cpu_count() or 1
+    assert threads_for([str(small)] * 300) == 1
+    assert threads_for([str(small)] * 200 + [str(large)] * 100) == cores
+    assert threads_for([str(tmp_path / "none")]) == threads_for(["gs://a/b.jpg"]) == cores
+
+
+def test_what_is_read_in_order_comes_in_order_and_not_far_ahead():
+    begun = []
+
+    def double(number: int) -> int:
+        begun.append(number)
+        return 2 * number
+
+    results = in_order(double, range(100), workers=2, at_once=3)
+    assert next(results) == 0
+    assert len(begun) <= 3 * (2 * 2 + 1)
+    assert list(results) == list(range(2, 200, 2))
+    assert sorted(begun) == list(range(100))

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from a2keras.errors import UserError
-from a2keras.training import initial_weights, network, recipes
+from a2keras.training import beginning, initial_weights, network, recipes
 from a2keras.training.config import Recipe
 from a2keras.training.interruption import Stopped
 from a2keras.training.train import preprocessing_of, train
@@ -135,7 +135,7 @@ def test_weights_of_a_host(tmp_path, recipe):
     own = keras.models.load_model(tmp_path / "own.keras").get_layer("stem").kernel.numpy()
 
     def stem_of(**changes):
-        changed = initial_weights.resolve_weights(dataclasses.replace(recipe, **changes))
+        changed = beginning.resolve_weights(dataclasses.replace(recipe, **changes))
         run = train(changed, tmp_path / "run" / changes.get("weights", "own")[-9:].strip("/"))
         assert run.recipe.weights == changed.weights
         return weights(run.path)["stem/kernel"]
@@ -166,7 +166,7 @@ def test_a_network_of_keras_applications_starts_from_a_file(tmp_path):
     preprocessing = preprocessing_of(recipe, ("a", "b"), initial_weights.pixels_of(recipe))
     model = network.build(recipe, preprocessing)
     for name in ("kept.weights.keras", "kept.h5"):
-        chosen = initial_weights.resolve_weights(
+        chosen = beginning.resolve_weights(
             dataclasses.replace(recipe, weights=str(tmp_path / name))
         )
         report = initial_weights._load(model, chosen)

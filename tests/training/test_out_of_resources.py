@@ -132,16 +132,17 @@ from a2keras import __main__ as command
 from a2keras.training import commands, train
 import a2keras.models.preprocessing.video, av, PIL.Image, a2keras.training.run
 from a2keras.models.preprocessing import decode_video
+from a2keras.training.data import Listed
 decode_video(sys.argv[1] + "/dark/0.avi")  # what is imported late is there
-listed = train.open_source
-def with_few_files(recipe):
+opened = Listed.source
+def with_few_files(listed):
     resource.setrlimit(resource.RLIMIT_NOFILE, (300, 300))
     held = []
     try:
         while True: held.append(open(os.devnull))
     except OSError: pass
-    return listed(recipe)
-train.open_source = with_few_files
+    return opened(listed)
+Listed.source = with_few_files
 sys.argv = ["a2keras", "train", "--recipe=folder", "--set=weights=none",
             "--data=folder:" + sys.argv[1], "--output=" + sys.argv[1] + ".run"]
 sys.exit(command.main())

@@ -21,8 +21,7 @@ from a2keras.training.data import list_source, open_held_out, open_source, resol
 from a2keras.training.data.files import MediaFile
 from a2keras.training.data.manifest import Manifest
 from a2keras.training.data.pipeline import training_batches
-from a2keras.training.prepare import examples_per_shard, plan, prepare
-from a2keras.training.prepare_builder import LOCAL, pipeline_options
+from a2keras.training.prepare import LOCAL, examples_per_shard, pipeline_options, plan, prepare
 from a2keras.training.prepare_encoding import Format
 from a2keras.training.prepare_shards import FileShard, ShardWriter, read_done
 

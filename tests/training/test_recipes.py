@@ -6,9 +6,9 @@ import pytest
 
 from a2keras.errors import UserError
 from a2keras.training import recipes
+from a2keras.training.beginning import resolve_weights
 from a2keras.training.config import Recipe
 from a2keras.training.data import resolve
-from a2keras.training.initial_weights import resolve_weights
 from a2keras.training.run import Run
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from a2keras.errors import UserError
+from a2keras.models import names
 from a2keras.models.preprocessing.places import absolute, check_text
 from a2keras.training.config import Recipe
 from a2keras.training.data.files import reached
@@ -54,29 +55,52 @@ def absolute_source(data: str) -> str:
     return f"{kind}:{place}"
 
 
+class Listed(NamedTuple):
+    """A recipe with what its data decide, and these; `digits` have no listing."""
+
+    recipe: Recipe
+    listing: Listing | None
+
+    def source(self) -> Source:
+        """Finds out what can be read, and splits it."""
+        if self.listing is not None:
+            return open_listing(self.listing, self.recipe)
+        from a2keras.training.data.digits import open_digits
+
+        return open_digits(self.recipe)
+
+
 def resolve(recipe: Recipe, to_train: bool = True) -> Recipe:
+    """The recipe of `list_data`."""
+    return list_data(recipe, to_train).recipe
+
+
+def list_data(recipe: Recipe, to_train: bool = True, listing: Listing | None = None) -> Listed:
     """Replaces what a recipe leaves to the data ("auto") without reading the data's files.
 
     Args:
         recipe: as a user gives it.
         to_train: whether the data are to be trained on, or only scored.
+        listing: of the data, where they have been listed already.
 
     Raises:
         UserError: no data, an unknown kind of source, or a source that cannot be used.
     """
+    if to_train and recipe.model != "auto" and not names.is_file(recipe.model):
+        names.check(recipe.model)  # before a large folder is listed
     if recipe.data == "digits":
         check_open(recipe, "digits", not to_train)
         task = "image" if recipe.task == "auto" else recipe.task
-        return _with_network(recipe, task, to_train)
+        return Listed(_with_network(recipe, task, to_train), None)
     check_text("root", recipe.root)
     root = absolute(recipe.root) if recipe.root else ""
     check_text("root", root)
     recipe = dataclasses.replace(recipe, data=absolute_source(recipe.data), root=root)
-    listing = list_source(recipe)
+    listing = listing or list_source(recipe)
     if to_train:
         check_trainable(listing)
         check_open(recipe, listing.place, bool((listing.splits == "").all()))
-    return _with_network(recipe, listing.task, to_train)
+    return Listed(_with_network(recipe, listing.task, to_train), listing)
 
 
 def _with_network(recipe: Recipe, task: str, to_train: bool) -> Recipe:
@@ -104,11 +128,7 @@ def list_source(recipe: Recipe) -> Listing:
 
 def open_source(recipe: Recipe) -> Source:
     """Opens the data of a resolved recipe: finds out what can be read, and splits it."""
-    if recipe.data == "digits":
-        from a2keras.training.data.digits import open_digits
-
-        return open_digits(recipe)
-    return open_listing(list_source(recipe), recipe)
+    return Listed(recipe, None if recipe.data == "digits" else list_source(recipe)).source()
 
 
 def open_held_out(
@@ -133,11 +153,12 @@ def open_held_out(
     Raises:
         UserError: nothing was held out, or a class that the network does not know.
     """
-    other = resolve(dataclasses.replace(recipe, data=data or recipe.data), to_train=False)
-    if other.data == "digits":
-        source = open_source(other)
+    listed = list_data(dataclasses.replace(recipe, data=data or recipe.data), to_train=False)
+    other, listing = listed
+    if listing is None:
+        source = listed.source()
     else:
-        source = list_held_out(list_source(other), other, bool(data), skipped)
+        source = list_held_out(listing, other, bool(data), skipped)
     split = next((name for name in wanted if name in source.splits), None)
     if split is None:
         hint = "all of them are for training" if data else "give --data"

@@ -51,49 +51,60 @@ def random_view(
     if recipe.flip:
         view = tf.cond(mirror < 0.5, lambda: tf.reverse(view, [-2]), lambda: view)
     view = tf.ensure_shape(view, preprocessing.input_shape)
-    if recipe.randaugment:
-        view = randaugment(view, recipe, tf.random.experimental.stateless_fold_in(seed, 4))
-    view = tf.cast(view, "float32")
-    view = _coloured(view, recipe, tf.random.experimental.stateless_fold_in(seed, 2))
-    view = _noisy(view, recipe, tf.random.experimental.stateless_fold_in(seed, 3))
-    if recipe.erasing:
-        view = erase(view, recipe.erasing, tf.random.experimental.stateless_fold_in(seed, 5))
-    return view
+    view = coloured(tf.cast(changed(view, recipe, seed), "float32"), recipe, seed)
+    return noisy(view, recipe, seed)
 
 
 def _cropped(frames: Any, recipe: Recipe, draws: Any, seed: Any) -> Any:
     """uint8 ([T,] size, size, 3); `draws` are zoom, top and left in [0, 1)."""
-    zoom, top, left = tf.unstack(draws)
+    sides = tf.cast(tf.shape(frames)[-3:-1], "float32")
+    corner, end = tf.unstack(random_window(sides, recipe, draws, seed))
+    window = frames[..., corner[0] : end[0], corner[1] : end[1], :]
+    if recipe.fit == "letterbox":
+        return fit(window, recipe.size, recipe.fit, interpolation=recipe.interpolation)
+    return resize(window, recipe.size, recipe.interpolation)
+
+
+def random_window(sides: Any, recipe: Recipe, draws: Any, seed: Any) -> Any:
+    """Where the window lies that is cut out of a frame.
+
+    Args:
+        sides: float (2,), height and width of the frame.
+        recipe: how windows are drawn.
+        draws: three numbers in [0, 1): zoom, top and left; of many examples (b, 3).
+        seed: of the example, int64 (2,); of many (b, 2).
+
+    Returns:
+        int32 (2, 2): the first row and column, and those behind the last; of many (b, 2, 2).
+    """
+    zoom, place = draws[..., 0], draws[..., 1:3]
     if recipe.crop == "square":
         scale = recipe.crop_scale + (1 - recipe.crop_scale) * zoom
-        window = random_window(frames, scale, top, left, keep_shape=recipe.fit == "letterbox")
-        return fit(window, recipe.size, recipe.fit, interpolation=recipe.interpolation)
-    sides = tf.cast(tf.shape(frames)[-3:-1], "float32")
-    seed = tf.random.experimental.stateless_fold_in(seed, 1)
-    if recipe.crop == "side":
-        window = side_window(sides, recipe, zoom, tf.random.stateless_uniform((3,), seed))
+        whole = sides if recipe.fit == "letterbox" else tf.reduce_min(sides) * tf.ones(2)
+        window = whole * scale[..., None]
+    elif recipe.crop == "side":
+        more = for_each(lambda s: tf.random.stateless_uniform((3,), folded(s, 1)), seed)
+        window = side_window(sides, recipe, zoom, more)
     else:
-        window = area_window(sides, recipe, seed)
-    return resize(_cut(frames, window, top, left), recipe.size, recipe.interpolation)
-
-
-def _cut(frames: Any, window: Any, top: Any, left: Any) -> Any:
-    """Cuts a window of float (height, width) out of all frames; `top` and `left` in [0, 1]."""
-    sides = tf.cast(tf.shape(frames)[-3:-1], "float32")
+        window = for_each(lambda s: area_window(sides, recipe, folded(s, 1)), seed)
     window = tf.clip_by_value(tf.round(window), 1.0, sides)
-    corner = tf.cast(tf.round((sides - window) * tf.stack([top, left])), "int32")
-    end = corner + tf.cast(window, "int32")
-    return frames[..., corner[0] : end[0], corner[1] : end[1], :]
+    corner = tf.cast(tf.round((sides - window) * place), "int32")
+    return tf.stack([corner, corner + tf.cast(window, "int32")], -2)
 
 
-def random_window(frames: Any, scale: Any, top: Any, left: Any, keep_shape: bool) -> Any:
-    """Cuts a window out of all frames: a square of `scale` × the short side, or `scale` × both.
+def folded(seed: Any, number: int) -> Any:
+    """Another seed from that of an example."""
+    return tf.random.experimental.stateless_fold_in(seed, number)
 
-    `top` and `left` from 0 to 1 say where it lies.
+
+def for_each(function: Any, seeds: Any) -> Any:
+    """What is drawn by a seed (2,), or by each of many (b, 2), b known.
+
+    TensorFlow draws by one seed at a time; nodes of their own need no loop's bookkeeping.
     """
-    sides = tf.cast(tf.shape(frames)[-3:-1], "float32")
-    window = sides if keep_shape else tf.reduce_min(sides) * tf.ones(2)
-    return _cut(frames, window * scale, top, left)
+    if len(seeds.shape) == 1:
+        return function(seeds)
+    return tf.stack([function(seed) for seed in tf.unstack(seeds)])
 
 
 def side_window(sides: Any, recipe: Recipe, zoom: Any, draws: Any) -> Any:
@@ -102,15 +113,16 @@ def side_window(sides: Any, recipe: Recipe, zoom: Any, draws: Any) -> Any:
     Args:
         sides: float (2,), height and width of the frame.
         recipe: its `size`, `crop_scale` and `crop_aspect`.
-        zoom: in [0, 1), draws the short side.
-        draws: three numbers in [0, 1), for the stretch.
+        zoom: in [0, 1), draws the short side; of many examples (b,).
+        draws: three numbers in [0, 1), for the stretch; of many (b, 3).
     """
+    zoom, draws = tf.convert_to_tensor(zoom), tf.convert_to_tensor(draws)
     low, high = 1 / recipe.crop_aspect, recipe.crop_aspect
-    stretch = low + (high - low) * (draws[0] + draws[1]) / 2
-    stretch = tf.where(draws[2] < 0.5, stretch, 1 / stretch)
-    factors = tf.stack([1 / stretch, stretch])
-    short_side = recipe.size * (1 + (1 / recipe.crop_scale - 1) * zoom)
-    resized = factors * short_side / tf.reduce_min(sides * factors)
+    stretch = low + (high - low) * (draws[..., 0] + draws[..., 1]) / 2
+    stretch = tf.where(draws[..., 2] < 0.5, stretch, 1 / stretch)
+    factors = tf.stack([1 / stretch, stretch], -1)
+    short_side = recipe.size * (1 + (1 / recipe.crop_scale - 1) * zoom)[..., None]
+    resized = factors * short_side / tf.reduce_min(sides * factors, -1, keepdims=True)
     return recipe.size / resized
 
 
@@ -136,12 +148,20 @@ def area_window(sides: Any, recipe: Recipe, seed: Any) -> Any:
     return tf.minimum(window, longest)
 
 
-def _coloured(view: Any, recipe: Recipe, seed: Any) -> Any:
+def changed(view: Any, recipe: Recipe, seed: Any) -> Any:
+    """RandAugment's operations on a view, uint8, as far as the recipe has them."""
+    return randaugment(view, recipe, folded(seed, 4)) if recipe.randaugment else view
+
+
+def coloured(view: Any, recipe: Recipe, seed: Any) -> Any:
+    """Shifts the colours of a view, or of many images (b, S, S, 3), each by its seed."""
     shifts = (recipe.hue, recipe.lightness, recipe.saturation)
     if not any(shifts):
         return view
-    draws = tf.random.stateless_uniform((3,), seed, -1.0, 1.0)
-    return shift_hls(view, *tf.unstack(draws * tf.constant(shifts, "float32")))
+    draws = for_each(lambda s: tf.random.stateless_uniform((3,), folded(s, 2), -1.0, 1.0), seed)
+    draws = draws * tf.constant(shifts, "float32")
+    many = [...] if len(seed.shape) == 1 else [..., None, None]
+    return shift_hls(view, *(draws[..., i][tuple(many)] for i in range(3)))
 
 
 def shift_hls(pixels: Any, hue: Any, lightness: Any, saturation: Any) -> Any:
@@ -179,9 +199,13 @@ def shift_hls(pixels: Any, hue: Any, lightness: Any, saturation: Any) -> Any:
     return 255.0 * (light[..., None] - amplitude[..., None] * wave)
 
 
-def _noisy(view: Any, recipe: Recipe, seed: Any) -> Any:
-    if not recipe.pixel_noise:
-        return view
+def noisy(view: Any, recipe: Recipe, seed: Any) -> Any:
+    """Noise for every pixel, and for those of a box, as far as the recipe has them."""
+    view = _noise(view, recipe, folded(seed, 3)) if recipe.pixel_noise else view
+    return erase(view, recipe.erasing, folded(seed, 5)) if recipe.erasing else view
+
+
+def _noise(view: Any, recipe: Recipe, seed: Any) -> Any:
     range_seed, noise_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
     below, above = tf.unstack(tf.random.stateless_uniform((2,), range_seed) * recipe.pixel_noise)
     noise = tf.random.stateless_uniform(tf.shape(view), noise_seed) * (above + below) - below

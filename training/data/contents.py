@@ -2,12 +2,10 @@
 
 import functools
 import hashlib
-import itertools
 import os
 import stat
 import time
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,15 +16,17 @@ from a2keras.console import progress
 from a2keras.errors import UserError, lacking, printable
 from a2keras.files import cache_directory, replacing, sha256
 from a2keras.models.preprocessing.places import is_remote, size_of
+from a2keras.training.data.reading import in_order, threads_for
 
 # A file has not changed while its device, inode, size and times of change are the same. The last of
 # them no program can set.
 Key = tuple[int, int, int, int, int]
 # File systems count time in steps: a file that has just been written may change within one.
 SETTLED = 2 * 10**9  # nanoseconds
-AT_ONCE = 32  # files that a thread reads one after the other: asking it costs more than a small one
+AT_ONCE = 64  # files that a thread reads one after the other: asking it costs more than a small one
 # Where more had to be read, the hashes are kept for the next command.
 WORTH_KEEPING = 256 * 1024**2  # bytes
+FILES_WORTH_KEEPING = 10_000
 NO_HASH = ("missing", "empty", "size:")  # of files without a content that could be compared
 _known: dict[Key, str] = {}
 
@@ -74,27 +74,29 @@ def hashes(paths: Iterable[str]) -> dict[str, str]:
             found[path] = "empty"
         else:
             keys.setdefault(key, []).append(path)
-    if sum(key[2] for key in keys if key not in _known) > WORTH_KEEPING:
-        _known.update(_load(_kept_in(found, keys)))
+    if _are_worth_keeping([key for key in keys if key not in _known]):
+        _known.update(_load(_kept_in(keys)))
     unknown = [key for key in keys if key not in _known]
     now = time.time_ns()
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        first = [keys[key][0] for key in unknown]
-        portions = [first[i : i + AT_ONCE] for i in range(0, len(first), AT_ONCE)]
-        read = itertools.chain.from_iterable(pool.map(_read, portions))
-        fresh = dict(zip(unknown, progress(read, "hashing", total=len(unknown)), strict=True))
+    first = [keys[key][0] for key in unknown]
+    read = in_order(_sha256, first, threads_for(first), AT_ONCE)
+    fresh = dict(zip(unknown, progress(read, "hashing", total=len(unknown)), strict=True))
     settled = {k: v for k, v in fresh.items() if v != "missing" and max(k[3:]) < now - SETTLED}
     _known.update(settled)
-    if sum(key[2] for key in settled) > WORTH_KEEPING:
-        _save(_kept_in(found, keys), {key: _known[key] for key in keys if key in _known})
+    if _are_worth_keeping(settled):
+        _save(_kept_in(keys), {key: _known[key] for key in keys if key in _known})
     for key, same in keys.items():
         found |= dict.fromkeys(same, fresh.get(key) or _known[key])
     return found
 
 
+def _are_worth_keeping(keys: Collection[Key]) -> bool:
+    return len(keys) > FILES_WORTH_KEEPING or sum(key[2] for key in keys) > WORTH_KEEPING
+
+
 def _key(path: str) -> Key | None:
     try:
-        status = Path(path).stat()
+        status = os.stat(path)  # noqa: PTH116  (of a million files a path object costs the most)
     except (OSError, ValueError):
         return None
     if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
@@ -103,22 +105,19 @@ def _key(path: str) -> Key | None:
     return status.st_dev, status.st_ino, status.st_size, *times
 
 
-def _read(paths: Sequence[str]) -> list[str]:
-    return list(map(_sha256, paths))
-
-
 def _sha256(path: str) -> str:
     try:
-        return sha256(Path(path))
+        return sha256(path)
     except OSError as error:
         if lacking(error):
             raise UserError(f"{printable(path)} cannot be read: {error.strerror}") from error
         return "missing"
 
 
-def _kept_in(found: dict[str, str], keys: dict[Key, list[str]]) -> Path:
+def _kept_in(keys: dict[Key, list[str]]) -> Path:
     """In the user's cache, by the folder that all these files lie in."""
-    folder = os.path.commonpath([Path(same[0]).absolute() for same in keys.values()])
+    folders = {same[0].rpartition("/")[0] for same in keys.values()}
+    folder = os.path.commonpath([Path(each).absolute() for each in folders])
     cache = cache_directory()
     return cache / f"contents_{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}.npz"
 
@@ -126,11 +125,9 @@ def _kept_in(found: dict[str, str], keys: dict[Key, list[str]]) -> Path:
 def _load(path: Path) -> dict[Key, str]:
     try:
         arrays = read_npz(path)
-        keys, digests = arrays["keys"], arrays["digests"]
-        return {
-            tuple(key): digest.tobytes().hex()
-            for key, digest in zip(keys.tolist(), digests, strict=True)
-        }
+        keys, digests = arrays["keys"], arrays["digests"].tobytes().hex()
+        each = (digests[i : i + 64] for i in range(0, len(digests), 64))
+        return dict(zip(map(tuple, keys.tolist()), each, strict=True))
     except Exception:  # missing, damaged or of another version: then they are read again
         return {}
 

@@ -2,14 +2,15 @@
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import math
 import os
+import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -17,16 +18,17 @@ from a2keras.console import progress, say
 from a2keras.errors import UserError, counted
 from a2keras.models.preprocessing.decode import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from a2keras.models.preprocessing.errors import DecodeError
-from a2keras.models.preprocessing.image import read_image
+from a2keras.models.preprocessing.image import read_image, unwarned
 from a2keras.models.preprocessing.video import decode_video
 from a2keras.training.config import Recipe
 from a2keras.training.data.contents import NO_HASH, FileList
 from a2keras.training.data.listing import Listing
+from a2keras.training.data.reading import Keeping, Kept, in_order, threads_for
 from a2keras.training.data.scanning import suffix_of
 from a2keras.training.data.source import Examples, Skipped
 
 GIB = 1024**3
-NOT_KEPT = np.zeros(0, "uint8")  # a file that can be read, but is not kept in memory
+AT_ONCE = 16  # images that a thread reads one after the other
 SUFFIXES = {"image": IMAGE_SUFFIXES, "video": VIDEO_SUFFIXES}
 
 
@@ -53,19 +55,24 @@ class FileListing(Listing):
     Attributes:
         files: where every example lies.
         listed: all files of the source, which tells what is in them.
-        kept: decoded frames of every example, or `NOT_KEPT`.
+        kept: decoded frames of every example; None where these are read anew.
     """
 
     files: tuple[MediaFile, ...]
     listed: FileList
-    kept: tuple[np.ndarray, ...] = ()
+    kept: Kept | None = None
 
     @property
     def fingerprint(self) -> str:
         return self.listed.fingerprint
 
     def contents(self) -> tuple[str, ...]:
-        return tuple(_content(file, self.listed.contents[file.path]) for file in self.files)
+        return self._contents
+
+    @functools.cached_property
+    def _contents(self) -> tuple[str, ...]:
+        known = self.listed.contents
+        return tuple(_content(file, known[file.path]) for file in self.files)
 
     def select(self, members: np.ndarray) -> Self:
         def some(values: tuple) -> tuple:
@@ -75,7 +82,7 @@ class FileListing(Listing):
             self,
             names=some(self.names),
             files=some(self.files),
-            kept=some(self.kept) if self.kept else (),
+            kept=self.kept and self.kept.select(members),
             labels=self.labels[members],
             splits=self.splits[members],
         )
@@ -83,14 +90,10 @@ class FileListing(Listing):
     def readable(self, recipe: Recipe) -> tuple[Self, tuple[Skipped, ...]]:
         """Reads every file once, so that what cannot be read is known before training starts."""
         short_side = training_side(recipe)
-        frames, errors = read_all(self.files, self.task, short_side, recipe.memory_budget)
-        good = np.array([array is not None for array in frames])
-        skipped = tuple(
-            Skipped(self.names[i], str(error))
-            for i, error in zip(np.flatnonzero(~good), errors, strict=True)
-        )
-        kept = tuple(NOT_KEPT if array is None else array for array in frames)
-        return dataclasses.replace(self, kept=kept).select(np.flatnonzero(good)), skipped
+        kept, errors = read_all(self.files, self.task, short_side, recipe.memory_budget)
+        skipped = tuple(Skipped(self.names[i], str(error)) for i, error in errors.items())
+        good = np.setdiff1d(np.arange(len(self.files)), list(errors))
+        return dataclasses.replace(self.select(good), kept=kept), skipped
 
     def examples(self, recipe: Recipe, in_memory: bool) -> "FileExamples":
         size = recipe.test_short_side or recipe.size
@@ -128,8 +131,7 @@ class FileExamples(Examples):
         self.is_video = listing.task == "video"
         self.size = size
         self.short_side = short_side
-        nothing = (NOT_KEPT,) * len(self.files)
-        self.kept = listing.kept or nothing if in_memory else nothing
+        self.kept = listing.kept if in_memory else None
 
     def frames(self, index: int) -> np.ndarray:
         file = self.files[index]
@@ -142,10 +144,15 @@ class FileExamples(Examples):
         return self.files[index].path
 
     def training_frames(self, index: int) -> np.ndarray:
-        kept = self.kept[index]
-        if kept is not NOT_KEPT:
-            return kept
+        if self.kept is not None:
+            return self.kept[index]
         return read_small(self.files[index], self.is_video, self.short_side)
+
+    def load(self, index: Any) -> Any:
+        return Examples.load(self, index) if self.kept is None else self.kept.load(index)
+
+    def stacked(self) -> tuple[Any, np.ndarray] | None:
+        return None if self.kept is None or self.is_video else self.kept.stacked()
 
 
 def _read_video(file: MediaFile, short_side: int) -> np.ndarray:
@@ -169,7 +176,7 @@ def read_small(file: MediaFile, is_video: bool, short_side: int) -> np.ndarray:
 
 def read_all(
     files: Sequence[MediaFile], task: str, short_side: int, budget: float
-) -> tuple[list[np.ndarray | None], list[DecodeError]]:
+) -> tuple[Kept | None, dict[int, DecodeError]]:
     """Reads every file once.
 
     Args:
@@ -179,11 +186,10 @@ def read_all(
         budget: GiB of frames to keep; if they do not all fit, none is kept.
 
     Returns:
-        for every file its frames, `NOT_KEPT` or None (it cannot be read); and the reasons.
+        the frames of those that can be read; and of those that cannot the numbers and the reasons.
     """
-    frames: list[np.ndarray | None] = []
-    errors: list[DecodeError] = []
-    kept, fits = 0, True
+    errors: dict[int, DecodeError] = {}
+    keeping = Keeping(budget * GIB)
 
     def attempt(file: MediaFile) -> np.ndarray | DecodeError:
         try:
@@ -191,29 +197,22 @@ def read_all(
         except DecodeError as error:
             return error
 
-    workers = os.cpu_count() or 1
-    with ThreadPoolExecutor(workers) as pool:
-        # In portions: the pool would otherwise decode far ahead of the budget.
-        portions = (files[i : i + 4 * workers] for i in range(0, len(files), 4 * workers))
-        results = (result for portion in portions for result in pool.map(attempt, portion))
-        for result in progress(results, f"reading {task}s", total=len(files)):
+    threads = threads_for([file.path for file in files])
+    results = in_order(attempt, files, threads, AT_ONCE if task == "image" else 1)
+    with unwarned():
+        for i, result in enumerate(progress(results, f"reading {task}s", total=len(files))):
             if isinstance(result, DecodeError):
-                errors.append(result)
-                frames.append(None)
-                continue
-            kept += result.nbytes
-            if fits and kept > budget * GIB:
-                fits = False
-                frames = [None if array is None else NOT_KEPT for array in frames]
-            frames.append(result if fits else NOT_KEPT)
+                errors[i] = result
+            else:
+                keeping.add(result)
     if errors:
         are = "is" if len(errors) == 1 else "are"
         of = f"{len(errors)} of {counted(len(files), 'file')}"
         say(f"{of} cannot be read and {are} left out, such as")
-        say(f"  {errors[0]}")
-    if not fits:
+        say(f"  {next(iter(errors.values()))}")
+    if not keeping.fits:
         say(f"the decoded {task}s do not fit into memory_budget={budget:g} GiB: they are read anew")
-    return frames, errors
+    return keeping.done(), errors
 
 
 def task_of(paths: Sequence[str], place: str, wanted: str) -> str:
@@ -222,10 +221,12 @@ def task_of(paths: Sequence[str], place: str, wanted: str) -> str:
     Raises:
         UserError: both, and `wanted` is "auto"; or none of the kind that is wanted.
     """
-    found = {
-        task: [path for path in paths if suffix_of(path) in suffixes]
-        for task, suffixes in SUFFIXES.items()
-    }
+    found: dict[str, list[str]] = {task: [] for task in SUFFIXES}
+    for path in paths:
+        suffix = suffix_of(path)
+        for task, suffixes in SUFFIXES.items():
+            if suffix in suffixes:
+                found[task].append(path)
     if wanted != "auto":
         other = "video" if wanted == "image" else "image"
         if found[other] and not found[wanted]:
@@ -246,10 +247,14 @@ def task_of(paths: Sequence[str], place: str, wanted: str) -> str:
 @contextlib.contextmanager
 def reached(place: str) -> Iterator[None]:
     """Tells in a sentence what a file system elsewhere (gs://, s3://) answers, if not the files."""
-    import tensorflow as tf
-
     try:
         yield
-    except tf.errors.OpError as error:
+    except Exception as error:
+        if "tensorflow" not in sys.modules:  # by which elsewhere is reached
+            raise
+        import tensorflow as tf
+
+        if not isinstance(error, tf.errors.OpError):
+            raise
         reason = error.message.strip().splitlines()[0]
         raise UserError(f"{place} cannot be reached: {reason}") from error

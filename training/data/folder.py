@@ -1,12 +1,14 @@
 """A folder with one folder per class: `folder:DIR`."""
 
+import os
 from dataclasses import dataclass
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 
 from a2keras.errors import UserError, counted, printable, reason_of
-from a2keras.models.preprocessing.places import as_path
+from a2keras.models.preprocessing.places import as_path, is_remote
 from a2keras.training.config import Recipe
 from a2keras.training.data.contents import FileList
 from a2keras.training.data.files import SUFFIXES, FileListing, MediaFile, task_of
@@ -42,7 +44,7 @@ class FolderListing(FileListing):
 
 def list_source(place: str, recipe: Recipe) -> FolderListing:
     """The listing of `folder:PLACE`."""
-    return list_folder(as_path(place), recipe.task)
+    return list_folder(place, recipe.task)
 
 
 def list_folder(directory: Any, task: str = "auto") -> FolderListing:
@@ -56,22 +58,28 @@ def list_folder(directory: Any, task: str = "auto") -> FolderListing:
         UserError: no such folder, nothing in it, images and videos mixed, or folders of splits that
             leave open which is meant.
     """
-    directory = as_path(directory)
-    if not directory.is_dir():
-        problem = "is not a folder" if directory.exists() else "does not exist"
-        raise UserError(f"{printable(directory)} {problem}")
+    # Plain strings here: of a path object for each of a million files nothing is gained.
+    place = os.fsdecode(directory)
+    if is_remote(place):
+        directory = as_path(place)
+        place, is_dir, is_there = str(directory), directory.is_dir, directory.exists
+    else:
+        directory = place = str(PurePath(place))
+        is_dir, is_there = Path(place).is_dir, Path(place).exists
+    if not is_dir():
+        problem = "is not a folder" if is_there() else "does not exist"
+        raise UserError(f"{printable(place)} {problem}")
     try:
         tree = scan(directory)
     except OSError as error:
         raise UserError(
-            f"{printable(directory)} cannot be listed: {error.strerror or reason_of(error)}"
+            f"{printable(place)} cannot be listed: {error.strerror or reason_of(error)}"
         ) from error
-    place = str(directory)
     roots, notes = roots_of(tree, place)
     found = [
-        (file, class_of(folder), split)
+        (file, name, split)
         for split, root in roots.items()
-        for folder in tree.folders.get(root, [])
+        for folder, name in ((each, class_of(each)) for each in tree.folders.get(root, []))
         for file in tree.below(folder)
     ]
     if not found:

@@ -2,6 +2,7 @@
 
 import functools
 import os
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.config import Recipe
 from a2keras.training.data.augmentation import random_view
 from a2keras.training.data.balance import balanced_order
+from a2keras.training.data.batched import at_once, random_views
 from a2keras.training.data.mixing import mix
 from a2keras.training.data.source import Examples
 
@@ -91,9 +93,84 @@ def training_batches(
         position, index = tf.numpy_function(places, [epoch], ("int64", "int64"))
         position.set_shape((None,))
         index.set_shape((None,))
-        pairs = tf.data.Dataset.from_tensor_slices((position, index))
-        return pairs.map(lambda position, index: (epoch, position, index))
+        return tf.data.Dataset.from_tensor_slices(
+            (tf.fill(tf.shape(index), epoch), position, index)
+        )
 
+    first_epoch = first_step // steps if steps else recipe.epochs
+    epochs = tf.data.Dataset.range(first_epoch, recipe.epochs)
+    images, rows = examples.stacked() or (None, np.empty(0, "int64"))
+    if recipe.fit == "crop" and (
+        count := at_once(images, recipe.size, steps * recipe.batch_size // parts)
+    ):
+        together = epochs.flat_map(lambda epoch: positions(epoch).batch(count))
+        views = many_views(images, rows, examples.labels, recipe, preprocessing, count)
+        batches = together.map(views, PARALLEL).rebatch(size, drop_remainder=True)
+    else:
+        order = epochs.flat_map(positions)
+        batches = _one_by_one(order, examples, recipe, preprocessing, size)
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = PARALLEL
+    return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
+
+
+def many_views(
+    images: Any,
+    rows: np.ndarray,
+    labels: np.ndarray,
+    recipe: Recipe,
+    preprocessing: Preprocessing,
+    count: int,
+) -> Callable[..., tuple[Any, Any]]:
+    """Makes the views of places in an epoch together, of images of one size in memory.
+
+    Args:
+        images: uint8 (M, H, W, 3).
+        rows: int64 (N,), which of them is each example.
+        labels: int64 (N,).
+        count: of views, at most; even.
+
+    Returns:
+        a function of epochs, positions and examples (b,), of one epoch, to the views and labels.
+    """
+    rows, labels = tf.constant(rows), tf.constant(labels)
+
+    def made(epochs: Any, positions: Any, indices: Any) -> tuple[Any, Any]:
+        here = tf.shape(indices)[0]
+        padding = [[0, count - here]]  # the last ones of an epoch may be fewer
+        filled = (tf.pad(each, padding) for each in (positions, indices))
+        places, chosen = (tf.ensure_shape(each, (count,)) for each in filled)
+        # The first number of `seed_of` is the epoch's, the second is the position.
+        of_epoch = seed_of(recipe, epochs[0], places[0])[0]
+        seeds = tf.stack([tf.fill((count,), of_epoch), places], axis=1)
+        views = random_views(images, tf.gather(rows, chosen), recipe, seeds)
+        shares = tf.one_hot(tf.gather(labels, chosen), len(preprocessing.labels))
+        if recipe.mixes:
+            views, shares = _mixed_pairs(recipe, views, shares, epochs[0], places)
+        return views[:here], shares[:here]
+
+    return made
+
+
+def _mixed_pairs(recipe: Recipe, views: Any, labels: Any, epoch: Any, positions: Any) -> Any:
+    """As `mixed_pair`, of all neighbours in (b, size, size, 3), (b, classes) and (b,)."""
+    pairs = [tf.reshape(x, (-1, 2, *x.shape[1:])) for x in (views, labels, positions)]
+    mixed = tf.map_fn(
+        lambda pair: mixed_pair(recipe, pair[0], pair[1], tf.fill((2,), epoch), pair[2]),
+        tuple(pairs),
+        fn_output_signature=tuple(tf.TensorSpec(x.shape[1:], "float32") for x in pairs[:2]),
+    )
+    return tuple(tf.reshape(x, like.shape) for x, like in zip(mixed, (views, labels), strict=True))
+
+
+def _one_by_one(
+    order: tf.data.Dataset,
+    examples: Examples,
+    recipe: Recipe,
+    preprocessing: Preprocessing,
+    size: int,
+) -> tf.data.Dataset:
+    """Batches of the places (epoch, position, example) of a run, each view by itself."""
     labels = tf.constant(examples.labels)
 
     def example(epoch: Any, position: Any, index: Any, key: Any) -> tuple[Any, ...]:
@@ -101,17 +178,12 @@ def training_batches(
         place = (epoch, position) if recipe.mixes else ()
         return view, tf.one_hot(labels[index], len(preprocessing.labels)), *place
 
-    first_epoch = first_step // steps if steps else recipe.epochs
-    order = tf.data.Dataset.range(first_epoch, recipe.epochs).flat_map(positions)
     keyed = order.batch(READ_AT_ONCE).map(lambda *those: (*those, examples.keys(those[-1])), 2)
     made = keyed.unbatch().map(example, PARALLEL)
     if recipe.mixes:  # before there are batches, whose size may be odd
         mixed = functools.partial(mixed_pair, recipe)
         made = made.batch(2, drop_remainder=True).map(mixed, PARALLEL).unbatch()
-    batches = made.batch(size, drop_remainder=True)
-    options = tf.data.Options()
-    options.threading.private_threadpool_size = PARALLEL
-    return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
+    return made.batch(size, drop_remainder=True)
 
 
 def seed_of(recipe: Recipe, epoch: Any, position: Any) -> Any:
@@ -166,13 +238,28 @@ def plain_batches(
         (pixels, labels) as `training_batches`; the last batch may be smaller.
     """
     labels = tf.constant(examples.labels)
+    indices = np.arange(len(examples)) if indices is None else indices
+    order = tf.data.Dataset.from_tensor_slices(indices)
+    images, rows = examples.stacked() or (None, np.empty(0, "int64"))
+    if count := at_once(images, preprocessing.size, len(indices)):
+        rows = tf.constant(rows)
+
+        def together(indices: Any) -> tuple[Any, Any]:  # as the frames of a clip are cut
+            views = preprocessing.crop(tf.gather(images, tf.gather(rows, indices)))
+            views = tf.cast(tf.ensure_shape(views, (None, *preprocessing.input_shape)), "float32")
+            return views, tf.one_hot(tf.gather(labels, indices), len(preprocessing.labels))
+
+        made = order.batch(count).map(together, PARALLEL)
+        return made.rebatch(batch_size).prefetch(tf.data.AUTOTUNE)
 
     def example(index, key):
         frames = examples.load_clip(key, preprocessing.indices)
         view = tf.ensure_shape(preprocessing.crop(frames), preprocessing.input_shape)
         return tf.cast(view, "float32"), tf.one_hot(labels[index], len(preprocessing.labels))
 
-    indices = np.arange(len(examples)) if indices is None else indices
-    order = tf.data.Dataset.from_tensor_slices(indices).batch(READ_AT_ONCE)
-    keyed = order.map(lambda indices: (indices, examples.keys(indices)), 2).unbatch()
+    keyed = (
+        order.batch(READ_AT_ONCE)
+        .map(lambda indices: (indices, examples.keys(indices)), 2)
+        .unbatch()
+    )
     return keyed.map(example, PARALLEL).batch(batch_size).prefetch(tf.data.AUTOTUNE)

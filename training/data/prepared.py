@@ -12,7 +12,7 @@ from a2keras.files import check_all_files
 from a2keras.models.preprocessing.places import as_path, is_remote
 from a2keras.training.config import Recipe
 from a2keras.training.data.manifest import Manifest, read_examples
-from a2keras.training.data.records import RecordListing
+from a2keras.training.data.record_listing import RecordListing
 
 PIXELS = {"image": "image", "video": "video"}  # names of the features
 

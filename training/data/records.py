@@ -1,8 +1,6 @@
 """Serialized examples of TensorFlow Datasets in any order: read in Python, decoded in the graph."""
 
-import dataclasses
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -12,59 +10,13 @@ from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.image import TIFF, WEBP
 from a2keras.models.preprocessing.places import tensorflow_io
 from a2keras.models.preprocessing.sampling import steady_indices
-from a2keras.training.config import Recipe
-from a2keras.training.data.listing import Listing
+from a2keras.training.data.record_listing import RecordListing
 from a2keras.training.data.source import Choose, Examples, words_of
 
 SAMPLES = 16  # records of which one must be readable
 # Of operations on damaged records; the second where shapes do not fit, and where TensorFlow cannot
 # decode its own message.
 UNREADABLE = (tf.errors.OpError, ValueError)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RecordListing(Listing):
-    """Examples that are records.
-
-    Attributes:
-        source_hash: the fingerprint.
-        hashes: see `Listing.contents`.
-        records: all records of the source, each a serialized `tf.train.Example`, as TFDS's data
-            source: `records[i]`, and `records.__getitems__([i, …])` for several at once.
-        places: int64 (N,), where in `records` every example lies.
-        features: of TFDS, what is in a record.
-        pixels: name of the feature that holds the image or the frames.
-    """
-
-    source_hash: str
-    hashes: tuple[str, ...] = ()
-    records: Any
-    places: np.ndarray
-    features: Any
-    pixels: str
-
-    @property
-    def fingerprint(self) -> str:
-        return self.source_hash
-
-    def contents(self) -> tuple[str, ...]:
-        return self.hashes
-
-    def refuse_empty(self, label: int) -> None:
-        """A set says which classes it has, whether or not it has any examples of them."""
-
-    def select(self, members: np.ndarray) -> Self:
-        return dataclasses.replace(
-            self,
-            names=tuple(self.names[i] for i in members),
-            labels=self.labels[members],
-            splits=self.splits[members],
-            places=self.places[members],
-            hashes=tuple(self.hashes[i] for i in members) if self.hashes else (),
-        )
-
-    def examples(self, recipe: Recipe, in_memory: bool) -> "RecordExamples":
-        return RecordExamples(self)
 
 
 class RecordExamples(Examples):

@@ -40,12 +40,15 @@ class Tree:
 
     def add(self, folder: str, names: list[str], folders: list[str]) -> None:
         """Adds what is in a folder."""
-        self.folders[folder] = [joined(folder, name) for name in sorted(folders)]
-        self.media[folder] = [joined(folder, n) for n in sorted(names) if suffix_of(n) in MEDIA]
+        start = f"{folder}/" if folder else ""
+        self.folders[folder] = [start + name for name in sorted(folders)]
+        media = self.media[folder] = []
         for name in sorted(names):
-            if (suffix := suffix_of(name)) not in MEDIA:
+            if (suffix := suffix_of(name)) in MEDIA:
+                media.append(start + name)
+            else:
                 self.others[suffix or "no suffix"] += 1
-                self.other = self.other or joined(folder, name)
+                self.other = self.other or start + name
 
     @functools.cached_property
     def files(self) -> list[str]:
@@ -133,9 +136,9 @@ class _Walk:
         waiting = [top]
         while waiting:
             folder = waiting.pop()
-            path = Path(self.directory, folder)
+            path = joined(self.directory, folder)
             try:
-                status = path.stat()
+                status = os.stat(path)  # noqa: PTH116  (plain strings, see `list_folder`)
                 if (key := (status.st_dev, status.st_ino)) in self.read:
                     self.again.append(folder)
                     continue
@@ -155,27 +158,27 @@ class _Walk:
         folders: list[str] = []
         real: list[str] = []
         for entry in entries:
-            if not visible(entry.name):
+            name = entry.name
+            if not visible(name):
                 continue
-            path = joined(folder, entry.name)
             kind = _kind(entry)
-            if kind == "folder":
-                folders.append(entry.name)
-                (self.links if entry.is_symlink() else real).append(path)
-            elif kind == "file" or (kind == "broken" and suffix_of(entry.name) in MEDIA):
-                files.append(entry.name)  # a broken link to an image is an image that is missing
+            if kind == "file" or (kind == "broken" and suffix_of(name) in MEDIA):
+                files.append(name)  # a broken link to an image is an image that is missing
+            elif kind == "folder":
+                folders.append(name)
+                (self.links if entry.is_symlink() else real).append(joined(folder, name))
             else:
-                (self.broken if kind == "broken" else self.special).append(path)
+                (self.broken if kind == "broken" else self.special).append(joined(folder, name))
         self.tree.add(folder, files, folders)
         return real
 
 
 def _kind(entry: os.DirEntry) -> str:
     try:
-        if entry.is_dir():
-            return "folder"
         if entry.is_file():
             return "file"
+        if entry.is_dir():
+            return "folder"
         return "broken" if entry.is_symlink() and not Path(entry.path).exists() else "special"
     except OSError:  # links in a circle
         return "broken"

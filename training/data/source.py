@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from a2keras.errors import UserError, reason_of
 from a2keras.models.preprocessing.errors import DecodeError
+from a2keras.training.data.reading import Kept
 
 Choose = Callable[[Any], Any]  # number of frames of a video → int64 (T,), those of the clip
 
@@ -58,8 +58,17 @@ class Examples(ABC):
         """
         return indices
 
+    def stacked(self) -> tuple[Any, np.ndarray] | None:
+        """Images of one size in memory: uint8 (M, H, W, 3), and which of them is each example.
+
+        None where there are no such.
+        """
+        return None
+
     def load(self, index: Any) -> Any:
         """The training frames of example `index` as a tensor, within a tf.data graph."""
+        import tensorflow as tf
+
         frames = tf.numpy_function(self.training_frames, [index], "uint8")
         frames.set_shape((None,) * self.is_video + (None, None, 3))
         return frames
@@ -69,6 +78,8 @@ class Examples(ABC):
         frames = self.load(key)
         if not self.is_video:
             return frames
+        import tensorflow as tf
+
         return tf.gather(frames, choose(tf.shape(frames, out_type="int64")[0]))
 
 
@@ -78,15 +89,18 @@ class ArrayExamples(Examples):
     is_video = False
 
     def __init__(self, images: np.ndarray, labels: np.ndarray, names: tuple[str, ...]) -> None:
-        self.images = images
+        self.kept = Kept.of(images)
         self.labels = labels.astype("int64")
         self.names = names
 
     def frames(self, index: int) -> np.ndarray:
-        return self.images[index]
+        return self.kept[index]
 
     def load(self, index: Any) -> Any:
-        return tf.gather(tf.constant(self.images), index)
+        return self.kept.load(index)
+
+    def stacked(self) -> tuple[Any, np.ndarray] | None:
+        return self.kept.stacked()
 
 
 @contextlib.contextmanager
@@ -99,6 +113,8 @@ def readable(data: str) -> Iterator[None]:
     Raises:
         UserError: names the file, or the source of the record.
     """
+    import tensorflow as tf
+
     try:
         yield
     except DecodeError as error:

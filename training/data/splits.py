@@ -92,7 +92,7 @@ def overlapping(contents: Sequence[str], splits: np.ndarray) -> list[tuple[int, 
     parts: dict[str, list[tuple[float, float, int]]] = defaultdict(list)
     for i, content in enumerate(contents):
         file, _, part = content.partition("@")
-        match = re.fullmatch(r"(.*?\d)-(end|\d.*)", part)
+        match = re.fullmatch(r"(.*?\d)-(end|\d.*)", part) if part else None
         start, end = match.groups() if match else ("0", "end")
         parts[file].append((float(start), np.inf if end == "end" else float(end), i))
     pairs = []

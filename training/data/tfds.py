@@ -16,7 +16,7 @@ from a2keras.errors import UserError, reason_of
 from a2keras.files import cache_directory, replacing
 from a2keras.training.config import Recipe
 from a2keras.training.data import tfds_descriptions
-from a2keras.training.data.records import RecordListing
+from a2keras.training.data.record_listing import RecordListing
 from a2keras.training.data.split_names import SPLIT_NAMES
 
 AT_ONCE = 256  # records whose labels are read together

@@ -3,9 +3,13 @@
 import dataclasses
 import difflib
 from importlib import import_module
+from typing import TYPE_CHECKING, Optional
 
 from a2keras.errors import UserError
 from a2keras.training.config import Recipe
+
+if TYPE_CHECKING:
+    from a2keras.training.data.listing import Listing
 
 NAMES = (
     "imagenet_a2_resnet50",
@@ -31,8 +35,15 @@ def recipe(name: str) -> Recipe:
 
 
 def with_settings(name: str, settings: list[str]) -> Recipe:
-    """The recipe of a command line. `folder` is that of its data's kind, which starts from
-    published weights, unless the settings say `weights=none`.
+    """The recipe of `listed`."""
+    return listed(name, settings)[0]
+
+
+def listed(name: str, settings: list[str]) -> tuple[Recipe, Optional["Listing"]]:
+    """The recipe of a command line, and its data where they had to be listed for it.
+
+    `folder` is that of its data's kind, which starts from published weights, unless the settings
+    say `weights=none`.
 
     Raises:
         UserError: no such recipe or setting, or data that cannot be used.
@@ -40,7 +51,8 @@ def with_settings(name: str, settings: list[str]) -> Recipe:
     named = recipe(name)
     has_weights = dataclasses.replace(named, weights="auto").override(settings).weights
     if name != "folder" or not has_weights:
-        return named.override(settings)
-    from a2keras.training.data import resolve
+        return named.override(settings), None
+    from a2keras.training.data import list_data
 
-    return recipe(FOR_FOLDERS[resolve(named.override(settings)).task]).override(settings)
+    found = list_data(named.override(settings))
+    return recipe(FOR_FOLDERS[found.recipe.task]).override(settings), found.listing

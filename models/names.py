@@ -1,0 +1,101 @@
+"""What networks are called, known without Keras: a wrong name is refused before it is loaded."""
+
+import difflib
+import importlib.util
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from a2keras.errors import UserError, printable
+
+PREFIX, SUFFIX = "keras:", ".keras"
+FORMS = "keras:NAME is one of keras.applications, FILE.keras one of your own"
+
+
+# What the builders of all networks take by name besides the arguments of `keras.applications`.
+OPTIONS = ("attention", "positions", "reduction", "padding", "synchronized")
+
+
+class Known(NamedTuple):
+    """What is known of a network of the zoo.
+
+    Attributes:
+        own: options that only builders of its family take.
+        is_video: whether it takes clips.
+    """
+
+    own: tuple[str, ...] = ()
+    is_video: bool = False
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """All that its builder takes by name."""
+        return (*OPTIONS, *self.own)
+
+
+_PRE_ACTIVATION, _CLASSIC = ("variant", "stem"), ("stride_on", "stem")
+
+NETWORKS = {
+    "a2_efficientnet_lite0": Known(),
+    "a2_mfnet_2d": Known(),
+    "a2_mfnet_3d": Known(is_video=True),
+    "a2_mobilenet_v2": Known(),
+    "a2_resnet11": Known(_PRE_ACTIVATION),
+    "a2_resnet11_video": Known(_PRE_ACTIVATION, is_video=True),
+    "a2_resnet50": Known(_PRE_ACTIVATION),
+    "a2_resnet50_video": Known(_PRE_ACTIVATION, is_video=True),
+    "a2_shufflenet_v2": Known(),
+    "c3d": Known(is_video=True),
+    "convnet_lstm": Known(("all_steps",), is_video=True),
+    "efficientnet_lite0": Known(),
+    "i3d": Known(("branch_2",), is_video=True),
+    "inception_v1": Known(),
+    "mfnet_2d": Known(),
+    "mfnet_3d": Known(is_video=True),
+    "mobilenet_v2": Known(),
+    "r2plus1d_18": Known(is_video=True),
+    "r2plus1d_34": Known(is_video=True),
+    "res3d_18": Known(is_video=True),
+    "resnet152": Known(_CLASSIC),
+    "resnet20": Known(_PRE_ACTIVATION),
+    "resnet26_video": Known(_PRE_ACTIVATION, is_video=True),
+    "resnet29_video": Known(_PRE_ACTIVATION, is_video=True),
+    "resnet50": Known(_CLASSIC),
+    "resnet50_lite": Known(_PRE_ACTIVATION),
+    "resnet50_video": Known(_PRE_ACTIVATION, is_video=True),
+    "se_resnet50": Known(_CLASSIC),
+    "shufflenet_v2": Known(),
+}
+
+
+def is_host(name: str) -> bool:
+    """Whether a network's name is none of the zoo's: `keras:NAME` or `FILE.keras`."""
+    return name.startswith(PREFIX) or is_file(name)
+
+
+def is_file(name: str) -> bool:
+    return not name.startswith(PREFIX) and name.endswith(SUFFIX)
+
+
+def check(name: str) -> None:
+    """`UserError`: no network is called so, or there is no such file."""
+    if is_file(name):
+        if not Path(name).is_file():
+            raise UserError(f"there is no file {printable(name)} ({FORMS})")
+    elif name.startswith(PREFIX):
+        plain, known = name.removeprefix(PREFIX), applications()
+        if plain not in known:
+            near = difflib.get_close_matches(plain, known, n=3, cutoff=0.0)
+            meant = ", ".join(f"{PREFIX}{each}" for each in near)
+            raise UserError(f"there is no network {name!r}: did you mean {meant}?")
+    elif name not in NETWORKS:
+        near = difflib.get_close_matches(name, NETWORKS, n=3, cutoff=0.0)
+        raise UserError(f"there is no network {name!r}: did you mean {', '.join(near)}? {FORMS}")
+
+
+def applications() -> list[str]:
+    """The names of the networks of `keras.applications`, as its `__init__` imports them."""
+    keras = importlib.util.find_spec("keras")
+    assert keras is not None and keras.origin is not None
+    text = Path(keras.origin).with_name("applications").joinpath("__init__.py").read_text()
+    return re.findall(r"\b([A-Z]\w*) as \1\b", text)
