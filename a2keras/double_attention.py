@@ -212,14 +212,14 @@ class DoubleAttention(PositionAttention):
         else:
             gather, sums = gather_softmax(logits, mask), None
         distribution = distribution_softmax(distribution)
-        matrices = {
+        matrices: dict[Order, Any] = {
             "distribution": distribution,  # (B, L, n)
             "gather": ops.transpose(gather, (0, 2, 1)),  # (B, n, L)
             "phi": self.phi.kernel,  # (c, m)
             "output": self.output_projection.kernel,  # (m, c)
         }
         if values_first:
-            name = "features" if self.use_bias else ("features", "phi")
+            name: Order = "features" if self.use_bias else ("features", "phi")
             matrices[name] = only_kept(values[0], mask)  # (B, L, m)
         else:
             activated = self.phi.activate(features, training, mask, statistics)

@@ -120,7 +120,7 @@ class BlockBatchNormalization(keras.layers.BatchNormalization):
     ) -> Any:
         x = at_least_float32(inputs)
         moving = [self.moving_mean, self.moving_variance]
-        moments = [ops.cast(each, x.dtype) for each in moving]
+        moments = tuple(ops.cast(each, x.dtype) for each in moving)
         if training and self.trainable:
             before = moments
             moments = (statistics or BatchStatistics(inputs, mask)).moments(self.synchronized)
