@@ -142,7 +142,7 @@ def _tell(name: str, output: Path, arguments: dict[str, Any]) -> None:
         show(f"a2keras.models.build({name!r}, {listed})")
 
 
-def _save(model: Any, output: Path, precision: str) -> None:
+def _save(model: Any, output: Path, precision: str = "float32") -> None:
     from a2keras.models import weight_files
 
     try:
