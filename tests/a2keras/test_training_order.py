@@ -63,18 +63,26 @@ def test_gradients_are_those_of_the_plain_path(oracle, kind, form, masked, polic
     """With the maps asked for, they are divided before they gather, as in inference."""
     layer = kind(7, dtype=policy, output_initializer="glorot_uniform", **form)
     layer.build(SHAPE)
+    exact = kind(7, output_initializer="glorot_uniform", **form)
+    exact.build(SHAPE)
+    exact.set_weights(layer.get_weights())
     arguments = {"mask": a_mask() if masked else None, "training": True}
-    got = oracle.gradients(layer, normal(), **arguments)
-    want = oracle.gradients(layer, normal(), return_attention_scores=True, **arguments)
-    got, want = (
-        [oracle.to_numpy(keras.ops.cast(e, "float32")) for e in each] for each in (got, want)
-    )
+
+    def gradients(layer, **more):
+        found = oracle.gradients(layer, normal(), **arguments, **more)
+        return [oracle.to_numpy(keras.ops.cast(each, "float32")) for each in found]
+
+    want = gradients(exact, return_attention_scores=True)
     # Of the largest gradient: that of a bias of theta is nothing but rounding.
     scale = max(np.abs(each).max() for each in want)
-    tolerance = {"float32": 3e-5, "mixed_float16": 1e-2, "mixed_bfloat16": 8e-2}[policy]
-    for variable, one, other in zip(layer.trainable_variables, got, want, strict=True):
-        assert np.isfinite(one).all()
-        assert np.abs(one - other).max() / scale < tolerance, variable.path
+
+    def error(found):
+        assert all(np.isfinite(each).all() for each in found)
+        return max(np.abs(a - b).max() for a, b in zip(found, want, strict=True)) / scale
+
+    # A batch normalisation of maps that hardly differ magnifies the rounding of half precision.
+    plain = error(gradients(layer, return_attention_scores=True))
+    assert error(gradients(layer)) < 3e-5 + 2 * plain
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16"])
