@@ -23,6 +23,7 @@ from a2keras.positions import (
     at_least_float32,
     check_positive,
     flatten_positions,
+    lowered,
     masked_softmax,
     only_kept,
     unflatten_positions,
@@ -58,9 +59,8 @@ def gather_exponentials(logits: Any, mask: Any = None) -> tuple[Any, Any]:
         weights (B, L, n) in the dtype of the logits, the largest one of each map 1, and their sums
         (B, n, 1), which are no less than 1, at least in float32.
     """
-    x = at_least_float32(logits)
     keep = None if mask is None else ops.expand_dims(mask, -1)
-    x = x if keep is None else ops.where(keep, x, -3e38)
+    x = lowered(at_least_float32(logits), keep)
     weights = ops.exp(x - ops.stop_gradient(ops.amax(x, axis=1, keepdims=True)))
     weights = weights if keep is None else ops.where(keep, weights, 0)
     sums = ops.sum(weights, axis=1)

@@ -86,6 +86,14 @@ def at_least_float32(x: Any) -> Any:
     return ops.cast(x, "float32") if half else x
 
 
+def lowered(logits: Any, keep: Any) -> Any:
+    """Logits, float32 or wider, that no softmax sees where `keep`, see `masked_softmax`, is False.
+
+    Finite, since the difference of two infinities is no number.
+    """
+    return logits if keep is None else ops.where(keep, logits, -3e38)
+
+
 def masked_softmax(logits: Any, keep: Any, axis: int) -> Any:
     """Softmax along an axis over what is to be kept; all zeros where that is nothing.
 
@@ -96,10 +104,8 @@ def masked_softmax(logits: Any, keep: Any, axis: int) -> Any:
         logits: float32 or wider.
         keep: boolean, of a shape that broadcasts to the logits', or None.
     """
-    if keep is None:
-        return ops.softmax(logits, axis=axis)
-    weights = ops.softmax(ops.where(keep, logits, -3e38), axis=axis)
-    return ops.where(keep, weights, 0.0)
+    weights = ops.softmax(lowered(logits, keep), axis=axis)
+    return weights if keep is None else ops.where(keep, weights, 0.0)
 
 
 def without_garbage(features: Any, mask: Any) -> Any:

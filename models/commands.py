@@ -106,40 +106,33 @@ def _convert(checkpoint: str, output: Path, values: flags.FlagValues) -> None:
 
     builder = models.builder(values.model)
     say(f"reading {checkpoint}")
-    if weights.is_ours(Path(checkpoint)):
-        classes = 1000 if values.classes is None else values.classes
-        model = builder(classes=classes, **asked)
+    layout, classes, options = None, values.classes, asked
+    if not weights.is_ours(Path(checkpoint)):
+        found = checkpoints.read(checkpoint)
+        chosen = values.layout
+        layout = layouts.layout_of(found.arrays) if chosen == "auto" else layouts.named(chosen)
+        if values.model not in layout.networks:
+            raise UserError(
+                f"a checkpoint of the layout {layout.name} fits {' or '.join(layout.networks)}. "
+                f"Received: --model={values.model}"
+            )
+        options = {**layout.options, **asked}
+        if classes is None:
+            classes = translation.classes_of(layout, found.arrays)
+    arguments = {"classes": 1000 if classes is None else classes, **options}
+    model = builder(**arguments)
+    if layout is None:
         weights.load(model, checkpoint, values.skip_mismatch)
-        _save(model, output, values.precision)
-        _tell(values.model, output, {"classes": classes, **asked})
-        return
-    found = checkpoints.read(checkpoint)
-    chosen = values.layout
-    layout = layouts.layout_of(found.arrays) if chosen == "auto" else layouts.named(chosen)
-    if values.model not in layout.networks:
-        raise UserError(
-            f"a checkpoint of the layout {layout.name} fits {' or '.join(layout.networks)}. "
-            f"Received: --model={values.model}"
-        )
-    options = {**layout.options, **asked}
-    classes = values.classes
-    if classes is None:
-        classes = translation.classes_of(layout, found.arrays) or 1000
-    model = builder(classes=classes, **options)
-    weights.convert(found, model, layout.name, values.skip_mismatch)
+    else:
+        weights.convert(found, model, layout.name, values.skip_mismatch)
     _save(model, output, values.precision)
-    _tell(values.model, output, {"classes": classes, **options})
-    if layout.pixels:
-        show(f"input of the published weights: {layout.pixels}")
-
-
-def _tell(name: str, output: Path, arguments: dict[str, Any]) -> None:
-    """How a program gets the network back."""
     if output.suffix == ".keras":
         show(f"import a2keras, keras; keras.saving.load_model({str(output)!r})")
     else:
         listed = ", ".join(f"{n}={v!r}" for n, v in {**arguments, "weights": str(output)}.items())
-        show(f"a2keras.models.build({name!r}, {listed})")
+        show(f"a2keras.models.build({values.model!r}, {listed})")
+    if layout and layout.pixels:
+        show(f"input of the published weights: {layout.pixels}")
 
 
 def _save(model: Any, output: Path, precision: str = "float32") -> None:

@@ -128,12 +128,10 @@ class Trained(Published):
 
     Attributes:
         built: arguments of the builder: blocks, their places, the stem.
-        sha256: of the file of weights.
         score: of the run that they are the weights of.
     """
 
     built: Mapping[str, Any]
-    sha256: str
     score: str
 
     @property

@@ -33,13 +33,13 @@ def pooled(documents: Sequence[dict[str, Any]], measures: Sequence[str]) -> dict
     }
 
 
-def evaluate_folds(paths: Sequence[str | Path], protocol: Protocol | None = None) -> dict[str, Any]:
+def evaluate_opened(opened: Sequence[HeldOut], protocol: Protocol) -> dict[str, Any]:
     """Scores runs on what each held out, and writes `folds.json` into the first of them.
 
     UCF-101's score is the mean over its three official splits: three runs with `fold` 1, 2 and 3.
 
     Args:
-        paths: directories of the runs.
+        opened: the runs, and what each is scored on.
         protocol: other views than the recipes'.
 
     Returns:
@@ -48,11 +48,6 @@ def evaluate_folds(paths: Sequence[str | Path], protocol: Protocol | None = None
     Raises:
         UserError: as `evaluate`, or runs that are not folds of the same data.
     """
-    return evaluate_opened([HeldOut.open(path) for path in paths], protocol or Protocol())
-
-
-def evaluate_opened(opened: Sequence[HeldOut], protocol: Protocol) -> dict[str, Any]:
-    """As `evaluate_folds`, of runs that have been opened already."""
     check_folds(opened)
     documents = []
     for held_out in opened:

@@ -1,7 +1,7 @@
 """A prepared data set as a builder of TensorFlow Datasets, its shards written by Apache Beam."""
 
 import contextlib
-import importlib
+import importlib.util
 import logging
 import re
 import threading
@@ -181,13 +181,14 @@ def _reason(error: BaseException) -> str:
 
 
 def quiet_libraries() -> None:
-    """Beam and TFDS tell developers of theirs what does not concern a user."""
+    """Beam, where it is installed, and TFDS tell their developers what does not concern a user."""
     from absl import logging as absl_logging
 
     absl_logging.set_verbosity(absl_logging.ERROR)
     logging.getLogger("apache_beam").setLevel(logging.ERROR)
     logging.disable(logging.WARNING)
     try:
-        importlib.import_module("apache_beam.io.filesystems")
+        if importlib.util.find_spec("apache_beam"):
+            importlib.import_module("apache_beam.io.filesystems")
     finally:
         logging.disable(logging.NOTSET)

@@ -15,7 +15,9 @@ import pytest
 from a2keras import __main__ as command
 from a2keras import models
 from a2keras.errors import UserError
-from a2keras.models import fetching, layouts, published, weights
+from a2keras.models import fetching, layouts, published, start, weights, weights_command
+from a2keras.models.preprocessing.pixels import Pixels
+from a2keras.models.preprocessing.spec import Preprocessing
 
 I3D, LITE0 = published.FETCHED
 
@@ -89,6 +91,63 @@ def test_what_does_not_fit_is_told_before_anything_is_fetched(arguments, message
 def test_the_builders_name_their_weights():
     assert 'weights: None, "kinetics400", or the path' in models.I3D.__doc__
     assert "weights: None, or the path" in models.C3D.__doc__
+
+
+@pytest.fixture
+def trained(tmp_path, monkeypatch):
+    """A record of weights that lie in the package, in a folder of the test's instead."""
+    record = published.Trained(
+        network="resnet20", name="tiny", data="nothing", classes=5, licence="none", citation="none",
+        built={"attention": "a2", "stem": "small"}, score="top-1 20.0 %",
+    )  # fmt: skip
+    monkeypatch.setattr(published, "TRAINED", tmp_path)
+    for module in (published, fetching, weights_command):
+        monkeypatch.setattr(module, "PUBLISHED", (record,))
+    return record
+
+
+def test_weights_of_the_project_are_known_by_name(trained, capsys):
+    pixels = Pixels((1.0, 2.0, 3.0), (0.5, 0.25, 0.125))
+    shape = (16, 16, 3)
+    inputs = keras.Input(shape, name="pixels")
+    model = models.build(
+        "resnet20", input_tensor=pixels.layer()(inputs), classes=5, **trained.built
+    )
+    kernel = model.get_layer("conv3_2_attention").output_projection.kernel
+    kernel.assign(np.random.default_rng(0).normal(size=kernel.shape))
+    trained.directory.mkdir()
+    model.save_weights(trained.directory / "model.weights.h5")
+    labels = tuple("abcde")
+    Preprocessing(labels, 16, mean=pixels.mean, scale=pixels.scale).save(trained.directory)
+
+    assert published.find("resnet20:tiny") is trained
+    assert trained.pixels == pixels
+    x = np.random.default_rng(1).uniform(0, 255, (3, *shape)).astype("float32")
+    found = start.classifier(trained)
+    assert np.array_equal(numbers(found(x)), numbers(model(x)))
+    built = models.build("resnet20", weights="tiny", input_shape=shape, **trained.built)
+    assert np.array_equal(numbers(built(numbers(pixels.normalise(x)))), numbers(model(x)))
+    assert fetching.record_of(fetching.weights_of(trained)) is trained
+    with pytest.raises(ValueError) as error:
+        models.build("resnet20", weights="tiny", input_shape=shape, stem="small")
+    assert str(error.value).startswith(
+        "weights='tiny' have values for blocks that this network is built without: build it with "
+        "attention='a2', stem='small'. Received no conv3_2_attention/"
+    )
+    capsys.readouterr()
+    weights_command.weights([])
+    told = capsys.readouterr().out
+    assert "  score       top-1 20.0 %\n" in told
+    assert "  built with  attention='a2', stem='small'\n" in told
+    assert f"  cached      {trained.directory}\n" in told
+
+
+def test_weights_of_the_project_that_are_missing(trained):
+    with pytest.raises(UserError) as error:
+        fetching.weights_of(trained)
+    assert str(error.value) == (
+        f"{trained.directory} is part of a2keras and is not there: install it anew"
+    )
 
 
 # With the weights

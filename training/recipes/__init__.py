@@ -34,11 +34,6 @@ def recipe(name: str) -> Recipe:
     return found
 
 
-def with_settings(name: str, settings: list[str]) -> Recipe:
-    """The recipe of `listed`."""
-    return listed(name, settings)[0]
-
-
 def listed(name: str, settings: list[str]) -> tuple[Recipe, Optional["Listing"]]:
     """The recipe of a command line, and its data where they had to be listed for it.
 
