@@ -160,20 +160,34 @@ def test_the_first_views_are_those_that_enter(noise):
 
 def test_what_is_off_is_not_there(noise, monkeypatch):
     """Without augmentation nothing of it is even built into the pipeline."""
+    built = set()
 
-    def refused(*_):
-        raise AssertionError("it is off")
+    def recorded(name, function):
+        # Not an exception: one within tf.map_fn leaves TensorFlow's variable scope changed,
+        # and no strategy's scope can be entered in this process any more.
+        def record(*arguments):
+            built.add(name)
+            return function(*arguments)
+
+        return record
 
     for module, name in (
         (augmentation, "randaugment"),
         (augmentation, "erase"),
         (pipeline, "mixed_pair"),
     ):
-        monkeypatch.setattr(module, name, refused)
+        monkeypatch.setattr(module, name, recorded(name, getattr(module, name)))
     assert len(run(noise, RECIPE)) == 12
-    for setting in ({"randaugment": 1}, {"erasing": 0.1}, {"mixup": 0.1}, {"cutmix": 0.1}):
-        with pytest.raises(AssertionError, match="it is off"):
-            run(noise, dataclasses.replace(RECIPE, **setting))
+    assert built == set()
+    for setting, name in (
+        ({"randaugment": 1}, "randaugment"),
+        ({"erasing": 0.1}, "erase"),
+        ({"mixup": 0.1}, "mixed_pair"),
+        ({"cutmix": 0.1}, "mixed_pair"),
+    ):
+        run(noise, dataclasses.replace(RECIPE, **setting))
+        assert built == {name}
+        built.clear()
 
 
 def test_steps_per_epoch_is_at_most_what_the_examples_fill():
