@@ -25,16 +25,36 @@ setup(
     packages=[
         "a2keras",
         "a2keras.models",
+        "a2keras.models.commands",
         "a2keras.models.preprocessing",
+        "a2keras.models.weights",
         "a2keras.training",
+        "a2keras.training.ablation",
+        "a2keras.training.commands",
+        "a2keras.training.compute",
         "a2keras.training.data",
+        "a2keras.training.data.lists",
+        "a2keras.training.data.records",
+        "a2keras.training.data.views",
+        "a2keras.training.evaluation",
+        "a2keras.training.explanation",
+        "a2keras.training.prepare",
         "a2keras.training.recipes",
+        "a2keras.training.run",
         "a2keras.export",
+        "a2keras.export.benchmark",
+        "a2keras.export.commands",
+        "a2keras.export.litert",
+        "a2keras.export.reading",
+        "a2keras.export.serving",
+        "a2keras.export.web",
     ],
     package_data={
         "a2keras": ["py.typed"],
-        "a2keras.models": ["labels/*"],  # names of classes that published weights tell apart
-        "a2keras.export": ["page/*"],  # of `a2keras export --formats=web`
+        "a2keras.models.weights": [
+            "labels/*"
+        ],  # names of classes that published weights tell apart
+        "a2keras.export.web": ["page/*"],  # of `a2keras export --formats=web`
     },
     install_requires=[
         "absl-py>=2.1",

@@ -21,20 +21,26 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "demo": Command("a2keras.demo", "train, evaluate, explain and export on scanned digits"),
-    "prepare": Command("a2keras.training.prepare_command", "store data for training at speed"),
-    "train": Command("a2keras.training.commands", "train a network by a recipe"),
-    "evaluate": Command("a2keras.training.commands", "score a run on data that it has not seen"),
-    "ablate": Command(
-        "a2keras.training.ablation_command", "what attention blocks add, on any network and data"
+    "prepare": Command("a2keras.training.commands.prepare", "store data for training at speed"),
+    "train": Command("a2keras.training.commands.runs", "train a network by a recipe"),
+    "evaluate": Command(
+        "a2keras.training.commands.runs", "score a run on data that it has not seen"
     ),
-    "explain": Command("a2keras.training.commands", "draw what a network attends to"),
-    "predict": Command("a2keras.export.predict_command", "classify files, or a video over time"),
-    "export": Command("a2keras.export.commands", "write artefacts that equal their model"),
-    "benchmark": Command("a2keras.export.benchmark_command", "time and memory of artefacts"),
-    "summary": Command("a2keras.models.summary", "the stages of a network and what they cost"),
-    "convert": Command("a2keras.models.commands", "weights of other libraries as ours"),
-    "weights": Command("a2keras.models.weights_command", "published weights, by name"),
-    "tables": Command("a2keras.models.tables", "the rows of the paper's tables and what they cost"),
+    "ablate": Command(
+        "a2keras.training.commands.ablate", "what attention blocks add, on any network and data"
+    ),
+    "explain": Command("a2keras.training.commands.runs", "draw what a network attends to"),
+    "predict": Command("a2keras.export.commands.predict", "classify files, or a video over time"),
+    "export": Command("a2keras.export.commands.export", "write artefacts that equal their model"),
+    "benchmark": Command("a2keras.export.commands.benchmark", "time and memory of artefacts"),
+    "summary": Command(
+        "a2keras.models.commands.summary", "the stages of a network and what they cost"
+    ),
+    "convert": Command("a2keras.models.commands.convert", "weights of other libraries as ours"),
+    "weights": Command("a2keras.models.commands.weights", "published weights, by name"),
+    "tables": Command(
+        "a2keras.models.commands.tables", "the rows of the paper's tables and what they cost"
+    ),
 }
 
 

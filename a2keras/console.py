@@ -20,7 +20,7 @@ def is_command() -> bool:
     """Whether this process is the `a2keras` command (also as `python -m a2keras`) or its worker."""
     if Path(sys.argv[0]).stem == "a2keras" or sys.orig_argv[1:3] == ["-m", "a2keras"]:
         return True
-    return sys.orig_argv[1:4] == ["-P", "-m", "a2keras.export.worker"]
+    return sys.orig_argv[1:4] == ["-P", "-m", "a2keras.export.reading.worker"]
 
 
 def say(text: str = "") -> None:

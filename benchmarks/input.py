@@ -110,7 +110,7 @@ def feeding(data: Path, count: int, repeats: int, scratch: Path) -> dict:
     from a2keras.training.config import Recipe
     from a2keras.training.data import list_data, pipeline
     from a2keras.training.data.source import Examples
-    from a2keras.training.train import preprocessing_of
+    from a2keras.training.run.train import preprocessing_of
 
     folder = some_of(data, count, scratch / "feeding")
     recipe = Recipe("benchmark", data=f"folder:{folder}", size=32, batch_size=128, epochs=10**6)

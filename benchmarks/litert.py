@@ -27,18 +27,19 @@ import numpy as np
 from keras import ops
 
 from a2keras import DoubleAttention, models
-from a2keras.export import litert, litert_quantize
 from a2keras.export.classifier import Classifier
+from a2keras.export.litert import convert, quantize
+from a2keras.export.reading.trained import load_classifier
 from a2keras.models.preprocessing import Preprocessing, normalisation
 from a2keras.training.data.pipeline import plain_batches
-from a2keras.training.evaluate import HeldOut
+from a2keras.training.evaluation.evaluate import HeldOut
 
 WRITERS: dict[str, Any] = {
-    "float32": litert.write_float32,
-    "float16": litert.write_float16,
-    "dynamic_int8": litert_quantize.write_dynamic_int8,
-    "int8": litert_quantize.write_int8,
-    "int16x8": litert_quantize.write_int16x8,
+    "float32": convert.write_float32,
+    "float16": convert.write_float16,
+    "dynamic_int8": quantize.write_dynamic_int8,
+    "int8": quantize.write_int8,
+    "int16x8": quantize.write_int16x8,
 }
 
 
@@ -60,7 +61,7 @@ def time_runs(options: argparse.Namespace) -> None:
             for column in zip(*batches, strict=True)
         )
         labels = labels.argmax(-1) if labels.ndim > 1 else labels
-        classifier = Classifier.load(Path(run) / "model.keras")
+        classifier = load_classifier(Path(run) / "model.keras")
         expected = classifier.model.predict(pixels.astype(np.float32), batch_size=8, verbose=0)
         rows(run, classifier, pixels, labels, expected, options)
 
@@ -77,7 +78,7 @@ def rows(
         paths = {name: Path(folder) / f"{name}.tflite" for name in WRITERS}
         for name, write in WRITERS.items():
             write(classifier, paths[name])
-        runtimes = {name: litert.interpreter(paths[name], options.threads) for name in paths}
+        runtimes = {name: convert.interpreter(paths[name], options.threads) for name in paths}
         sizes = {name: path.stat().st_size for name, path in paths.items()}
     milliseconds: dict[str, list[float]] = {name: [] for name in WRITERS}
     for repeat in range(options.repeats + 2):
@@ -128,32 +129,32 @@ def block(kind: Any, shape: tuple[int, ...]) -> keras.Model:
 
 def compare_blocks(options: argparse.Namespace) -> None:
     print("| positions | way | relative error |\n|---|---|---|")
-    kept = litert_quantize._float_layers
+    kept = quantize._float_layers
     for shape in ((7, 7), (14, 14), (28, 28), (8, 28, 28)):
         views = np.random.default_rng(1).normal(size=(20, *shape, 64)).astype(np.float32)
         for way, kind, attention_stays_float, write in (
-            ("int8 throughout", DoubleAttention, False, litert_quantize.write_int8),
+            ("int8 throughout", DoubleAttention, False, quantize.write_int8),
             (
                 "int8 throughout, un-normalised maps",
                 Unnormalised,
                 False,
-                litert_quantize.write_int8,
+                quantize.write_int8,
             ),
-            ("int16 by int8 throughout", DoubleAttention, False, litert_quantize.write_int16x8),
-            ("int16 by int8, un-normalised", Unnormalised, False, litert_quantize.write_int16x8),
-            ("as shipped in tflite_int8", DoubleAttention, True, litert_quantize.write_int8),
-            ("tflite_dynamic_int8", DoubleAttention, True, litert_quantize.write_dynamic_int8),
-            ("tflite_float16", DoubleAttention, True, litert.write_float16),
+            ("int16 by int8 throughout", DoubleAttention, False, quantize.write_int16x8),
+            ("int16 by int8, un-normalised", Unnormalised, False, quantize.write_int16x8),
+            ("as shipped in tflite_int8", DoubleAttention, True, quantize.write_int8),
+            ("tflite_dynamic_int8", DoubleAttention, True, quantize.write_dynamic_int8),
+            ("tflite_float16", DoubleAttention, True, convert.write_float16),
         ):
             model = block(kind, shape)
             spec: Any = argparse.Namespace(input_shape=(*shape, 64))
             classifier = Classifier(model, spec, views[:16], views[16:])
             chosen = kept if attention_stays_float else lambda model: iter(())
-            litert_quantize._float_layers = chosen
+            quantize._float_layers = chosen
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / "block.tflite"
                 write(classifier, path)
-                actual = np.stack([invoke(litert.interpreter(path), each) for each in views[16:]])
+                actual = np.stack([invoke(convert.interpreter(path), each) for each in views[16:]])
             expected = model.predict(views[16:], batch_size=1, verbose=0)
             error = np.linalg.norm(actual - expected) / np.linalg.norm(expected)
             print(f"| {np.prod(shape):,} | {way} | {error:.3f} |", flush=True)
@@ -173,8 +174,8 @@ def walk_zoo(options: argparse.Namespace) -> None:
         example = generator.integers(0, 256, spec.input_shape)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.tflite"
-            path.write_bytes(litert.convert(model, spec.input_shape))
-            actual = invoke(litert.interpreter(path), example)
+            path.write_bytes(convert.convert(model, spec.input_shape))
+            actual = invoke(convert.interpreter(path), example)
         expected = model(example[None].astype(np.float32)).numpy()[0]
         error = np.abs(actual - expected).max()
         print(f"{name:<20}{error:.1e}  of {np.round(expected, 3)}", flush=True)

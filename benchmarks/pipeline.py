@@ -38,10 +38,10 @@ import tensorflow as tf
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.config import Recipe
 from a2keras.training.data import open_source, resolve
-from a2keras.training.data.augmentation import random_view
 from a2keras.training.data.pipeline import epoch_order, training_batches
-from a2keras.training.prepare import prepare
-from a2keras.training.train import preprocessing_of
+from a2keras.training.data.views.augmentation import random_view
+from a2keras.training.prepare.prepare import prepare
+from a2keras.training.run.train import preprocessing_of
 
 SIZE = 224
 STEPS = 5  # of training, that are timed together

@@ -18,6 +18,7 @@ from a2keras.export.classifier import Classifier
 from a2keras.export.formats import DEFAULT_FORMATS, FORMATS, Signature
 from a2keras.export.manifest import MANIFEST, hashes, read_manifest
 from a2keras.export.parity import Parity
+from a2keras.export.reading.trained import load_classifier
 from a2keras.files import remove, replacing_directory, sha256
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.spec import FILE_NAME
@@ -63,7 +64,7 @@ def export(
     path, kind = predict.locate(Path(source))
     if kind != "keras":
         raise UserError(f"{source} is a {kind}: export starts from a run or a .keras file")
-    classifier = _with_samples(Classifier.load(path), samples)
+    classifier = _with_samples(load_classifier(path), samples)
     with _written(output), replacing_directory(place) as partial:
         reference = _Reference(classifier, source, tolerance)
         artefacts, failed = _write_all(formats, reference, partial)

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from a2keras.export import litert, litert_quantize, onnx, web
+from a2keras.export import onnx
+from a2keras.export.litert import convert, quantize
 from a2keras.export.parity import Tolerance
+from a2keras.export.web import static_page
 
 if TYPE_CHECKING:  # it imports Keras, which `--help` does without
     from a2keras.export.classifier import Classifier
@@ -36,24 +38,24 @@ class Format(NamedTuple):
 
 
 def _saved_model(classifier: "Classifier", path: Path) -> dict[str, Any]:
-    from a2keras.export import serving
+    from a2keras.export.serving import servable
 
-    return serving.write(classifier, path)
+    return servable.write(classifier, path)
 
 
 def _serving_signatures(classifier: "Classifier", path: Path) -> dict[str, Signature]:
-    from a2keras.export import serving_parity
+    from a2keras.export.serving import comparisons
 
-    found = serving_parity.comparisons(classifier, path)
+    found = comparisons.comparisons(classifier, path)
     return {name: Signature(*comparison) for name, comparison in found.items()}
 
 
 def _web_signatures(classifier: "Classifier", path: Path) -> dict[str, Signature]:
     """The attention maps that the page draws. Their errors count in units of the largest weight."""
-    expected = web.maps_of_model(classifier.model)
+    expected = static_page.maps_of_model(classifier.model)
     return {
         name: Signature(actual, expected[name], classes=False)
-        for name, actual in web.maps_of(path).items()
+        for name, actual in static_page.maps_of(path).items()
     }
 
 
@@ -68,14 +70,14 @@ _CALIBRATED = Tolerance(max_error=1.0, mean_error=0.1, top1_agreement=0.97)
 
 FORMATS = {
     "saved_model": Format("saved_model", _saved_model, signatures=_serving_signatures),
-    "tflite_float32": Format("model_float32.tflite", litert.write_float32),
-    "tflite_float16": Format("model_float16.tflite", litert.write_float16, _HALVES),
+    "tflite_float32": Format("model_float32.tflite", convert.write_float32),
+    "tflite_float16": Format("model_float16.tflite", convert.write_float16, _HALVES),
     "tflite_dynamic_int8": Format(
-        "model_dynamic_int8.tflite", litert_quantize.write_dynamic_int8, _DYNAMIC
+        "model_dynamic_int8.tflite", quantize.write_dynamic_int8, _DYNAMIC
     ),
-    "tflite_int8": Format("model_int8.tflite", litert_quantize.write_int8, _CALIBRATED),
-    "tflite_int16x8": Format("model_int16x8.tflite", litert_quantize.write_int16x8, _CALIBRATED),
+    "tflite_int8": Format("model_int8.tflite", quantize.write_int8, _CALIBRATED),
+    "tflite_int16x8": Format("model_int16x8.tflite", quantize.write_int16x8, _CALIBRATED),
     "onnx": Format("model.onnx", onnx.write),
-    "web": Format("web", web.write, signatures=_web_signatures),
+    "web": Format("web", static_page.write, signatures=_web_signatures),
 }
 DEFAULT_FORMATS = ("saved_model", "tflite_float32")

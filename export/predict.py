@@ -8,15 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from a2keras.errors import UserError, reason_of
-from a2keras.export.apart import load_apart
-from a2keras.export.loaders import (
-    Compute,
-    Loaded,
-    from_keras,
-    load_model,
-    locate,
-)
 from a2keras.export.manifest import check_hashes
+from a2keras.export.reading.apart import load_apart
+from a2keras.export.reading.loaders import Compute, Loaded, from_keras, load_model, locate
 from a2keras.models import keras_files
 from a2keras.models.preprocessing.decode import VIDEO_SUFFIXES
 from a2keras.models.preprocessing.errors import DecodeError

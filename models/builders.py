@@ -8,11 +8,11 @@ from typing import Any, NamedTuple, Protocol
 
 import keras
 
-from a2keras.models import published
 from a2keras.models.blocks import Blocks
 from a2keras.models.convolutions import check_padding
 from a2keras.models.inputs import Top, classifier, network_input, network_model
-from a2keras.models.start import opened
+from a2keras.models.weights import published
+from a2keras.models.weights.start import opened
 from a2keras.normalization import batch_normalizations, check_synchronized
 
 

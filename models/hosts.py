@@ -15,12 +15,13 @@ import numpy as np
 
 from a2keras.errors import UserError, printable, reason_of
 from a2keras.insertion import insert_blocks
-from a2keras.models import keras_files, names, weight_files
+from a2keras.models import keras_files, names
 from a2keras.models.blocks import check_attention
 from a2keras.models.names import PREFIX, is_file
 from a2keras.models.preprocessing.pixels import Pixels
 from a2keras.models.preprocessing.spec import FILE_NAME, Preprocessing
 from a2keras.models.trunks import Rebuilding, cut, with_blocks, with_head
+from a2keras.models.weights import weight_files
 
 RAW = Pixels((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 

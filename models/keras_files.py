@@ -17,8 +17,8 @@ from typing import Any
 
 from a2keras.errors import UserError, printable, reason_of
 from a2keras.files import opened
-from a2keras.models import weight_files
 from a2keras.models.preprocessing.spec import Preprocessing
+from a2keras.models.weights import weight_files
 
 MAX_CONFIG_BYTES = 64 * 1024**2  # of each JSON document in a .keras file; the zoo's have up to 1 MB
 UNSAVED = 2**24  # numbers of a network that a file need not have; 64 MB in float32

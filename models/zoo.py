@@ -17,8 +17,8 @@ from a2keras.models import (
     resnet,
     shufflenet_v2,
 )
-from a2keras.models.published import preprocess_input as preprocess_input
 from a2keras.models.stages import features as features
+from a2keras.models.weights.published import preprocess_input as preprocess_input
 
 _BUILDERS = {
     **resnet.BUILDERS,

@@ -34,7 +34,7 @@ def published_weights():
 
     `make test` downloads nothing: `make test-weights` sets A2KERAS_FETCH.
     """
-    from a2keras.models import fetching, published
+    from a2keras.models.weights import fetching, published
 
     def record_of(title: str) -> published.Published:
         record = published.find(title)

@@ -29,8 +29,8 @@ ONLY_WHERE_USED = {
 }  # fmt: skip
 # Modules built on one of these; they are themselves imported in the functions that use them.
 BUILT_ON = {
-    "a2keras.training.computation_jax": {"jax"},
-    "a2keras.training.prepare_builder": {"tensorflow_datasets"},
+    "a2keras.training.compute.jax": {"jax"},
+    "a2keras.training.prepare.builder": {"tensorflow_datasets"},
 }
 KERAS_ONLY = {"a2keras", "a2keras.models"}  # rooms for every backend
 
@@ -213,8 +213,8 @@ def test_the_wheel_installs_elsewhere_and_every_module_imports(tmp_path):
     done = subprocess.run([python, "-c", code], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert Path(done.stdout.strip().splitlines()[-1]).is_relative_to(site)
-    page = {path.name for path in (ROOT / "export" / "page").iterdir()}
-    assert page == {path.name for path in (site / "a2keras" / "export" / "page").iterdir()}
+    page = {path.name for path in (ROOT / "export" / "web" / "page").iterdir()}
+    assert page == {path.name for path in (site / "a2keras" / "export" / "web" / "page").iterdir()}
 
 
 def test_no_line_names_a_path_of_one_machine():

@@ -27,52 +27,65 @@ OF_FILES = {"files", "a2keras.files"}
 EXCEPTIONS = {
     "a2keras.files": "it is what the others go through",
     "a2keras.measuring": "the kernel's file in /proc, by which it forgets a peak",
-    "a2keras.training.prepare": "its work folder, locked, perhaps in a cloud, which has no links",
-    "a2keras.training.prepare_shards": "into a new folder, then renamed, or in a cloud: as above",
-    "a2keras.training.prepare_builder": "into TFDS's own new folder",
-    "a2keras.training.data.manifest": "into TFDS's own new folder",
+    "a2keras.training.prepare.prepare": "its work folder, locked; a cloud has no links",
+    "a2keras.training.prepare.shards": "into a new folder, then renamed, or in a cloud: as above",
+    "a2keras.training.prepare.builder": "into TFDS's own new folder",
+    "a2keras.training.data.records.manifest": "into TFDS's own new folder",
 }
 # (module, call): reason, of single calls.
 SINGLE = {
-    ("a2keras.training.checkpoints", "partial.mkdir()"): "fails where anything is there",
-    ("a2keras.training.checkpoints", "partial.rename(final)"): "takes its place whole",
-    ("a2keras.training.checkpoints", "(directory / STATE).open('wb')"): "into the new directory",
-    ("a2keras.training.checkpoints", "np.savez(file, **checkpoint.state)"): "into that file",
-    ("a2keras.training.checkpoints", "(directory / SUMS).write_text(''.join(sums))"): "as above",
+    ("a2keras.training.run.checkpoints", "partial.mkdir()"): "fails where anything is there",
+    ("a2keras.training.run.checkpoints", "partial.rename(final)"): "takes its place whole",
     (
-        "a2keras.training.checkpoints",
+        "a2keras.training.run.checkpoints",
+        "(directory / STATE).open('wb')",
+    ): "into the new directory",
+    ("a2keras.training.run.checkpoints", "np.savez(file, **checkpoint.state)"): "into that file",
+    (
+        "a2keras.training.run.checkpoints",
+        "(directory / SUMS).write_text(''.join(sums))",
+    ): "as above",
+    (
+        "a2keras.training.run.checkpoints",
         "(directory / DOCUMENT).write_text(as_json(checkpoint.document, indent=None) + '\\n')",
     ): "as above",
-    ("a2keras.training.events", "path.touch(exist_ok=False)"): "fails where anything is there",
-    ("a2keras.training.events", "tf.io.TFRecordWriter(str(path))"): "the file just touched",
+    ("a2keras.training.run.events", "path.touch(exist_ok=False)"): "fails where anything is there",
+    ("a2keras.training.run.events", "tf.io.TFRecordWriter(str(path))"): "the file just touched",
     (
-        "a2keras.training.explain",
+        "a2keras.training.explanation.explain",
         "output.mkdir(parents=True, exist_ok=True)",
     ): "the user's --output",
     ("a2keras.export.timeline", "directory.mkdir(parents=True, exist_ok=True)"): "the user's",
     (
-        "a2keras.training.ablation",
+        "a2keras.training.ablation.ablation",
         "ablation.output.mkdir(parents=True, exist_ok=True)",
     ): "the user's",
-    ("a2keras.training.run", "self.path.mkdir(parents=True, exist_ok=True)"): "the user's --output",
-    ("a2keras.training.data.tfds", "cache.mkdir(parents=True, exist_ok=True)"): "the user's cache",
+    (
+        "a2keras.training.run.directory",
+        "self.path.mkdir(parents=True, exist_ok=True)",
+    ): "the user's --output",
+    (
+        "a2keras.training.data.records.tfds",
+        "cache.mkdir(parents=True, exist_ok=True)",
+    ): "the user's cache",
     (
         "a2keras.training.data.contents",
         "path.parent.mkdir(parents=True, exist_ok=True)",
     ): "the user's cache",
-    ("a2keras.export.worker", "Path('/proc/self/oom_score_adj').write_text('1000')"): (
+    ("a2keras.export.reading.worker", "Path('/proc/self/oom_score_adj').write_text('1000')"): (
         "a setting of the process, no file"
     ),
-    ("a2keras.export.web_runtime", "kept.mkdir(parents=True, exist_ok=True)"): "the user's cache",
-    ("a2keras.export.web", "shutil.copytree(PAGE, path)"): "into a new export",
-    ("a2keras.export.web", "(path / 'runtime').mkdir()"): "into a new export",
+    ("a2keras.export.web.runtime", "kept.mkdir(parents=True, exist_ok=True)"): "the user's cache",
+    ("a2keras.export.web.static_page", "shutil.copytree(PAGE, path)"): "into a new export",
+    ("a2keras.export.web.static_page", "(path / 'runtime').mkdir()"): "into a new export",
     (
-        "a2keras.export.web",
+        "a2keras.export.web.static_page",
         "shutil.copyfile(runtime / kept, path / 'runtime' / name)",
     ): "into a new export",
-    ("a2keras.export.serving", "tf.saved_model.save(holder, str(version), signatures=served)"): (
-        "into a new export"
-    ),
+    (
+        "a2keras.export.serving.servable",
+        "tf.saved_model.save(holder, str(version), signatures=served)",
+    ): ("into a new export"),
     ("a2keras.export.saved_model", "archive.write_out(str(path), verbose=False)"): (
         "into a new export, or a temporary directory"
     ),
@@ -80,7 +93,7 @@ SINGLE = {
 # Records of ours that write themselves, through `files`.
 OWN_SAVE = {
     "recipe", "preprocessing", "checkpoints", "self", "found", "draw_samples", "Manifest",
-    "ablation_report",
+    "report",
 }  # fmt: skip
 
 
@@ -210,7 +223,7 @@ def test_a_write_through_files_is_none(code):
 
 
 # Modules whose standard output another process reads: no person, no terminal.
-WORKERS = {"a2keras.training.step_cost", "a2keras.export.benchmark_worker"}
+WORKERS = {"a2keras.training.ablation.step_cost", "a2keras.export.benchmark.worker"}
 
 
 def prints(sources):
@@ -233,13 +246,13 @@ def test_what_is_printed_goes_through_the_console():
 # Where documents are read that are none of files.
 OTHER_JSON = {
     "a2keras.training.data.splits": "of another process of ours, through a pipe",
-    "a2keras.export.worker": "of the process that has started it, through a pipe",
+    "a2keras.export.reading.worker": "of the process that has started it, through a pipe",
     "a2keras.models.keras_files": "of a .keras file, with a limit of its own",
     "a2keras.documents": "the reader itself",
-    "a2keras.training.step_cost": "of another process of ours, through a pipe",
-    "a2keras.export.benchmark": "of another process of ours, through a pipe",
-    "a2keras.export.benchmark_worker": "of another process of ours, through a pipe",
-    "a2keras.training.computation": "of another worker of ours, through the collective",
+    "a2keras.training.ablation.step_cost": "of another process of ours, through a pipe",
+    "a2keras.export.benchmark.benchmark": "of another process of ours, through a pipe",
+    "a2keras.export.benchmark.worker": "of another process of ours, through a pipe",
+    "a2keras.training.compute.computation": "of another worker of ours, through the collective",
 }
 
 
@@ -257,11 +270,11 @@ def foreign_loads(sources):
 OTHER_READS = {
     "a2keras.files": "it is what the others go through",
     "a2keras.measuring": "the kernel's files in /proc",
-    "a2keras.models.fetching": "labels of this package",
+    "a2keras.models.weights.fetching": "labels of this package",
     "a2keras.models.names": "the names in Keras itself",
     "a2keras.models.preprocessing.places": "of a cloud store",
-    "a2keras.export.serving": "just written",
-    "a2keras.export.web_runtime": "just fetched",
+    "a2keras.export.serving.servable": "just written",
+    "a2keras.export.web.runtime": "just fetched",
 }
 
 

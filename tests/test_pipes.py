@@ -21,10 +21,10 @@ from a2keras.models.preprocessing.image import read_image
 from a2keras.models.preprocessing.places import read_bytes
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.models.preprocessing.video import decode_video
-from a2keras.training.data.manifest import Manifest, read_examples
-from a2keras.training.data.prepared import list_source
-from a2keras.training.data.tables import read_table
-from a2keras.training.data.tfds_descriptions import check
+from a2keras.training.data.records.manifest import Manifest, read_examples
+from a2keras.training.data.records.prepared import list_source
+from a2keras.training.data.lists.tables import read_table
+from a2keras.training.data.records.tfds_descriptions import check
 from a2keras.training.config import Recipe
 
 READERS = {

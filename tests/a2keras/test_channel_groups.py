@@ -112,7 +112,7 @@ def test_litert_converts_a_grouped_convolution_with_its_own_operations(rank, tmp
     import tensorflow as tf
 
     from a2keras.export import saved_model
-    from a2keras.export.litert import interpreter
+    from a2keras.export.litert.convert import interpreter
 
     inputs = keras.Input((*SIZES[-rank:], 9))
     model = keras.Model(inputs, KINDS[rank](6, 3, padding="same", groups=3)(inputs))

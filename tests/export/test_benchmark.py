@@ -10,8 +10,8 @@ import pytest
 
 from a2keras.__main__ import main
 from a2keras.errors import UserError
-from a2keras.export import benchmark as module
-from a2keras.export.benchmark_worker import Bench, size_of
+from a2keras.export.benchmark import benchmark as module
+from a2keras.export.benchmark.worker import Bench, size_of
 from a2keras.measuring import forget_peak, peak_resident
 
 

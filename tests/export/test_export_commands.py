@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from a2keras.errors import UserError
-from a2keras.export import commands
+from a2keras.export.commands import export
 
 
 def a2keras(*arguments) -> subprocess.CompletedProcess:
@@ -31,7 +31,7 @@ def test_export_prints_its_own_lines_only(video_run, video, tmp_path):
 def test_export_as_json(image_run, photos, tmp_path, capsys):
     arguments = [f"--output={tmp_path / 'out'}", "--formats=tflite_float32", "--format=json"]
     samples = [f"--samples={photo}" for photo in photos[:2]]
-    commands.export([str(image_run / "model.keras"), *arguments, *samples])
+    export.export([str(image_run / "model.keras"), *arguments, *samples])
     manifest = json.loads(capsys.readouterr().out)
     assert manifest == json.loads((tmp_path / "out/manifest.json").read_text())
     assert manifest["artefacts"]["tflite_float32"]["parity"]["serving_default"]["real_samples"] == 2
@@ -42,7 +42,7 @@ def test_files_that_are_passed_over_are_counted(tmp_path, capsys):
     for name in ("a.jfif", "b.JP2", "c.m2ts", "d.txt", "e", "f.svg"):
         (tmp_path / name).touch()
     (tmp_path / "g.jpg").mkdir()
-    assert commands._files([str(tmp_path)]) == [tmp_path / n for n in ("a.jfif", "b.JP2", "c.m2ts")]
+    assert export._files([str(tmp_path)]) == [tmp_path / n for n in ("a.jfif", "b.JP2", "c.m2ts")]
     assert capsys.readouterr().err == (
         f"--samples={tmp_path}: 3 files passed over, by the suffix no image or video: "
         f"{tmp_path / 'd.txt'}\n"
@@ -51,11 +51,11 @@ def test_files_that_are_passed_over_are_counted(tmp_path, capsys):
 
 def test_messages(image_run, tmp_path):
     for command, arguments, message in (
-        (commands.export, [], "give one run or .keras file. Received: none"),
-        (commands.export, ["a", "b"], "give one run or .keras file. Received: a b"),
-        (commands.export, ["a"], "--output=DIR is missing: the directory to write"),
+        (export.export, [], "give one run or .keras file. Received: none"),
+        (export.export, ["a", "b"], "give one run or .keras file. Received: a b"),
+        (export.export, ["a"], "--output=DIR is missing: the directory to write"),
         (
-            commands.export,
+            export.export,
             [str(image_run), f"--output={tmp_path / 'out'}", f"--samples={tmp_path}"],
             f"--samples={tmp_path} holds no image and no video",
         ),

@@ -9,9 +9,11 @@ import tensorflow as tf
 
 from a2keras import files, models
 from a2keras.errors import UserError
-from a2keras.export import commands, litert, saved_model
+from a2keras.export import saved_model
+from a2keras.export.commands import export as commands
 from a2keras.export.exporting import export
 from a2keras.export.formats import FORMATS, Format
+from a2keras.export.litert import convert
 from a2keras.export.manifest import sha256
 from a2keras.export.parity import natural_pixels
 from a2keras.export.predict import load
@@ -114,7 +116,7 @@ def test_open_sizes_stay_open(tmp_path):
 
 
 def test_the_tflite_file_is_static_and_built_in(video_export):
-    interpreter = litert.interpreter(video_export / "model_float32.tflite")
+    interpreter = convert.interpreter(video_export / "model_float32.tflite")
     (entry,) = interpreter.get_input_details()
     assert entry["shape_signature"].tolist() == [1, 5, 13, 13, 3]
     assert entry["dtype"] == np.float32
@@ -216,7 +218,7 @@ def test_an_artefact_of_other_weights_is_removed(
 
 def test_a_corrupted_tflite_file_is_removed(image_run, tmp_path, monkeypatch):
     def write_corrupted(classifier, path):
-        report = litert.write_float32(classifier, path)
+        report = convert.write_float32(classifier, path)
         content = bytearray(path.read_bytes())
         weights = classifier.model.layers[-1].kernel.numpy().T.tobytes()
         at = content.index(weights[:16])

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from a2keras.export import benchmark
+from a2keras.export.benchmark import benchmark
 from a2keras.export.exporting import export
 from a2keras.export.predict import load
 from a2keras.models import hosts

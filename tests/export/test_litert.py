@@ -8,21 +8,21 @@ import pytest
 
 from a2keras import DoubleAttention, NonLocal
 from a2keras.errors import UserError
-from a2keras.export import litert, litert_quantize
 from a2keras.export.classifier import Classifier
 from a2keras.export.exporting import export
 from a2keras.export.formats import FORMATS
-from a2keras.export.litert_report import floats_in, report
+from a2keras.export.litert import convert, quantize
+from a2keras.export.litert.report import floats_in, report
 from a2keras.export.parity import natural_pixels
 from a2keras.models.preprocessing import Preprocessing, normalisation
 from a2keras.models.preprocessing.samples import Samples
 
 WRITERS = {
-    "float32": litert.write_float32,
-    "float16": litert.write_float16,
-    "dynamic_int8": litert_quantize.write_dynamic_int8,
-    "int8": litert_quantize.write_int8,
-    "int16x8": litert_quantize.write_int16x8,
+    "float32": convert.write_float32,
+    "float16": convert.write_float16,
+    "dynamic_int8": quantize.write_dynamic_int8,
+    "int8": quantize.write_int8,
+    "int16x8": quantize.write_int16x8,
 }
 CLIPS = Preprocessing(("a", "b", "c"), size=28, frames=8)
 
@@ -59,7 +59,7 @@ def files(tmp_path_factory):
 
 
 def error(path, samples, expected) -> float:
-    runtime = litert.interpreter(path, threads=2)
+    runtime = convert.interpreter(path, threads=2)
     actual = []
     for sample in samples:
         runtime.set_tensor(runtime.get_input_details()[0]["index"], sample[None])
@@ -84,10 +84,10 @@ def test_sharp_attention_over_thousands_of_positions(files, name, most):
 
 def test_attention_in_int8_throughout_is_worse(files, tmp_path, monkeypatch):
     """Or else nothing would have to stay float."""
-    monkeypatch.setattr(litert_quantize, "_float_layers", lambda model: iter(()))
+    monkeypatch.setattr(quantize, "_float_layers", lambda model: iter(()))
     classifier = attending()
     path = tmp_path / "naive.tflite"
-    assert "float32, weights int8" not in str(litert_quantize.write_int8(classifier, path))
+    assert "float32, weights int8" not in str(quantize.write_int8(classifier, path))
     samples = classifier.samples.astype(np.float32)
     naive = error(path, samples, classifier.model.predict(samples, batch_size=1, verbose=0))
     assert naive > 2 * files["int8"][1]
@@ -140,7 +140,7 @@ def test_every_kind_of_attention_and_recurrence_stays_float():
     inner = keras.Model(pixels, NonLocal(3, name="inside")(pixels), name="nested")
     x = keras.layers.Dense(5, name="dense")(inner(pixels))
     x = keras.layers.LSTM(3, name="lstm")(DoubleAttention(name="block")(x))
-    names = litert_quantize._float_layers(keras.Model(pixels, x))
+    names = quantize._float_layers(keras.Model(pixels, x))
     assert list(names) == ["inside", "block", "lstm"]
 
 

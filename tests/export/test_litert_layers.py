@@ -6,8 +6,8 @@ import pytest
 from keras import layers
 
 from a2keras.channel_groups import GroupedConv2D, GroupedConv3D
-from a2keras.export.litert_layers import FramesConvolution
-from a2keras.export.litert_rewrite import rewritten
+from a2keras.export.litert.layers import FramesConvolution
+from a2keras.export.litert.rewrite import rewritten
 
 CLIP = (7, 11, 13, 6)
 # All kernels and strides of the zoo, and some that it has not: (kernel, strides).

@@ -7,8 +7,8 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 
 from a2keras.errors import UserError
-from a2keras.export.litert_tables import check_tflite
-from a2keras.export.loaders import load_model
+from a2keras.export.litert.tables import check_tflite
+from a2keras.export.reading.loaders import load_model
 
 
 def message_of(path) -> str:

@@ -17,8 +17,8 @@ from keras import layers
 
 from a2keras import DoubleAttention, NonLocal, SqueezeExcitation, models
 from a2keras.copying import copy_operation
-from a2keras.export import litert
-from a2keras.export.litert_report import report
+from a2keras.export.litert import convert
+from a2keras.export.litert.report import report
 
 SIZES = {2: (13, 11, 32), 3: (9, 13, 11, 32)}
 # What decides whether a layer can be converted.
@@ -84,9 +84,9 @@ def check(model: keras.Model, path: Path) -> set[str]:
     for weight in model.weights:
         weight.assign(np.abs(generator.normal(0, 0.05, weight.shape)) + 0.01)
     shape = model.input_shape[1:]
-    path.write_bytes(litert.convert(model, shape))
+    path.write_bytes(convert.convert(model, shape))
     features = generator.normal(0, 1, (1, *shape)).astype(np.float32)
-    runtime = litert.interpreter(path)
+    runtime = convert.interpreter(path)
     runtime.set_tensor(runtime.get_input_details()[0]["index"], features)
     runtime.invoke()
     actual = runtime.get_tensor(runtime.get_output_details()[0]["index"])

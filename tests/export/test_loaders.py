@@ -5,9 +5,9 @@ import pytest
 import tensorflow as tf
 
 from a2keras.errors import UserError
-from a2keras.export.loaders import load_model
 from a2keras.export.parity import natural_pixels
 from a2keras.export.predict import load
+from a2keras.export.reading.loaders import load_model
 from a2keras.models.preprocessing import Preprocessing
 
 PIXELS = natural_pixels((17, 17, 3), 7, seed=11).astype(np.float32)

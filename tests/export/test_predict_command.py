@@ -11,8 +11,8 @@ import pytest
 
 from a2keras.__main__ import main
 from a2keras.errors import UserError
+from a2keras.export.commands.predict import predict
 from a2keras.export.predict import load
-from a2keras.export.predict_command import predict
 from a2keras.models.preprocessing import DecodeError, decode_video
 from a2keras.models.preprocessing import video as decoding
 
@@ -53,7 +53,7 @@ def test_a_library_that_crashes_ends_with_code_2(image_export, photos, tmp_path,
         "class Finder:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
         "        if name == 'ai_edge_litert.interpreter': os.abort()\n"
-        "if 'a2keras.export.worker' in sys.orig_argv: sys.meta_path.insert(0, Finder())\n"
+        "if 'a2keras.export.reading.worker' in sys.orig_argv: sys.meta_path.insert(0, Finder())\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     tflite = image_export / "model_float32.tflite"

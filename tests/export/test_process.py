@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from a2keras.errors import UserError
-from a2keras.export.process import Failure, Process
+from a2keras.export.reading.process import Failure, Process
 
 
 @pytest.fixture
@@ -182,7 +182,7 @@ def test_its_temporary_files_go_with_it_though_it_crashes(served, tmp_path, monk
 def test_a_program_that_is_killed_takes_its_processes_along(served, tmp_path):
     served("def wait(self): time.sleep(1000)").about()  # writes the module
     code = (
-        "from a2keras.export.process import Process\n"
+        "from a2keras.export.reading.process import Process\n"
         "process = Process('served', 'Served', {})\n"
         "print(*process.about(), flush=True)\nprocess.call('wait')"
     )

@@ -11,11 +11,11 @@ import pytest
 
 from a2keras import models
 from a2keras.errors import UserError
+from a2keras.export.commands.predict import predict
 from a2keras.export.exporting import export
 from a2keras.export.predict import load
-from a2keras.export.predict_command import predict
-from a2keras.models import fetching, published
 from a2keras.models.preprocessing import Pixels, Preprocessing
+from a2keras.models.weights import fetching, published
 
 # The likeliest class and its probability, by another program with these weights (64 frames from
 # the middle, short side 256, centre crop 224); a frame more or less changes the second digit.

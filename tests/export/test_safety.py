@@ -12,8 +12,12 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from a2keras.errors import UserError
 from a2keras.export import safety
-from a2keras.export.allowed_operations import TENSORFLOW, TENSORFLOW_GROUPS, TENSORFLOW_SAVER
-from a2keras.export.loaders import load_model
+from a2keras.export.allowed_operations import (
+    TENSORFLOW,
+    TENSORFLOW_GROUPS,
+    TENSORFLOW_SAVER,
+)
+from a2keras.export.reading.loaders import load_model
 
 
 def message_of(path) -> str:

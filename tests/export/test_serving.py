@@ -6,12 +6,12 @@ import pytest
 import tensorflow as tf
 
 from a2keras import models
-from a2keras.export import serving, serving_network, serving_parity
 from a2keras.export.classifier import Classifier
 from a2keras.export.manifest import read_manifest
 from a2keras.export.parity import natural_pixels
 from a2keras.export.predict import load
 from a2keras.export.saved_model import version_of
+from a2keras.export.serving import comparisons, network, servable
 from a2keras.models.keras_files import load_single
 from a2keras.models.preprocessing import Preprocessing, normalisation
 
@@ -69,9 +69,9 @@ def test_encoded_frames_of_clips(video_run, video_export):
 
 def test_other_sizes(image_run, served):
     model = load_single(image_run / "model.keras")
-    other = serving_network.copy_at(model, (23, 31, 3))
+    other = network.copy_at(model, (23, 31, 3))
     pixels = natural_pixels((23, 31, 3), 2, seed=5)
-    expected = serving_network.with_features(other)(pixels.astype(np.float32), training=False)
+    expected = network.with_features(other)(pixels.astype(np.float32), training=False)
     given = served.signatures["serving_uint8"](pixels=tf.constant(pixels))
     np.testing.assert_allclose(given["probabilities"], expected[0], atol=1e-6)
     given = served.signatures["features"](pixels=tf.constant(pixels, tf.float32))
@@ -81,7 +81,7 @@ def test_other_sizes(image_run, served):
 def test_five_of_many_labels():
     probabilities = np.random.default_rng(3).permutation(np.arange(1, 12) / 66).astype(np.float32)
     labels = [f"class {number}" for number in range(11)]
-    given = serving.named(tf.constant([probabilities]), tf.constant(labels))
+    given = servable.named(tf.constant([probabilities]), tf.constant(labels))
     best = np.argsort(-probabilities)[:5]
     np.testing.assert_array_equal(given["top_probabilities"][0], probabilities[best])
     assert [each.decode() for each in given["top_labels"][0].numpy()] == [labels[i] for i in best]
@@ -91,7 +91,7 @@ def test_other_weights_are_seen_in_every_signature(image_run, image_export, clas
     preprocessing = load(image_run).preprocessing
     none = np.zeros((0, 17, 17, 3), np.uint8)
     wrong = Classifier(classifier(preprocessing, seed=4), preprocessing, none, none)
-    found = serving_parity.comparisons(wrong, image_export / "saved_model")
+    found = comparisons.comparisons(wrong, image_export / "saved_model")
     pixels = natural_pixels((17, 17, 3), 1)
     for each in found.values():
         assert np.abs(each.actual(pixels) - each.expected(pixels)).max() > 0.01
@@ -101,7 +101,7 @@ def test_other_weights_are_seen_in_every_signature(image_run, image_export, clas
 def test_files_of_all_kinds_are_compared():
     kinds = set()
     for view in natural_pixels((17, 17, 3), 8):
-        (file,) = serving_parity.files_of(view, Preprocessing(("a",), 17))
+        (file,) = comparisons.files_of(view, Preprocessing(("a",), 17))
         kinds.add({b"\xff\xd8": "JPEG", b"\x89P": "PNG", b"RI": "WEBP"}[file[:2]])
     assert kinds == {"JPEG", "PNG", "WEBP"}
 
@@ -130,7 +130,7 @@ def fixed_network(kind: str, shape: tuple) -> keras.Model:
 )
 def test_sizes_that_must_stay(kind, shape, opened):
     model = fixed_network(kind, shape)
-    served = serving_network.with_open_sizes(model)
+    served = network.with_open_sizes(model)
     assert served.input_shape[1:] == opened
     pixels = natural_pixels(shape, 2).astype(np.float32)
     np.testing.assert_allclose(served(pixels), model(pixels), atol=1e-6)
@@ -143,9 +143,9 @@ def test_double_attention_at_any_size():
     for weight in model.weights:  # a fresh block is the identity: it would not be compared
         noise = generator.normal(0, 0.1, weight.shape)
         weight.assign(np.abs(weight.numpy() + noise) + (0.5 if "variance" in weight.path else 0))
-    served = serving_network.with_features(serving_network.with_open_sizes(model))
+    served = network.with_features(network.with_open_sizes(model))
     assert served.input_shape == (None, None, None, None, 3)
-    other = serving_network.with_features(serving_network.copy_at(model, (3, 43, 37, 3)))
+    other = network.with_features(network.copy_at(model, (3, 43, 37, 3)))
     pixels = natural_pixels((3, 43, 37, 3), 1).astype(np.float32)
     for given, expected in zip(served(pixels), other(pixels), strict=True):
         np.testing.assert_allclose(given, expected, rtol=1e-4, atol=1e-5)

@@ -13,8 +13,8 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from a2keras.export import serving_network
 from a2keras.export.parity import natural_pixels
+from a2keras.export.serving import network
 from a2keras.models.keras_files import load_single
 
 HERE = Path(__file__).parent
@@ -34,7 +34,7 @@ def pixels() -> np.ndarray:
 @pytest.fixture(scope="module")
 def expected(image_run, pixels):
     """Probabilities and features of the Keras model."""
-    model = serving_network.with_features(load_single(image_run / "model.keras"))
+    model = network.with_features(load_single(image_run / "model.keras"))
     return [np.asarray(each) for each in model(pixels.astype(np.float32), training=False)]
 
 

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
-from a2keras.export.serving_images import decode, formats
+from a2keras.export.serving.images import decode, formats
 from a2keras.models.preprocessing import orientation, read_image
 from a2keras.models.preprocessing.image import read_image as read_bytes
 from a2keras.models.preprocessing.orientation import orientation_in, upright

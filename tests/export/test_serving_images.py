@@ -12,7 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 from a2keras.export.parity import natural_pixels
-from a2keras.export.serving_images import decode, formats, views
+from a2keras.export.serving.images import decode, formats, views
 from a2keras.models.preprocessing import Preprocessing, errors
 from a2keras.models.preprocessing.image import read_image
 

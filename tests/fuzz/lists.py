@@ -221,7 +221,7 @@ def cluster_seeds(folder: Path) -> Iterable[Path]:
 
 
 def read_cluster(path: Path) -> None:
-    from a2keras.training.cluster import cluster_from
+    from a2keras.training.compute.cluster import cluster_from
 
     text = path.read_text(errors="surrogateescape")
     if path.suffix == ".json":

@@ -43,10 +43,10 @@ def exported(kind: str) -> Callable[[Path], Iterable[Path]]:
     """The seeds of one of the export's formats. No manifest: it would notice every change."""
 
     def seeds(folder: Path) -> Iterable[Path]:
-        from a2keras.export.classifier import Classifier
         from a2keras.export.formats import FORMATS
+        from a2keras.export.reading.trained import load_classifier
 
-        classifier = Classifier.load(saved(folder))
+        classifier = load_classifier(saved(folder))
         path = folder / FORMATS[kind].file_name
         FORMATS[kind].write(classifier, path)
         (folder / "model.keras").unlink()
@@ -91,7 +91,7 @@ def check_saved_model(path: Path) -> None:
 
 def check_tflite(path: Path) -> None:
     """What is looked at before LiteRT is asked; a ValueError becomes a sentence."""
-    from a2keras.export.litert_tables import check_tflite
+    from a2keras.export.litert.tables import check_tflite
 
     check_tflite(path.read_bytes())
 

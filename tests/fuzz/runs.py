@@ -24,9 +24,9 @@ def run_seeds(folder: Path) -> Iterable[Path]:
     """A run as training leaves it, but for the model; its data lie beside it."""
     from a2keras.documents import write_json
     from a2keras.training.data import open_source
-    from a2keras.training.run import Run
-    from a2keras.training.samples import draw_samples
-    from a2keras.training.train import preprocessing_of
+    from a2keras.training.run.directory import Run
+    from a2keras.training.run.samples import draw_samples
+    from a2keras.training.run.train import preprocessing_of
 
     write_images(folder / "data")
     recipe = recipe_of(folder / "data")
@@ -46,8 +46,8 @@ def open_run(path: Path) -> None:
     """As `train`, `evaluate`, `explain` and `export` begin."""
     from a2keras.models.preprocessing.samples import Samples
     from a2keras.training.config import Recipe
-    from a2keras.training.evaluate import HeldOut, trained_on
-    from a2keras.training.run import Run
+    from a2keras.training.evaluation.evaluate import HeldOut, trained_on
+    from a2keras.training.run.directory import Run
 
     kept = Recipe.load(path.with_name("recipe.json"))
     run = Run(path.parent, kept)
@@ -63,8 +63,8 @@ def checkpoint_seeds(folder: Path) -> Iterable[Path]:
 
     import numpy as np
 
-    from a2keras.training.checkpoints import Checkpoint, Checkpoints
-    from a2keras.training.position import Position
+    from a2keras.training.run.checkpoints import Checkpoint, Checkpoints
+    from a2keras.training.run.progress import Position
 
     line = {"epoch": 1, "step": 4, "loss": 0.7, "accuracy": 0.5, "validation_accuracy": 0.5}
     document = dataclasses.asdict(Position(4, 1.5, 2.0, 3.0, [line]))
@@ -75,8 +75,8 @@ def checkpoint_seeds(folder: Path) -> Iterable[Path]:
 
 def open_checkpoint(path: Path) -> None:
     """As a run goes on. Where the content has an even sum, its checksum is right again."""
-    from a2keras.training.checkpoints import Checkpoints
-    from a2keras.training.position import Position
+    from a2keras.training.run.checkpoints import Checkpoints
+    from a2keras.training.run.progress import Position
 
     if path.name != "SHA256SUMS" and zlib.crc32(path.read_bytes()) % 2 == 0:
         others = sorted(each for each in path.parent.iterdir() if each.name != "SHA256SUMS")
@@ -91,8 +91,8 @@ def open_checkpoint(path: Path) -> None:
 
 def ablation_of(folder: Path) -> Any:
     """An ablation of one row and one seed."""
-    from a2keras.training.ablation import Ablation
-    from a2keras.training.ablation_rows import rows_of
+    from a2keras.training.ablation.ablation import Ablation
+    from a2keras.training.ablation.rows import rows_of
     from a2keras.training.config import Recipe
 
     recipe = Recipe("ablation", data="digits", task="video", size=SIZE, frames=4, epochs=1)
@@ -108,7 +108,7 @@ def ablation_run(ablation: Any) -> Any:
 
 def ablation_seeds(folder: Path) -> Iterable[Path]:
     from a2keras.documents import write_json
-    from a2keras.training.scores import protocol
+    from a2keras.training.evaluation.scores import protocol
 
     ablation = ablation_of(folder)
     _, (row, run) = ablation_run(ablation)
@@ -136,7 +136,7 @@ def ablation_seeds(folder: Path) -> Iterable[Path]:
 
 def open_ablation(path: Path) -> None:
     """What an ablation takes over from an earlier call. Nothing is measured or trained anew."""
-    from a2keras.training import ablation, ablation_report
+    from a2keras.training.ablation import ablation, report
 
     folder = next(each for each in path.parents if (each / "costs.json").is_file())
     begun = ablation_of(folder)
@@ -145,7 +145,7 @@ def open_ablation(path: Path) -> None:
     costs = ablation._costs(begun, recipes)
     kept = ablation._kept_score(run)
     if kept:
-        ablation_report.document(begun, costs, [(row, run, kept)], 1)
+        report.document(begun, costs, [(row, run, kept)], 1)
 
 
 def manifest_seeds(folder: Path) -> Iterable[Path]:
@@ -164,8 +164,8 @@ def manifest_seeds(folder: Path) -> Iterable[Path]:
 def open_manifest(path: Path) -> None:
     """As `predict` and another `export` begin."""
     from a2keras.export.exporting import _check_output
-    from a2keras.export.loaders import locate
     from a2keras.export.manifest import check_hashes
+    from a2keras.export.reading.loaders import locate
 
     found, _ = locate(path.parent)
     check_hashes(found)
@@ -174,7 +174,7 @@ def open_manifest(path: Path) -> None:
 
 def prepared_seeds(folder: Path) -> Iterable[Path]:
     """Images as `a2keras prepare` stores them."""
-    from a2keras.training.prepare import prepare
+    from a2keras.training.prepare.prepare import prepare
 
     write_images(folder / "data")
     prepare(f"folder:{folder / 'data'}", str(folder / "prepared"))

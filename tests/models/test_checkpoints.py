@@ -18,9 +18,10 @@ import pytest
 from a2keras import __main__ as command
 from a2keras import models
 from a2keras.errors import UserError
-from a2keras.models import checkpoints, layouts, weights
-from a2keras.models.assignment import variables_of
-from a2keras.models.translation import classes_of, in_keras_order, translate
+from a2keras.models import weights
+from a2keras.models.weights import checkpoints, layouts
+from a2keras.models.weights.assignment import variables_of
+from a2keras.models.weights.translation import classes_of, in_keras_order, translate
 
 ARRAY = np.arange(30, dtype="float32").reshape(2, 3, 5)
 
@@ -525,7 +526,7 @@ def test_a_pickle_takes_no_more_memory_than_it_has(data, reason, tmp_path):
 
 @pytest.mark.parametrize("name", ["a.pkl", "a.pt"])
 def test_dictionaries_that_hold_one_another_are_refused(tmp_path, monkeypatch, name):
-    monkeypatch.setattr("a2keras.models.restricted_pickle.MOST", 10_000)
+    monkeypatch.setattr("a2keras.models.weights.restricted_pickle.MOST", 10_000)
     saved: dict = {"a": ARRAY}
     for _ in range(60):  # 2⁶⁰ ways down
         saved = {"a": saved, "b": saved}

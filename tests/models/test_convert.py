@@ -16,9 +16,11 @@ from keras import ops
 from a2keras import __main__ as command
 from a2keras import models
 from a2keras.errors import UserError
-from a2keras.models import checkpoints, commands, layouts, weights
-from a2keras.models.assignment import variables_of
-from a2keras.models.translation import translate
+from a2keras.models import weights
+from a2keras.models.commands import convert
+from a2keras.models.weights import checkpoints, layouts
+from a2keras.models.weights.assignment import variables_of
+from a2keras.models.weights.translation import translate
 
 torch = pytest.importorskip("torch", reason="converting .pth files needs PyTorch (the torch extra)")
 nn = torch.nn
@@ -599,11 +601,11 @@ def test_a_link_in_the_place_of_the_output_is_replaced(tmp_path, name):
     (tmp_path / "victim").write_text("mine")
     (tmp_path / name).symlink_to(tmp_path / "victim")
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
-    commands._save(model, tmp_path / name)
+    convert._save(model, tmp_path / name)
     assert (tmp_path / "victim").read_text() == "mine"
     assert sorted(path.name for path in tmp_path.iterdir()) == [name, "victim"]
     assert not (tmp_path / name).is_symlink()
     with pytest.raises(
         UserError, match=r"^--output=.*/absent/net.keras cannot be written: No such"
     ):
-        commands._save(model, tmp_path / "absent" / "net.keras")
+        convert._save(model, tmp_path / "absent" / "net.keras")

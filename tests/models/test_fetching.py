@@ -19,9 +19,9 @@ import pytest
 
 from a2keras import models
 from a2keras.errors import UserError
-from a2keras.models import fetching, published
-from a2keras.models.assignment import variables_of
 from a2keras.models.preprocessing import Pixels, Preprocessing
+from a2keras.models.weights import fetching, published
+from a2keras.models.weights.assignment import variables_of
 
 CONTENT = b"the weights" * 1000
 # What a hostile or careless package does when it is asked for its metadata.

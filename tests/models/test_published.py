@@ -15,9 +15,11 @@ import pytest
 from a2keras import __main__ as command
 from a2keras import models
 from a2keras.errors import UserError
-from a2keras.models import fetching, layouts, published, start, weights, weights_command
+from a2keras.models import weights
+from a2keras.models.commands import weights as weights_command
 from a2keras.models.preprocessing.pixels import Pixels
 from a2keras.models.preprocessing.spec import Preprocessing
+from a2keras.models.weights import fetching, layouts, published, start
 
 I3D, LITE0 = published.FETCHED
 

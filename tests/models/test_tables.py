@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
-from a2keras.models import tables, variants
-from a2keras.models.variants import TABLES, number
+from a2keras.models import paper_tables
+from a2keras.models.commands import tables
+from a2keras.models.paper_tables import TABLES, number
 
 # Parameters in M with four numbers per normalised channel, multiply-adds in G: worked out from the
 # paper's tables and the original networks' own sources, not from these builders.
@@ -208,4 +209,4 @@ def test_mistakes_are_told(capsys):
 
 def test_rows_are_frozen():
     with pytest.raises(AttributeError):
-        variants.TABLES[0].note = "x"
+        paper_tables.TABLES[0].note = "x"

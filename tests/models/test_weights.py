@@ -11,8 +11,9 @@ from keras import layers, ops
 
 from a2keras import models
 from a2keras.errors import UserError
-from a2keras.models import commands, weights
-from a2keras.models.assignment import Report, variables_of
+from a2keras.models import weights
+from a2keras.models.commands import convert
+from a2keras.models.weights.assignment import Report, variables_of
 
 SIZE = (19, 23, 3)
 
@@ -369,7 +370,7 @@ def test_the_configuration_of_an_archive_is_not_even_read(source, target, tmp_pa
 
 
 def test_an_archive_that_would_fill_the_memory_is_refused(target, monkeypatch, tmp_path):
-    monkeypatch.setattr("a2keras.models.weight_files.LARGE", 10**6)
+    monkeypatch.setattr("a2keras.models.weights.weight_files.LARGE", 10**6)
     with zipfile.ZipFile(tmp_path / "a.keras", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("model.weights.h5", bytes(10**7))
     with pytest.raises(
@@ -411,10 +412,10 @@ def test_a_run_s_model_becomes_a_file_of_half_the_size(tmp_path, capsys):
     model.save(tmp_path / "model.keras")
     settings = ["--set=attention=a2", "--set=stem=small", "--classes=7", "--model=resnet20"]
     call = [str(tmp_path / "model.keras"), *settings]
-    commands.convert([*call, f"--output={tmp_path}/whole.weights.h5"])
+    convert.convert([*call, f"--output={tmp_path}/whole.weights.h5"])
     small = tmp_path / "small.weights.h5"
     capsys.readouterr()
-    commands.convert([*call, f"--output={small}", "--precision=float16"])
+    convert.convert([*call, f"--output={small}", "--precision=float16"])
     assert capsys.readouterr().out == (
         "a2keras.models.build('resnet20', classes=7, attention='a2', stem='small', "
         f"weights='{small}')\n"
@@ -441,9 +442,9 @@ def test_what_does_not_fit_into_half_precision_is_refused(tmp_path):
     call = [str(tmp_path / "model.keras"), "--model=resnet20", "--classes=7"]
     call += ["--precision=float16"]
     with pytest.raises(UserError, match=r"float16 holds numbers up to 65504, and a weight is larg"):
-        commands.convert([*call, f"--output={tmp_path}/small.weights.h5"])
+        convert.convert([*call, f"--output={tmp_path}/small.weights.h5"])
     with pytest.raises(UserError) as error:
-        commands.convert([*call, f"--output={tmp_path}/small.keras"])
+        convert.convert([*call, f"--output={tmp_path}/small.keras"])
     assert str(error.value) == (
         "--precision is for a .weights.h5. Received: --precision=float16 "
         f"--output={tmp_path}/small.keras"

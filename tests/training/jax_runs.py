@@ -15,10 +15,11 @@ from pathlib import Path
 import keras
 
 from a2keras import models
-from a2keras.training import network, recipes
-from a2keras.training.interruption import Stopped
-from a2keras.training.train import preprocessing_of, train
-from a2keras.training.trainer import Trainer
+from a2keras.training import recipes
+from a2keras.training.compute import network
+from a2keras.training.run.interruption import Stopped
+from a2keras.training.run.loop import Trainer
+from a2keras.training.run.train import preprocessing_of, train
 
 SETTINGS = [
     "size=16",

@@ -18,10 +18,11 @@ from pathlib import Path
 import keras
 
 from a2keras import DoubleAttention, models
-from a2keras.training import checkpoints, recipes
-from a2keras.training.checkpoints import Saving
-from a2keras.training.train import train
-from a2keras.training.trainer import Trainer
+from a2keras.training import recipes
+from a2keras.training.run import checkpoints
+from a2keras.training.run.checkpoints import Saving
+from a2keras.training.run.loop import Trainer
+from a2keras.training.run.train import train
 
 SETTINGS = [
     "size=16",

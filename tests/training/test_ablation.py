@@ -11,16 +11,17 @@ import pytest
 from a2keras.counting import count
 from a2keras.errors import UserError
 from a2keras.measuring import forget_peak, peak_resident
+from a2keras.models.paper_tables import TABLES
 from a2keras.models.preprocessing.spec import Preprocessing
-from a2keras.models.variants import TABLES
-from a2keras.training import ablation as module
-from a2keras.training import network, step_cost
-from a2keras.training.ablation import Ablation, ablate
-from a2keras.training.ablation_picture import apart
-from a2keras.training.ablation_report import markdown
-from a2keras.training.ablation_rows import key, network_of, recipe_of, rows_of
+from a2keras.training.ablation import ablation as module
+from a2keras.training.ablation import step_cost
+from a2keras.training.ablation.ablation import Ablation, ablate
+from a2keras.training.ablation.picture import apart
+from a2keras.training.ablation.report import markdown
+from a2keras.training.ablation.rows import key, network_of, recipe_of, rows_of
+from a2keras.training.ablation.step_cost import costs, measure
+from a2keras.training.compute import network
 from a2keras.training.config import Recipe
-from a2keras.training.step_cost import costs, measure
 
 VIDEO = Recipe("mine", task="video", size=8, frames=3, batch_size=4)
 

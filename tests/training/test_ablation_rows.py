@@ -10,16 +10,17 @@ import pytest
 
 from a2keras.errors import UserError
 from a2keras.models.preprocessing.spec import Preprocessing
-from a2keras.training import ablation as module
-from a2keras.training import network, step_cost
-from a2keras.training.ablation import Ablation
-from a2keras.training.ablation_report import markdown
-from a2keras.training.ablation_rows import rows_of
-from a2keras.training.ablation_statistics import difference, differences
+from a2keras.training.ablation import ablation as module
+from a2keras.training.ablation import step_cost
+from a2keras.training.ablation.ablation import Ablation
+from a2keras.training.ablation.report import markdown
+from a2keras.training.ablation.rows import rows_of
+from a2keras.training.ablation.statistics import difference, differences
+from a2keras.training.ablation.step_cost import costs
+from a2keras.training.compute import network
 from a2keras.training.config import Recipe
-from a2keras.training.folds import pooled
-from a2keras.training.held_out import folds_of
-from a2keras.training.step_cost import costs
+from a2keras.training.evaluation.folds import pooled
+from a2keras.training.evaluation.held_out import folds_of
 
 IMAGE = Recipe("mine", task="image", model="a2_resnet11", size=16, batch_size=4)
 
@@ -138,7 +139,7 @@ def test_pools_and_the_recipes_of_folds():
 
 def test_only_other_test_examples_are_told():
     """Validation goes with the seed, test examples by folders do not."""
-    from a2keras.training.ablation_words import _of_data
+    from a2keras.training.ablation.words import _of_data
 
     told = {
         "examples": 5, "folds": [], "split": "test", "data": "d", "skipped": 1, "protocol": [],

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from a2keras.training import optimizers
+from a2keras.training.compute import optimizers
+from a2keras.training.compute.freezing import Phase
+from a2keras.training.compute.optimizers import Optimizer
 from a2keras.training.config import Recipe
-from a2keras.training.freezing import Phase
-from a2keras.training.optimizers import Optimizer
 
 RECIPE = Recipe(
     "mine", optimizer="adamw", beta_1=0.7, beta_2=0.93, adam_epsilon=1e-3, weight_decay=0.2

@@ -10,15 +10,15 @@ from PIL import Image
 from a2keras.models.preprocessing import fit
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.config import Recipe
-from a2keras.training.data.augmentation import (
+from a2keras.training.data.pipeline import training_batches
+from a2keras.training.data.source import ArrayExamples, Examples
+from a2keras.training.data.views.augmentation import (
     area_window,
     random_view,
     random_window,
     shift_hls,
     side_window,
 )
-from a2keras.training.data.pipeline import training_batches
-from a2keras.training.data.source import ArrayExamples, Examples
 
 KINETICS = Recipe(
     "kinetics",

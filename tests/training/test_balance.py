@@ -7,7 +7,7 @@ import pytest
 
 from a2keras.errors import UserError
 from a2keras.models.preprocessing.spec import Preprocessing
-from a2keras.training.computation_tensorflow import TensorFlowComputation
+from a2keras.training.compute.tensorflow import TensorFlowComputation
 from a2keras.training.config import Recipe
 from a2keras.training.data.balance import balanced_order, class_weights
 from a2keras.training.data.pipeline import training_batches

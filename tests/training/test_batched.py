@@ -9,10 +9,11 @@ from PIL import Image
 
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.config import Recipe
-from a2keras.training.data import batched, list_data, pipeline, reading
-from a2keras.training.data.augmentation import random_view
+from a2keras.training.data import list_data, pipeline, reading
 from a2keras.training.data.pipeline import plain_batches, training_batches
 from a2keras.training.data.source import ArrayExamples
+from a2keras.training.data.views import batched
+from a2keras.training.data.views.augmentation import random_view
 
 LABELS = ("a", "b", "c")
 MIXED = {"mixup": 0.4, "cutmix": 1.0}

@@ -12,12 +12,12 @@ import pytest
 
 from a2keras.errors import UserError
 from a2keras.training import recipes
-from a2keras.training.checkpoints import Checkpoint, Checkpoints, DamagedCheckpoint, Saving
-from a2keras.training.interruption import Interruption, Stopped
-from a2keras.training.position import Position
-from a2keras.training.run import Run
-from a2keras.training.train import train
-from a2keras.training.trainer import Trainer
+from a2keras.training.run.checkpoints import Checkpoint, Checkpoints, DamagedCheckpoint, Saving
+from a2keras.training.run.directory import Run
+from a2keras.training.run.interruption import Interruption, Stopped
+from a2keras.training.run.loop import Trainer
+from a2keras.training.run.progress import Position
+from a2keras.training.run.train import train
 
 
 def checkpoint(step: int, **document) -> Checkpoint:
@@ -177,7 +177,7 @@ def test_the_best_epoch_may_be_the_model(tmp_path, tiny_network, monkeypatch):
     settings = ["size=16", "epochs=5", "steps_per_epoch=2", "validate_every=2", "select=best"]
     recipe = recipes.recipe("digits_image").override(settings)
     accuracies = iter([0.9, 0.4, 0.7])  # how good a network is cannot be arranged
-    score = "a2keras.training.trainer.validate"
+    score = "a2keras.training.run.loop.validate"
     result = {"validation_loss": 1.0}
     monkeypatch.setattr(
         score, lambda *_: {**result, "validation_accuracy": next(accuracies)}, raising=True

@@ -16,7 +16,7 @@ from a2keras.training.data.folder import list_folder
 from a2keras.training.data.listing import assign_splits, equal_files
 from a2keras.training.data.source import fingerprints_of
 from a2keras.training.data.splits import merged, spreading, stratified
-from a2keras.training.run import Run
+from a2keras.training.run.directory import Run
 
 
 def listing_of(data: str, **settings):

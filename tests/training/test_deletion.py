@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from a2keras.training.attended import Attended, Block, ClassMap
-from a2keras.training.deletion import (
+from a2keras.training.explanation.attended import Attended, Block, ClassMap
+from a2keras.training.explanation.deletion import (
     SEEDS,
     STEPS,
     Deletion,

@@ -11,14 +11,14 @@ import pytest
 
 from a2keras.errors import UserError
 from a2keras.models.preprocessing.spec import Preprocessing
-from a2keras.training.batch_statistics import with_precise_statistics
 from a2keras.training.config import Recipe
 from a2keras.training.data import open_held_out, open_source
 from a2keras.training.data.pipeline import training_batches
 from a2keras.training.data.source import Examples
-from a2keras.training.evaluate import predict_views
-from a2keras.training.run import Run
-from a2keras.training.scores import percent, protocol, scores, spread, table
+from a2keras.training.evaluation.evaluate import predict_views
+from a2keras.training.evaluation.precise_statistics import with_precise_statistics
+from a2keras.training.evaluation.scores import percent, protocol, scores, spread, table
+from a2keras.training.run.directory import Run
 
 VIDEO = Recipe("mine", task="video", views=2)
 

@@ -12,8 +12,8 @@ from a2keras.errors import UserError
 from a2keras.training import recipes
 from a2keras.training.data import open_source, resolve
 from a2keras.training.data.pipeline import training_batches
-from a2keras.training.events import EventFile, first_examples, grid
-from a2keras.training.train import preprocessing_of, train
+from a2keras.training.run.events import EventFile, first_examples, grid
+from a2keras.training.run.train import preprocessing_of, train
 
 
 def read(directory) -> list[tf.compat.v1.Event]:

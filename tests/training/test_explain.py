@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from a2keras.errors import UserError
-from a2keras.training.attended import Block, ClassMap, Onlooker
-from a2keras.training.pictures import draw_attention
+from a2keras.training.explanation.attended import Block, ClassMap, Onlooker
+from a2keras.training.explanation.overlays import draw_attention
 
 
 def block_of(gather: np.ndarray) -> Block:
@@ -198,7 +198,7 @@ def test_the_true_class_is_shown_where_it_is_not_among_the_likeliest():
 
 
 def test_published_weights_explain_photographs(tmp_path, write_images, run_command):
-    from a2keras.models import fetching, published
+    from a2keras.models.weights import fetching, published
 
     if not fetching.is_kept(published.find("efficientnet_lite0:imagenet")):
         pytest.skip("efficientnet_lite0:imagenet is not in the cache")

@@ -12,10 +12,10 @@ import pytest
 from a2keras.errors import UserError
 from a2keras.models.preprocessing.samples import Samples
 from a2keras.models.preprocessing.spec import Preprocessing
-from a2keras.training.checkpoints import Checkpoint, Checkpoints, DamagedCheckpoint
 from a2keras.training.config import Recipe
-from a2keras.training.position import Position
-from a2keras.training.run import Run
+from a2keras.training.run.checkpoints import Checkpoint, Checkpoints, DamagedCheckpoint
+from a2keras.training.run.directory import Run
+from a2keras.training.run.progress import Position
 
 SETTINGS = ["size=16", "batch_size=4", "epochs=1", "validation_fraction=0"]
 

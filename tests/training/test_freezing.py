@@ -10,18 +10,18 @@ import pytest
 from a2keras import DoubleAttention, models
 from a2keras.errors import UserError
 from a2keras.normalization import layers_of
-from a2keras.training import network
-from a2keras.training.checkpoints import Checkpoints, Saving
-from a2keras.training.computation_tensorflow import TensorFlowComputation
+from a2keras.training.compute import network
+from a2keras.training.compute.freezing import Holding, Wiring, check_start, learning, phases_of
+from a2keras.training.compute.optimizers import Optimizer
+from a2keras.training.compute.strategies import strategy_for
+from a2keras.training.compute.tensorflow import TensorFlowComputation
 from a2keras.training.config import Recipe
 from a2keras.training.data.source import ArrayExamples, Source
-from a2keras.training.distribution import strategy_for
-from a2keras.training.freezing import Holding, Wiring, check_start, learning, phases_of
-from a2keras.training.optimizers import Optimizer
-from a2keras.training.position import Position
-from a2keras.training.run import Run
-from a2keras.training.train import preprocessing_of, train
-from a2keras.training.trainer import Trainer
+from a2keras.training.run.checkpoints import Checkpoints, Saving
+from a2keras.training.run.directory import Run
+from a2keras.training.run.loop import Trainer
+from a2keras.training.run.progress import Position
+from a2keras.training.run.train import preprocessing_of, train
 
 CLASSES = ("a", "b", "c")
 PLAIN = Recipe(

@@ -14,18 +14,20 @@ import numpy as np
 import pytest
 
 from a2keras.errors import UserError
-from a2keras.training import beginning, initial_weights, network, recipes
+from a2keras.training import recipes
+from a2keras.training.compute import checks, network
 from a2keras.training.config import Recipe
-from a2keras.training.interruption import Stopped
-from a2keras.training.train import preprocessing_of, train
-from a2keras.training.trainer import Trainer
+from a2keras.training.run import initial_weights
+from a2keras.training.run.interruption import Stopped
+from a2keras.training.run.loop import Trainer
+from a2keras.training.run.train import preprocessing_of, train
 
 layers = keras.layers
 SETTINGS = ["size=16", "batch_size=12", "steps_per_epoch=3", "epochs=2", "learning_rate=0.05"]
 PROGRAM = """
 import sys
 from a2keras.training import recipes
-from a2keras.training.train import train
+from a2keras.training.run.train import train
 train(recipes.recipe("digits_image").override(sys.argv[2:]), sys.argv[1])
 """
 
@@ -135,7 +137,7 @@ def test_weights_of_a_host(tmp_path, recipe):
     own = keras.models.load_model(tmp_path / "own.keras").get_layer("stem").kernel.numpy()
 
     def stem_of(**changes):
-        changed = beginning.resolve_weights(dataclasses.replace(recipe, **changes))
+        changed = checks.resolve_weights(dataclasses.replace(recipe, **changes))
         run = train(changed, tmp_path / "run" / changes.get("weights", "own")[-9:].strip("/"))
         assert run.recipe.weights == changed.weights
         return weights(run.path)["stem/kernel"]
@@ -166,9 +168,7 @@ def test_a_network_of_keras_applications_starts_from_a_file(tmp_path):
     preprocessing = preprocessing_of(recipe, ("a", "b"), initial_weights.pixels_of(recipe))
     model = network.build(recipe, preprocessing)
     for name in ("kept.weights.keras", "kept.h5"):
-        chosen = beginning.resolve_weights(
-            dataclasses.replace(recipe, weights=str(tmp_path / name))
-        )
+        chosen = checks.resolve_weights(dataclasses.replace(recipe, weights=str(tmp_path / name)))
         report = initial_weights._load(model, chosen)
         assert len(report.loaded) == len(source.weights) == 135
         new = {each.split("/")[0] for each in report.new}

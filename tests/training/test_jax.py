@@ -13,7 +13,7 @@ import pytest
 
 from a2keras import models
 from a2keras.errors import UserError
-from a2keras.training.train import train
+from a2keras.training.run.train import train
 
 PROGRAM = Path(__file__).with_name("jax_runs.py")
 
@@ -83,7 +83,7 @@ def test_a_stopped_run_ends_bit_for_bit_as_the_whole_one(runs):
 
 
 def test_a_backend_without_training_is_told(monkeypatch):
-    from a2keras.training.distribution import computation_for
+    from a2keras.training.compute.strategies import computation_for
 
     monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
     with pytest.raises(UserError) as error:

@@ -12,17 +12,18 @@ import tensorflow as tf
 from a2keras import DoubleAttention, models
 from a2keras.errors import UserError
 from a2keras.models.preprocessing import Pixels, Preprocessing
-from a2keras.training import initial_weights, network, optimizers
-from a2keras.training.batch_statistics import precise_statistics
-from a2keras.training.beginning import resolve_weights
-from a2keras.training.computation_tensorflow import TensorFlowComputation
+from a2keras.training.compute import network, optimizers
+from a2keras.training.compute.batch_statistics import precise_statistics
+from a2keras.training.compute.checks import resolve_weights
+from a2keras.training.compute.optimizers import Optimizer, clip, learning_rate_factors
+from a2keras.training.compute.strategies import strategy_for
+from a2keras.training.compute.tensorflow import TensorFlowComputation
 from a2keras.training.config import Recipe
 from a2keras.training.data.pipeline import training_batches
 from a2keras.training.data.source import ArrayExamples, Source
-from a2keras.training.distribution import strategy_for
-from a2keras.training.initial_weights import pixels_of, start_from_weights
-from a2keras.training.optimizers import Optimizer, clip, learning_rate_factors
-from a2keras.training.train import preprocessing_of, train
+from a2keras.training.run import initial_weights
+from a2keras.training.run.initial_weights import pixels_of, start_from_weights
+from a2keras.training.run.train import preprocessing_of, train
 
 CLASSES = ("a", "b", "c")
 PLAIN = Recipe(

@@ -8,11 +8,11 @@ import pytest
 from sklearn.calibration import calibration_curve
 
 from a2keras.models.preprocessing.spec import Preprocessing
-from a2keras.training.calibration import calibration
 from a2keras.training.config import Recipe
 from a2keras.training.data.source import ArrayExamples, Examples
-from a2keras.training.mistakes import mistakes_page, predictions_csv, worst
-from a2keras.training.scores import scores
+from a2keras.training.evaluation.calibration import calibration
+from a2keras.training.evaluation.mistakes import mistakes_page, predictions_csv, worst
+from a2keras.training.evaluation.scores import scores
 
 
 def test_calibration_by_hand():

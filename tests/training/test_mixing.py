@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 
 from a2keras.training.config import Recipe
-from a2keras.training.data.boxes import AREA, ASPECT, erase, inside
-from a2keras.training.data.mixing import kept_of, mix, symmetric_beta
+from a2keras.training.data.views.boxes import AREA, ASPECT, erase, inside
+from a2keras.training.data.views.mixing import kept_of, mix, symmetric_beta
 
 SIZE = 37
 IMAGES, CLIPS = (2, SIZE, SIZE, 3), (2, 5, SIZE, SIZE, 3)

@@ -10,8 +10,8 @@ import pytest
 
 from a2keras.training.config import Recipe
 from a2keras.training.data.source import ArrayExamples, Source
-from a2keras.training.next_commands import example_file, next_commands
-from a2keras.training.run import Run
+from a2keras.training.run.directory import Run
+from a2keras.training.run.next_commands import example_file, next_commands
 
 
 def run_of(path, splits, file):

@@ -12,16 +12,16 @@ from PIL import Image
 
 from a2keras.errors import OutOfResources, UserError
 from a2keras.models.preprocessing.spec import Preprocessing
-from a2keras.training import prepare_shards
 from a2keras.training.config import Recipe
 from a2keras.training.data import open_source, resolve
 from a2keras.training.data.files import MediaFile, read_all
-from a2keras.training.evaluate import predict_views
-from a2keras.training.explain import _from_files
-from a2keras.training.prepare import prepare
-from a2keras.training.prepare_encoding import Format
-from a2keras.training.prepare_shards import FileShard
-from a2keras.training.train import train
+from a2keras.training.evaluation.evaluate import predict_views
+from a2keras.training.explanation.explain import _from_files
+from a2keras.training.prepare import shards
+from a2keras.training.prepare.encoding import Format
+from a2keras.training.prepare.prepare import prepare
+from a2keras.training.prepare.shards import FileShard
+from a2keras.training.run.train import train
 
 TOO_MANY = OSError(errno.EMFILE, "Too many open files")
 
@@ -97,7 +97,7 @@ def test_a_shard_is_not_written_without(tmp_path, write_images, write_video, mon
     name = "a.avi" if task == "video" else "00.png"
     shard = FileShard("train", 0, 1, ((name, "train", "a", MediaFile(f"{tmp_path}/{name}")),))
     assert len(list(shard.contents(task, Format()))) == 1
-    monkeypatch.setattr(prepare_shards, "read_bytes", fail)
+    monkeypatch.setattr(shards, "read_bytes", fail)
     monkeypatch.setattr("a2keras.models.preprocessing.video.video_stream", fail)
     with pytest.raises(OutOfResources, match=rf"open files while {tmp_path}/{name} was read"):
         list(shard.contents(task, Format()))
@@ -111,7 +111,7 @@ def test_preparing_stops(tmp_path, write_images, monkeypatch):
     def fail(path):
         raise TOO_MANY
 
-    monkeypatch.setattr(prepare_shards, "read_bytes", fail)
+    monkeypatch.setattr(shards, "read_bytes", fail)
     with pytest.raises(UserError) as caught:
         prepare(f"folder:{tmp_path}/pictures", str(tmp_path / "prepared"))
     told = str(caught.value)
@@ -130,7 +130,7 @@ def test_the_command_ends_in_one_sentence(tmp_path, write_video):
 import os, resource, sys
 from a2keras import __main__ as command
 from a2keras.training import commands, train
-import a2keras.models.preprocessing.video, av, PIL.Image, a2keras.training.run
+import a2keras.models.preprocessing.video, av, PIL.Image, a2keras.training.run.directory
 from a2keras.models.preprocessing import decode_video
 from a2keras.training.data import Listed
 decode_video(sys.argv[1] + "/dark/0.avi")  # what is imported late is there

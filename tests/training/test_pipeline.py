@@ -7,7 +7,7 @@ import pytest
 
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.config import Recipe
-from a2keras.training.data import augmentation, pipeline
+from a2keras.training.data import pipeline
 from a2keras.training.data.pipeline import (
     epoch_order,
     first_views,
@@ -16,6 +16,7 @@ from a2keras.training.data.pipeline import (
     training_batches,
 )
 from a2keras.training.data.source import ArrayExamples, Examples
+from a2keras.training.data.views import augmentation
 
 LABELS = np.arange(17) % 3
 RECIPE = Recipe("mine", size=5, epochs=3, batch_size=4, crop_scale=0.6, seed=11)

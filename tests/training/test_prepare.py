@@ -15,15 +15,21 @@ from PIL import Image
 from a2keras.errors import UserError
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.models.preprocessing.video import decode_video
-from a2keras.training import prepare_shards
 from a2keras.training.config import Recipe
 from a2keras.training.data import list_source, open_held_out, open_source, resolve
 from a2keras.training.data.files import MediaFile
-from a2keras.training.data.manifest import Manifest
 from a2keras.training.data.pipeline import training_batches
-from a2keras.training.prepare import LOCAL, examples_per_shard, pipeline_options, plan, prepare
-from a2keras.training.prepare_encoding import Format
-from a2keras.training.prepare_shards import FileShard, ShardWriter, read_done
+from a2keras.training.data.records.manifest import Manifest
+from a2keras.training.prepare import shards as prepare_shards
+from a2keras.training.prepare.encoding import Format
+from a2keras.training.prepare.prepare import (
+    LOCAL,
+    examples_per_shard,
+    pipeline_options,
+    plan,
+    prepare,
+)
+from a2keras.training.prepare.shards import FileShard, ShardWriter, read_done
 
 sys.path.insert(0, str(Path(__file__).parent))
 from tiny_datasets import encoded, picture

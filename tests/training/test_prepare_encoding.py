@@ -11,7 +11,7 @@ from a2keras.errors import UserError
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.image import read_image
 from a2keras.models.preprocessing.video import Video
-from a2keras.training.prepare_encoding import Format, encode_image, encode_video
+from a2keras.training.prepare.encoding import Format, encode_image, encode_video
 
 
 def picture(number: int, height: int = 23, width: int = 31) -> np.ndarray:

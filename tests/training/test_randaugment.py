@@ -9,8 +9,8 @@ import tensorflow as tf
 from PIL import Image, ImageEnhance, ImageOps
 
 from a2keras.training.config import Recipe
-from a2keras.training.data import randaugment as module
-from a2keras.training.data.randaugment import OPERATIONS, randaugment
+from a2keras.training.data.views import randaugment as module
+from a2keras.training.data.views.randaugment import OPERATIONS, randaugment
 
 SIZE = 61
 LEVELS = (-1.0, -0.7, -0.3, 0.0, 0.2, 0.5, 0.9, 1.0)

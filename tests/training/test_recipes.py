@@ -6,10 +6,10 @@ import pytest
 
 from a2keras.errors import UserError
 from a2keras.training import recipes
-from a2keras.training.beginning import resolve_weights
+from a2keras.training.compute.checks import resolve_weights
 from a2keras.training.config import Recipe
 from a2keras.training.data import resolve
-from a2keras.training.run import Run
+from a2keras.training.run.directory import Run
 
 
 def test_settings_take_the_type_of_their_field():

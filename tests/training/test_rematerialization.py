@@ -8,12 +8,12 @@ import pytest
 
 from a2keras import DoubleAttention, models
 from a2keras.errors import UserError
-from a2keras.training.computation_tensorflow import TensorFlowComputation
+from a2keras.training.compute.rematerialization import Rematerialized, cuts_of
+from a2keras.training.compute.strategies import strategy_for
+from a2keras.training.compute.tensorflow import TensorFlowComputation
 from a2keras.training.config import Recipe
 from a2keras.training.data.source import ArrayExamples
-from a2keras.training.distribution import strategy_for
-from a2keras.training.rematerialization import Rematerialized, cuts_of
-from a2keras.training.train import preprocessing_of
+from a2keras.training.run.train import preprocessing_of
 
 RECIPE = Recipe("mine", model="a2_resnet11", size=17, batch_size=6, learning_rate=0.1)
 

@@ -30,7 +30,7 @@ from a2keras.models.preprocessing.places import (
 )
 from a2keras.training.config import Recipe
 from a2keras.training.data import list_source, open_source, resolve
-from a2keras.training.data.records import _decoder
+from a2keras.training.data.records.reading import _decoder
 
 PLUGIN = tensorflow_io()
 with_plugin = pytest.mark.skipif(PLUGIN is None, reason="tensorflow-io does not load here")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from a2keras.models.preprocessing.spec import Preprocessing
-from a2keras.training import samples
 from a2keras.training.data.source import ArrayExamples, Source
+from a2keras.training.run import samples
 
 
 def examples(count: int, first: int) -> ArrayExamples:

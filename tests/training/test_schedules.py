@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import pytest
 
+from a2keras.training.compute.schedules import learning_rate
 from a2keras.training.config import Recipe
-from a2keras.training.schedules import learning_rate
 
 
 def rates(recipe: Recipe, steps_per_epoch: int) -> list[float]:

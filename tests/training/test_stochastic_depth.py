@@ -8,9 +8,9 @@ import pytest
 
 from a2keras import models
 from a2keras.errors import UserError
+from a2keras.training.compute.freezing import Wiring
+from a2keras.training.compute.stochastic_depth import StochasticDepth, residuals_of
 from a2keras.training.config import Recipe
-from a2keras.training.freezing import Wiring
-from a2keras.training.stochastic_depth import StochasticDepth, residuals_of
 
 RECIPE = Recipe("mine", model="some_net", drop_path=0.6, batch_size=11)
 

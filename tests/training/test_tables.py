@@ -7,7 +7,7 @@ import pytest
 from a2keras.errors import UserError
 from a2keras.training.config import Recipe
 from a2keras.training.data import list_source, resolve
-from a2keras.training.data.list_places import split_places
+from a2keras.training.data.lists.places import split_places
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ import tensorflow as tf
 from a2keras.__main__ import run
 from a2keras.errors import UserError
 from a2keras.training import recipes
-from a2keras.training.computation_tensorflow import TensorFlowComputation
+from a2keras.training.compute.strategies import strategy_for
+from a2keras.training.compute.tensorflow import TensorFlowComputation
 from a2keras.training.config import Recipe
 from a2keras.training.data import open_source
-from a2keras.training.distribution import strategy_for
-from a2keras.training.train import preprocessing_of, train
-from a2keras.training.trainer import Trainer
+from a2keras.training.run.loop import Trainer
+from a2keras.training.run.train import preprocessing_of, train
 
 SETTINGS = ["size=16", "batch_size=12", "steps_per_epoch=5", "epochs=2", "learning_rate=0.1"]
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from a2keras.errors import UserError
-from a2keras.training.cluster import Cluster, cluster_from, hosts, tasks_per_node
+from a2keras.training.compute.cluster import Cluster, cluster_from, hosts, tasks_per_node
 
 TWO = {"worker": ["one:2222", "two:2222"]}
 

@@ -19,11 +19,11 @@ import keras
 
 from a2keras import DoubleAttention, models
 from a2keras.training import recipes
-from a2keras.training.checkpoints import Saving
-from a2keras.training.cluster import Cluster
-from a2keras.training.distribution import strategy_for
-from a2keras.training.train import train
-from a2keras.training.trainer import Trainer
+from a2keras.training.compute.cluster import Cluster
+from a2keras.training.compute.strategies import strategy_for
+from a2keras.training.run.checkpoints import Saving
+from a2keras.training.run.loop import Trainer
+from a2keras.training.run.train import train
 
 SETTINGS = [
     "size=16",

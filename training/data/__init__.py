@@ -12,7 +12,6 @@ from a2keras.models import names
 from a2keras.models.preprocessing.places import absolute, check_text
 from a2keras.training.config import Recipe
 from a2keras.training.data.files import reached
-from a2keras.training.data.list_places import split_places
 from a2keras.training.data.listing import (
     Listing,
     check_open,
@@ -20,6 +19,7 @@ from a2keras.training.data.listing import (
     list_held_out,
     open_listing,
 )
+from a2keras.training.data.lists.places import split_places
 from a2keras.training.data.source import Skipped, Source
 from a2keras.training.host_files import checked_host
 
@@ -33,9 +33,9 @@ class Kind(NamedTuple):
 
 KINDS = {
     "folder": Kind("folder:DIR", "a2keras.training.data.folder"),
-    "csv": Kind("csv:FILE[,TEST]", "a2keras.training.data.lists", split_places),
-    "tfds": Kind("tfds:NAME", "a2keras.training.data.tfds", lambda place: []),
-    "prepared": Kind("prepared:DIR", "a2keras.training.data.prepared"),
+    "csv": Kind("csv:FILE[,TEST]", "a2keras.training.data.lists.lists", split_places),
+    "tfds": Kind("tfds:NAME", "a2keras.training.data.records.tfds", lambda place: []),
+    "prepared": Kind("prepared:DIR", "a2keras.training.data.records.prepared"),
 }
 SOURCES = "digits, " + ", ".join(kind.form for kind in KINDS.values())
 

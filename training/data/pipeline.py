@@ -10,11 +10,11 @@ import tensorflow as tf
 
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.config import Recipe
-from a2keras.training.data.augmentation import random_view
 from a2keras.training.data.balance import balanced_order
-from a2keras.training.data.batched import at_once, random_views
-from a2keras.training.data.mixing import mix
 from a2keras.training.data.source import Examples
+from a2keras.training.data.views.augmentation import random_view
+from a2keras.training.data.views.batched import at_once, random_views
+from a2keras.training.data.views.mixing import mix
 
 # Examples made at a time, by as many threads: two for every core, since some wait for the disk or
 # for Python. TensorFlow's own tuning begins with one and needs half a minute to find that out.

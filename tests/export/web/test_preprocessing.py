@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from a2keras.export.parity import natural_pixels
-from a2keras.export.web import PAGE
+from a2keras.export.web.static_page import PAGE
 from a2keras.models.preprocessing import Preprocessing, clip_indices, errors, fit
 
 if shutil.which("node") is None:

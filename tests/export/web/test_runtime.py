@@ -8,7 +8,7 @@ import tarfile
 import pytest
 
 from a2keras.errors import UserError
-from a2keras.export import web_runtime
+from a2keras.export.web import runtime
 
 CONTENT = {
     "ort.wasm.bundle.min.mjs": b"export {};",
@@ -19,7 +19,7 @@ CONTENT = {
 @pytest.fixture
 def cache(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "a2keras" / f"onnxruntime-web-{web_runtime.VERSION}"
+    return tmp_path / "cache" / "a2keras" / f"onnxruntime-web-{runtime.VERSION}"
 
 
 @pytest.fixture
@@ -48,22 +48,22 @@ def package(monkeypatch, tmp_path):
             (tmp_path / name).write_bytes(content)
             archive.add(tmp_path / name, f"package/dist/{name}")
     digest = hashlib.sha512(path.read_bytes()).digest()
-    monkeypatch.setattr(web_runtime, "INTEGRITY", base64.b64encode(digest).decode())
+    monkeypatch.setattr(runtime, "INTEGRITY", base64.b64encode(digest).decode())
     for name, content in CONTENT.items():
-        monkeypatch.setitem(web_runtime.FILES, name, hashlib.sha256(content).hexdigest())
+        monkeypatch.setitem(runtime.FILES, name, hashlib.sha256(content).hexdigest())
     return path
 
 
 def test_it_is_fetched_once_and_again_where_it_is_damaged(cache, npm, package):
-    name = f"onnxruntime-web-{web_runtime.VERSION}.tgz"
+    name = f"onnxruntime-web-{runtime.VERSION}.tgz"
     calls = npm(f'for last; do :; done; cp {package} "$last/{name}"')
     for _ in range(2):
-        assert web_runtime.runtime_directory() == cache
+        assert runtime.runtime_directory() == cache
     (call,) = calls.read_text().splitlines()
-    assert call.startswith(f"pack onnxruntime-web@{web_runtime.VERSION} --silent --ignore-scripts")
+    assert call.startswith(f"pack onnxruntime-web@{runtime.VERSION} --silent --ignore-scripts")
     assert {path.name: path.read_bytes() for path in cache.iterdir()} == CONTENT
     (cache / "ort-wasm-simd-threaded.wasm").write_bytes(b"\0asm")
-    web_runtime.runtime_directory()
+    runtime.runtime_directory()
     assert len(calls.read_text().splitlines()) == 2
     assert {path.name: path.read_bytes() for path in cache.iterdir()} == CONTENT
 
@@ -71,45 +71,45 @@ def test_it_is_fetched_once_and_again_where_it_is_damaged(cache, npm, package):
 def test_another_package_is_refused(cache, npm, package):
     with package.open("ab") as file:
         file.write(b"\0")
-    npm(f'for last; do :; done; cp {package} "$last/onnxruntime-web-{web_runtime.VERSION}.tgz"')
+    npm(f'for last; do :; done; cp {package} "$last/onnxruntime-web-{runtime.VERSION}.tgz"')
     with pytest.raises(
         UserError, match=r"npm gave another onnxruntime-web .* its SHA-512 is \S+, e"
     ):
-        web_runtime.runtime_directory()
+        runtime.runtime_directory()
     assert list(cache.iterdir()) == []
 
 
 def test_without_npm(cache, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError, match="from the npm registry, and npm is not installed"):
-        web_runtime.runtime_directory()
+        runtime.runtime_directory()
 
 
 def test_what_npm_says_is_told(cache, npm):
     npm("echo 'npm error code ENOTFOUND' >&2; exit 1")
     with pytest.raises(UserError, match=r"npm could not fetch .* said: npm error code ENOTFOUND"):
-        web_runtime.runtime_directory()
+        runtime.runtime_directory()
 
 
 def test_an_npm_that_hangs(cache, npm, monkeypatch):
-    monkeypatch.setattr(web_runtime, "TIME_LIMIT", 0.5)
+    monkeypatch.setattr(runtime, "TIME_LIMIT", 0.5)
     npm("exec sleep 60")
     with pytest.raises(UserError, match=r"npm did not fetch onnxruntime-web within 0\.5 s"):
-        web_runtime.runtime_directory()
+        runtime.runtime_directory()
 
 
 def test_a_cache_that_cannot_be_written(monkeypatch, tmp_path):
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.raises(UserError, match="cannot be written"):
-        web_runtime.runtime_directory()
+        runtime.runtime_directory()
 
 
 @pytest.mark.skipif(shutil.which("npm") is None, reason="needs npm")
 def test_the_real_one(tmp_path):
-    directory = web_runtime.runtime_directory()
-    for name in web_runtime.FILES:
+    directory = runtime.runtime_directory()
+    for name in runtime.FILES:
         assert (directory / name).stat().st_size > 50_000
     text = (directory / "ort.wasm.bundle.min.mjs").read_text()
-    assert f"ONNX Runtime Web v{web_runtime.VERSION}" in text
+    assert f"ONNX Runtime Web v{runtime.VERSION}" in text
     assert "Licensed under the MIT License" in text

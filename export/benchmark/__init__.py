@@ -1,0 +1,1 @@
+"""Artefacts timed by turns, each in a process of its own."""

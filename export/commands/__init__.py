@@ -1,0 +1,1 @@
+"""`a2keras export`, `predict` and `benchmark`: their flags and what they print."""

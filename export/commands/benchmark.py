@@ -1,0 +1,37 @@
+"""`a2keras benchmark`."""
+
+from absl import flags
+
+from a2keras.command_line import parse
+from a2keras.console import print_json, show
+from a2keras.errors import UserError
+
+
+def benchmark(arguments: list[str]) -> None:
+    values, paths = parse(
+        "a2keras benchmark ARTEFACT… [--repeats=50] [--batch=8] [--threads=N] [--format=json]",
+        "Times artefacts side by side: runs, .keras files, SavedModels, .tflite and .onnx files, "
+        "published weights like i3d:kinetics400. "
+        "Each is in a process of its own, and they take turns in rounds, so that what slows the "
+        "machine down slows all alike. Ratios (×) are to the first. Memory is the peak of loading "
+        "and running one example, beyond what the library itself takes.",
+        _flags,
+        arguments,
+    )
+    if not paths:
+        raise UserError("give at least one artefact")
+    from a2keras.export.benchmark import benchmark as module
+
+    document = module.benchmark(paths, values.repeats, values.batch, values.threads, values.warm_up)
+    print_json(document) if values.format == "json" else show(module.table(document))
+
+
+def _flags(values: flags.FlagValues) -> None:
+    def whole(name: str, default: int | None, text: str) -> None:
+        flags.DEFINE_integer(name, default, text, lower_bound=1, flag_values=values)
+
+    whole("repeats", 50, "calls of each artefact that are timed, in rounds of five")
+    whole("batch", 8, "examples of a batch, where an artefact does not fix that")
+    whole("threads", None, "of each library; default: the cores that there are")
+    whole("warm_up", 5, "calls of each artefact before, which are not timed")
+    flags.DEFINE_enum("format", "text", ["text", "json"], "how to print", flag_values=values)

@@ -1,0 +1,1 @@
+"""LiteRT (TFLite): networks in its operations, in floats and integers."""

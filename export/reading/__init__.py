@@ -1,0 +1,1 @@
+"""Models on disk of any kind and origin, looked at, and run apart."""

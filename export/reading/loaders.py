@@ -1,0 +1,204 @@
+"""Models on disk, of every kind, as functions from pixels to probabilities."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from a2keras.errors import UserError, reason_of
+from a2keras.export import safety, saved_model
+from a2keras.export.litert import convert
+from a2keras.export.manifest import MANIFEST, read_manifest
+from a2keras.models import keras_files
+from a2keras.models.weights import fetching, published
+
+Compute = Callable[[np.ndarray], np.ndarray]
+
+
+class Loaded(NamedTuple):
+    """A model as its loader gives it; sizes that it leaves open are None."""
+
+    compute: Compute  # pixels (B, ...) of any type → probabilities, float32 (B, classes)
+    input_shape: tuple[int | None, ...]  # without the batch
+    output_shape: tuple[int | None, ...]
+    batch: int | None = None  # examples that it takes at once; None: any number
+    close: Callable[[], None] = lambda: None  # of what is in a process of its own
+
+
+def load_model(path: Path, kind: str | None = None, threads: int | None = None) -> Loaded:
+    """Loads the model of a file or directory, without its preprocessing.
+
+    Args:
+        path: the model itself, see `locate`.
+        kind: what `locate` says of it.
+        threads: of LiteRT and ONNX; None: what the library takes by itself. TensorFlow has one
+            setting for the whole process.
+
+    Raises:
+        UserError: it cannot be loaded; names the path.
+    """
+    if kind is None:
+        path, kind = locate(path)
+    try:
+        return _LOADERS[kind](path, threads)
+    except UserError:
+        raise
+    except Exception as error:  # foreign bytes: the loaders raise errors of a dozen types
+        raise UserError(f"{path} cannot be loaded as {kind}: {reason_of(error)}") from error
+
+
+def locate(path: Path) -> tuple[Path, str]:
+    """The file or directory of the model itself, and its kind."""
+    try:
+        there = path.exists()
+    except OSError as error:  # a name that is too long, a folder that nobody may look into
+        raise UserError(f"{path} cannot be opened: {error.strerror}") from error
+    if not there:
+        if record := published.find(str(path)):
+            return fetching.weights_of(record), "keras"
+        titles = ", ".join(each.title for each in published.PUBLISHED)
+        hint = f", and published weights are {titles}" if ":" in path.name else ""
+        raise UserError(f"{path} does not exist{hint}")
+    if path.is_file() and path.suffix in (".keras", ".tflite", ".onnx"):
+        return path, path.suffix[1:]
+    if (path / MANIFEST).is_file():
+        return locate(path / next(iter(read_manifest(path)["artefacts"].values()))["path"])
+    if (path / "model.keras").is_file():
+        return path / "model.keras", "keras"
+    if saved_model.version_of(path) is not None:
+        return path, "saved_model"
+    if (path / "model.onnx").is_file():  # a page for the browser
+        return path / "model.onnx", "onnx"
+    if (path / "recipe.json").is_file():
+        raise UserError(f"the run {path} holds no model.keras: its training has not finished")
+    raise UserError(
+        f"{path} is no model: expected a run, an export directory, a SavedModel, "
+        "a .keras, .tflite or .onnx file"
+    )
+
+
+def load_keras(path: Path) -> Any:
+    """The Keras model of a `.keras` file, see `keras_files.load_single`, or of published weights.
+
+    Raises:
+        UserError: it cannot be loaded, or has not one input and one output.
+    """
+    if record := fetching.record_of(path):
+        from a2keras.models.weights import start
+
+        return start.classifier(record)
+    return keras_files.load_single(path)
+
+
+def from_keras(model: Any) -> Loaded:
+    """A Keras model of one input and one output, from NumPy to NumPy."""
+    from keras import ops
+
+    def compute(batch: np.ndarray) -> np.ndarray:
+        pixels = np.asarray(batch, np.float32)
+        return ops.convert_to_numpy(model(pixels, training=False)).astype(np.float32)
+
+    return Loaded(compute, tuple(model.input_shape[1:]), tuple(model.output_shape[1:]))
+
+
+def from_saved_model(path: Path) -> Loaded:
+    """The `serving_default` signature of a SavedModel that `saved_model.write` wrote."""
+    import tensorflow as tf
+
+    path = saved_model.version_of(path) or path
+    with safety.checked_saved_model(path) as checked:
+        loaded = tf.saved_model.load(str(checked))
+    if "serving_default" not in loaded.signatures:
+        raise ValueError("it has no serving_default signature")
+    serve = loaded.signatures["serving_default"]
+    inputs, outputs = serve.structured_input_signature[1], serve.structured_outputs
+    if list(inputs) != [saved_model.INPUT] or saved_model.OUTPUT not in outputs:
+        names = f"{', '.join(inputs)} → {', '.join(outputs)}"
+        raise ValueError(f"its signature must be pixels → probabilities. Received: {names}")
+    pixels, probabilities = inputs[saved_model.INPUT], outputs[saved_model.OUTPUT]
+
+    if pixels.shape.rank is None or probabilities.shape.rank is None:
+        raise ValueError("its signature leaves open how many axes there are")
+
+    def compute(batch: np.ndarray) -> np.ndarray:
+        _ = loaded  # holds the variables; the signature alone would let them go
+        given = tf.cast(batch, pixels.dtype)
+        return serve(**{saved_model.INPUT: given})[saved_model.OUTPUT].numpy()
+
+    count = pixels.shape[0]
+    taken, given = (tuple(each.shape.as_list()[1:]) for each in (pixels, probabilities))
+    return Loaded(compute if count is None else _in_batches(compute, count), taken, given, count)
+
+
+def from_tflite(path: Path, threads: int | None = None) -> Loaded:
+    """A `.tflite` file of one input and one output, with a fixed batch.
+
+    Integers are the file's own numbers: the scale and the zero point of its input and output, with
+    which they stand for pixels and probabilities, are applied here.
+    """
+    model = convert.interpreter(path, threads)
+    inputs, outputs = model.get_input_details(), model.get_output_details()
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise ValueError("it must have one input and one output")
+    (taken,), (given,) = inputs, outputs
+    if len(taken["shape"]) == 0 or taken["shape"][0] < 1:
+        raise ValueError("its input has no batch")
+    count = int(taken["shape"][0])
+
+    def compute(batch: np.ndarray) -> np.ndarray:
+        model.set_tensor(taken["index"], _quantised(batch, taken))
+        model.invoke()
+        return _real(model.get_tensor(given["index"]), given)
+
+    shapes = [tuple(map(int, each["shape"][1:])) for each in (taken, given)]
+    return Loaded(_in_batches(compute, count), shapes[0], shapes[1], count)
+
+
+def from_onnx(path: Path, threads: int | None = None) -> Loaded:
+    """An `.onnx` file that `onnx.write` wrote."""
+    from a2keras.export import onnx
+
+    return Loaded(*onnx.load(path, threads))
+
+
+def _quantised(values: np.ndarray, details: dict[str, Any]) -> np.ndarray:
+    """Values as a tensor of LiteRT holds them."""
+    dtype = details["dtype"]
+    if not np.issubdtype(dtype, np.integer):
+        return values.astype(dtype)
+    scale, zero = details["quantization"]
+    limits = np.iinfo(dtype)
+    numbers = values if scale == 0 else np.round(values / scale) + zero  # 0: not quantised
+    return np.clip(np.round(numbers), limits.min, limits.max).astype(dtype)
+
+
+def _real(numbers: np.ndarray, details: dict[str, Any]) -> np.ndarray:
+    """What a tensor of LiteRT stands for, as float32."""
+    scale, zero = details["quantization"]
+    if not np.issubdtype(details["dtype"], np.integer) or scale == 0:
+        return numbers.astype(np.float32)
+    return ((numbers.astype(np.float32) - zero) * scale).astype(np.float32)
+
+
+def _in_batches(compute: Compute, size: int) -> Compute:
+    """For a model of a fixed batch: any number of examples; what is missing is the last again."""
+
+    def padded(batch: np.ndarray) -> np.ndarray:
+        missing = size - len(batch)
+        return batch if missing == 0 else np.concatenate([batch, *[batch[-1:]] * missing])
+
+    def all_of(batch: np.ndarray) -> np.ndarray:
+        starts = range(0, len(batch), size)
+        outputs = [compute(padded(batch[start : start + size])) for start in starts]
+        return np.concatenate(outputs)[: len(batch)]
+
+    return all_of
+
+
+_LOADERS: dict[str, Callable[[Path, int | None], Loaded]] = {
+    "keras": lambda path, threads: from_keras(load_keras(path)),
+    "onnx": from_onnx,
+    "saved_model": lambda path, threads: from_saved_model(path),
+    "tflite": from_tflite,
+}

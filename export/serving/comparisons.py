@@ -1,0 +1,96 @@
+"""Every signature of a served model beside `serving_default`, to compare with its Keras model."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from a2keras.export.saved_model import INPUT, OUTPUT
+from a2keras.export.serving import servable
+from a2keras.export.serving.images import formats
+from a2keras.export.serving.network import with_features
+from a2keras.models.preprocessing.image import read_image
+from a2keras.models.preprocessing.spec import Preprocessing
+
+if TYPE_CHECKING:
+    from a2keras.export.classifier import Classifier
+
+Compute = Callable[[np.ndarray], np.ndarray]
+
+
+class Comparison(NamedTuple):
+    """What a signature gives for pixels, uint8 (1, *input_shape), and what its model does."""
+
+    actual: Compute
+    expected: Compute
+    classes: bool = True
+
+
+def comparisons(classifier: "Classifier", path: Path) -> dict[str, Comparison]:
+    """The further signatures of what `serving.write` wrote at a path."""
+    import tensorflow as tf
+
+    preprocessing = classifier.preprocessing
+    loaded = tf.saved_model.load(str(path / servable.VERSION))
+    model = _Model(classifier.model)
+
+    def asked(name: str, output: str, **inputs: Any) -> np.ndarray:
+        return loaded.signatures[name](**inputs)[output].numpy()
+
+    def uint8(pixels: np.ndarray) -> np.ndarray:
+        return asked(servable.UINT8, OUTPUT, **{INPUT: tf.constant(pixels)})
+
+    def from_bytes(pixels: np.ndarray) -> np.ndarray:
+        files = files_of(pixels[0], preprocessing)
+        given = tf.constant([files if preprocessing.is_video else files[0]])
+        return asked(servable.BYTES, OUTPUT, **{servable.encoded_input(preprocessing).name: given})
+
+    def from_files(pixels: np.ndarray) -> np.ndarray:
+        files = files_of(pixels[0], preprocessing)
+        views = [preprocessing.crop(read_image("sample", file)) for file in files]
+        return model(np.stack(views).reshape(1, *preprocessing.input_shape))[0]
+
+    def features(pixels: np.ndarray) -> np.ndarray:
+        given = tf.constant(pixels, tf.float32)
+        return asked(servable.FEATURES, servable.FEATURES, **{INPUT: given})
+
+    return {
+        servable.UINT8: Comparison(uint8, lambda pixels: model(pixels)[0]),
+        servable.BYTES: Comparison(from_bytes, from_files),
+        servable.FEATURES: Comparison(features, lambda pixels: model(pixels)[1], classes=False),
+    }
+
+
+def files_of(view: np.ndarray, preprocessing: Preprocessing) -> list[bytes]:
+    """A view's image, or its frames, as files of one of the kinds, larger and not square.
+
+    The kind is drawn by the pixels' sum, so that a number of samples have all of them.
+    """
+    from PIL import Image
+
+    kinds = formats()
+    kind = kinds[int(view.sum()) % len(kinds)]
+    size = (preprocessing.size * 3 // 2 + 1, preprocessing.size * 5 // 4)
+    files = []
+    for frame in view.reshape(-1, *view.shape[-3:]):
+        file = io.BytesIO()
+        Image.fromarray(frame).resize(size).save(file, kind, quality=90)
+        files.append(file.getvalue())
+    return files
+
+
+class _Model:
+    """Probabilities and features of pixels, computed once for each."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = with_features(model)
+        self._known: dict[bytes, list[np.ndarray]] = {}
+
+    def __call__(self, pixels: np.ndarray) -> list[np.ndarray]:
+        key = pixels.tobytes()
+        if key not in self._known:
+            outputs = self._model(pixels.astype(np.float32), training=False)
+            self._known[key] = [np.asarray(each, np.float32) for each in outputs]
+        return self._known[key]

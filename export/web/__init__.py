@@ -1,0 +1,1 @@
+"""A static page that runs a network in the browser."""

@@ -1,0 +1,89 @@
+"""What an ablation is to train: every row's recipe and its runs, before Keras is loaded."""
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from a2keras.errors import UserError
+from a2keras.training.ablation.rows import Row
+from a2keras.training.compute.checks import begin
+from a2keras.training.config import Recipe
+from a2keras.training.data import Listed, list_data
+from a2keras.training.data.listing import Listing
+from a2keras.training.evaluation.held_out import SCORED, folds_of
+from a2keras.training.run.directory import Run
+
+
+class Planned(NamedTuple):
+    """One run of an ablation; its recipe has seed and fold."""
+
+    row: Row
+    run: Run
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """Which rows to train, on what, how often and where to keep it.
+
+    Attributes:
+        rows: see `rows_of`.
+        recipe: of all rows, each of which has its own settings; the seed is each run's, and the
+            fold where there are folds.
+        output: directory of the ablation; its runs lie in `runs`.
+        seeds: runs of each row and fold.
+        table: of the paper, 2 or 3, which the rows are of; None: of none.
+        scored: the splits that runs are scored on, the first that there is. With validation alone
+            settings can be chosen while the test examples stay unseen.
+        strategy, replicas: where to compute, see `computation_for`.
+    """
+
+    rows: tuple[Row, ...]
+    recipe: Recipe
+    output: Path
+    seeds: int = 3
+    table: int | None = None
+    scored: tuple[str, ...] = SCORED
+    strategy: str = "auto"
+    replicas: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise UserError(f"--seeds must be at least 1. Received: --seeds={self.seeds}")
+
+    def recipes(self) -> dict[str, Recipe]:
+        """The recipe of each row by its key, see `recipe_of`; the data are listed once."""
+        found: dict[str, Recipe] = {}
+        listing = None
+        for row in self.rows:
+            found[row.key], listing = self.listed(row, listing)
+        return found
+
+    def recipe_of(self, row: Row) -> Recipe:
+        """The recipe of a row with what its data decide; nothing is decoded."""
+        return self.listed(row).recipe
+
+    def listed(self, row: Row, listing: Listing | None = None) -> Listed:
+        """As `recipe_of`, and the data, which are the same for all rows."""
+        recipe, listing = list_data(row.applied(self.recipe), listing=listing)
+        if self.table and recipe.task != "video":
+            raise UserError(
+                "Tables 2 and 3 compare networks that take videos; the paper has no such table of "
+                f"images. Received: --data={self.recipe.data}, which are {recipe.task}s"
+            )
+        return begin(recipe, listing)
+
+    def planned(self, recipes: dict[str, Recipe]) -> Iterator[Planned]:
+        """All runs, seed by seed and fold by fold: one that is stopped has compared like with like.
+
+        Args:
+            recipes: of each row by its key, see `recipe_of`.
+        """
+        for seed in range(self.recipe.seed, self.recipe.seed + self.seeds):
+            for fold in folds_of(self.recipe):
+                for row in self.rows:
+                    recipe = dataclasses.replace(recipes[row.key], seed=seed, fold=fold.fold)
+                    part = f"_fold{fold.fold}" if recipe.folds else ""
+                    path = self.output / "runs" / f"{row.runs}{part}_seed{seed}"
+                    yield Planned(row, Run(path, recipe))

@@ -1,0 +1,1 @@
+"""`a2keras prepare`, `train`, `evaluate`, `ablate`, `explain`: their flags, what they print."""

@@ -1,0 +1,125 @@
+"""What can be refused of a run before Keras is loaded: it takes seconds, and mistakes are cheap."""
+
+import dataclasses
+import os
+from pathlib import Path
+
+from a2keras.errors import UserError
+from a2keras.models import names
+from a2keras.models.preprocessing.places import absolute
+from a2keras.models.weights import published
+from a2keras.training.compute.cluster import cluster_from
+from a2keras.training.config import Recipe
+from a2keras.training.data import Listed, list_data
+from a2keras.training.data.listing import Listing
+
+
+def begin(recipe: Recipe, listing: Listing | None = None) -> Listed:
+    """The recipe with what its data and its network decide, and the data, listed once.
+
+    Args:
+        recipe: as a user gives it.
+        listing: of its data, where they have been listed already.
+
+    Raises:
+        UserError: data that cannot be used, weights that are not there, or a network that does not
+            exist or does not fit the task.
+    """
+    listed = list_data(recipe, listing=listing)
+    recipe = resolve_weights(listed.recipe)
+    check_network(recipe)
+    return Listed(recipe, listed.listing)
+
+
+def check_network(recipe: Recipe) -> None:
+    """Refuses a network by its name; what takes a look into a file is `network.check`'s."""
+    names.check(recipe.model)
+    known = names.NETWORKS.get(recipe.model, names.Known())
+    if not names.is_file(recipe.model):
+        check_task(recipe, known.is_video)
+    if recipe.stem and "stem" not in known.options:
+        raise UserError(
+            f"recipe field stem is for ResNets, of which {recipe.model} is none. "
+            f"Received: stem={recipe.stem}"
+        )
+
+
+def check_task(recipe: Recipe, is_video: bool) -> None:
+    """`UserError`: the network takes clips and the data are images, or the other way round."""
+    if is_video != (recipe.task == "video"):
+        kind = "videos" if is_video else "images"
+        raise UserError(f"{recipe.model} takes {kind}, but the data are {recipe.task}s")
+
+
+def check_strategy(name: str, replicas: int | None = None, recipe: Recipe | None = None) -> None:
+    """Refuses what contradicts itself on any machine, see `distribution.strategy_for`."""
+    if replicas is not None and replicas < 1:
+        raise UserError(f"--replicas must be at least 1. Received: --replicas={replicas}")
+    if name == "none" and (replicas or 1) > 1:
+        raise UserError(f"--strategy=none is one replica. Received: --replicas={replicas}")
+    if name in ("multi_worker", "tpu") and replicas is not None:
+        raise UserError(f"--strategy={name} takes all there are. Received: --replicas={replicas}")
+    if name == "multi_worker":
+        cluster_from(os.environ)
+    if recipe is not None and replicas:
+        check_batch(recipe, replicas)
+
+
+def check_batch(recipe: Recipe, replicas: int, workers: int = 1) -> None:
+    """Refuses a recipe whose batch the replicas, or workers, cannot share."""
+    micro = recipe.batch_size // recipe.accumulate
+    if recipe.batch_size % replicas:
+        raise UserError(
+            f"batch_size must be divisible by the replicas. Received: "
+            f"batch_size={recipe.batch_size}, replicas={replicas}"
+        )
+    if micro % replicas:
+        raise UserError(
+            "batch_size / accumulate must be divisible by the replicas. Received: "
+            f"batch_size={recipe.batch_size}, accumulate={recipe.accumulate}, replicas={replicas}"
+        )
+    if workers > 1 and recipe.mixes and micro // workers % 2:
+        raise UserError(
+            "batch_size / accumulate / workers must be even where examples are mixed by pairs "
+            f"(mixup, cutmix). Received: batch_size={recipe.batch_size}, "
+            f"accumulate={recipe.accumulate}, workers={workers}"
+        )
+
+
+def resolve_weights(recipe: Recipe) -> Recipe:
+    """Names the file by its full path; of a run, its model. Published weights keep their name.
+
+    Raises:
+        UserError: weights=auto, and there are none published for the network.
+    """
+    if recipe.weights == "auto":
+        recipe = dataclasses.replace(recipe, weights=_published_for(recipe.model))
+    if recipe.weights in ("", "none") or _known_by_name(recipe):
+        return recipe
+    path = Path(absolute(recipe.weights))
+    path = path / "model.keras" if path.is_dir() else path
+    return dataclasses.replace(recipe, weights=str(path))
+
+
+def check_weights(recipe: Recipe) -> None:
+    """`UserError`: the file that a run is to start from is not there."""
+    named = recipe.weights in ("", "none") or _known_by_name(recipe)
+    if not named and not Path(recipe.weights).is_file():
+        raise UserError(f"the recipe's weights cannot be loaded: there is no {recipe.weights}")
+
+
+def _published_for(model: str) -> str:
+    """What published weights of a network are called; of a FILE.keras its own have no name."""
+    if names.is_host(model):
+        return "" if names.is_file(model) else "imagenet"
+    if known := published.names_for(model):
+        return known[0]
+    raise UserError(
+        f"no weights are published for {model}: set weights to a file, or to none, which is from "
+        "scratch. Received: weights=auto"
+    )
+
+
+def _known_by_name(recipe: Recipe) -> bool:
+    of_keras = recipe.model.startswith(names.PREFIX) and recipe.weights == "imagenet"
+    return of_keras or published.of_network(recipe.model, recipe.weights) is not None

@@ -1,0 +1,127 @@
+"""The network of a run: normalisation and the named network in one flat model of raw pixels."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from a2keras import models
+from a2keras.errors import UserError, reason_of
+from a2keras.models import hosts
+from a2keras.models.blocks import BLOCKS
+from a2keras.models.names import is_host
+from a2keras.models.preprocessing.spec import Preprocessing
+from a2keras.normalization import batch_normalizations, layers_of
+from a2keras.position_attention import PositionAttention
+from a2keras.pre_activation import clone_initializer
+from a2keras.training.compute.checks import check_network, check_task
+from a2keras.training.config import Recipe
+from a2keras.training.host_files import checked_host
+
+
+def check(recipe: Recipe) -> None:
+    """Refuses a network that does not exist or does not fit the task, before any data is read."""
+    check_network(recipe)
+    if hosts.is_file(recipe.model):
+        hosts.check(recipe.model)
+        check_task(recipe, hosts.is_video(recipe.model))
+
+
+def build(recipe: Recipe, preprocessing: Preprocessing, precision: str = "float32") -> keras.Model:
+    """Builds the network with fresh weights from the recipe's seed, a FILE.keras with its own.
+
+    Args:
+        recipe: names the network, its blocks, and how its batch normalisation is set.
+        preprocessing: gives the input's shape and the classes.
+        precision: Keras dtype policy of the layers; the class probabilities are always float32.
+
+    Returns:
+        A functional model: pixels 0..255 (B, *input_shape) → class probabilities (B, classes).
+
+    Raises:
+        UserError: positions that are no units of the network, or a file that is another one now.
+    """
+    before = keras.config.dtype_policy()
+    keras.utils.set_random_seed(recipe.seed)
+    try:
+        if is_host(recipe.model):
+            model = _host(recipe, preprocessing, precision)
+        else:
+            keras.config.set_dtype_policy(precision)
+            model = _of_the_zoo(recipe, preprocessing)
+    except ValueError as error:
+        raise UserError(
+            f"{recipe.model} cannot be built by this recipe: {reason_of(error)}"
+        ) from error
+    finally:
+        keras.config.set_dtype_policy(before)
+    set_batch_normalization(model, recipe)
+    if recipe.block_start == "random":
+        _start_at_random(model)
+    return model
+
+
+def _of_the_zoo(recipe: Recipe, preprocessing: Preprocessing) -> keras.Model:
+    pixels = keras.Input(preprocessing.input_shape, dtype="float32", name="pixels")
+    return models.build(
+        recipe.model,
+        input_tensor=preprocessing.pixels.layer()(pixels),
+        classes=len(preprocessing.labels),
+        **block_arguments(recipe),
+    )
+
+
+def _host(recipe: Recipe, preprocessing: Preprocessing, precision: str) -> keras.Model:
+    if hosts.is_file(recipe.model):
+        checked_host(recipe.model, recipe.model_sha256)
+    return hosts.build(
+        recipe.model,
+        preprocessing.input_shape,
+        len(preprocessing.labels),
+        mode=recipe.pixels,
+        fresh=recipe.weights == "none",
+        precision=precision,
+        **block_arguments(recipe),
+    )
+
+
+def told_blocks(model: keras.Model) -> str:
+    """A sentence on where a network's attention blocks are, and on how many positions; or none."""
+    blocks: Any = [each for each in layers_of(model) if isinstance(each, tuple(BLOCKS.values()))]
+    found = [
+        f"{block.name} ({'×'.join(map(str, block.input.shape[1:-1]))})"
+        for block in blocks
+        if not block.name.endswith("_se")  # of SE-ResNet's own units
+    ]
+    return f"blocks (positions): {', '.join(found)}" if found else "no attention blocks"
+
+
+def block_arguments(recipe: Recipe) -> dict[str, Any]:
+    """The arguments of the builder by which the recipe changes the network."""
+    arguments: dict[str, Any] = {}
+    if recipe.attention != "auto":
+        arguments["attention"] = None if recipe.attention == "none" else recipe.attention
+    if recipe.positions:
+        arguments["positions"] = recipe.unit_names()
+    if recipe.stem:
+        arguments["stem"] = recipe.stem
+    return arguments
+
+
+def _start_at_random(model: keras.Model) -> None:
+    """Draws the output projections of fresh blocks as their other projections were drawn.
+
+    Those of blocks that have learned, as in a FILE.keras, are not zeros, and stay.
+    """
+    for block in layers_of(model):
+        if isinstance(block, PositionAttention):
+            kernel = block.output_projection.kernel
+            if not np.any(keras.ops.convert_to_numpy(kernel)):
+                kernel.assign(clone_initializer(block.kernel_initializer)(kernel.shape))
+
+
+def set_batch_normalization(model: keras.Model, recipe: Recipe) -> None:
+    """Sets momentum and epsilon as the recipe asks, in the blocks too."""
+    for layer in batch_normalizations(model):
+        layer.momentum = recipe.bn_momentum or layer.momentum
+        layer.epsilon = recipe.bn_epsilon or layer.epsilon

@@ -1,0 +1,1 @@
+"""Lists of files with their classes: finding their columns, their rows, their files."""

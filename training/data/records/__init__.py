@@ -1,0 +1,1 @@
+"""Records of TensorFlow Datasets: what there is of them, and reading them."""

@@ -1,0 +1,1 @@
+"""Random views of training examples, functions of (seed, epoch, position)."""

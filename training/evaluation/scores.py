@@ -1,0 +1,174 @@
+"""From class probabilities to accuracies, and what it takes to judge them, in numbers and words."""
+
+import statistics
+from typing import Any, NotRequired
+
+import numpy as np
+from typing_extensions import TypedDict
+
+from a2keras.errors import UserError, counted, printable
+from a2keras.training.config import Recipe
+from a2keras.training.data.source import Skipped
+from a2keras.training.evaluation.calibration import calibration
+
+# In the order in which they are told.
+ACCURACIES = ("top1", "top5", "clip@1", "clip@5", "video@1", "video@5")
+
+# What an ablation reads again of a run's evaluation.json.
+Evaluation = TypedDict(
+    "Evaluation",
+    {
+        "data": str,
+        "split": str,
+        "split_rule": str,
+        "fingerprint": str,
+        "groups": NotRequired[list[str]],
+        "examples": int,
+        "skipped": list[Skipped],
+        "top1": float,
+        "clip@1": NotRequired[float],
+        "video@1": NotRequired[float],
+        "majority_rate": float,
+        "per_class": dict[str, float],
+        "protocol": list[str],
+        "confusion": list[list[int]],
+    },
+)
+
+
+def scores(
+    probabilities: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], recipe: Recipe
+) -> dict[str, Any]:
+    """Accuracies and the confusion matrix.
+
+    Args:
+        probabilities: (N, views, classes): the middle clip's centre crop, and where several views
+            are averaged these views after it.
+        labels: int (N,).
+        classes: their names.
+        recipe: says whether the task is a video's, and which views there are.
+
+    Returns:
+        `top1`, `balanced_accuracy` (mean over the classes that occur), `per_class`,
+        `macro_f1` and `weighted_f1` (scikit-learn's `f1_score`, over the classes that occur or are
+        predicted), `majority_rate` (of always answering the most frequent class), `protocol`,
+        `confusion` (rows: true classes), `calibration` and, for videos, `clip@1` and `video@1`, of
+        which the latter is what the other numbers are about. With more than five classes also
+        `top5`, `clip@5`, `video@5`.
+
+    Raises:
+        UserError: probabilities that are not numbers, which would count as right among five.
+    """
+    from sklearn.metrics import f1_score
+
+    if not np.isfinite(probabilities).all():
+        raise UserError("the network's outputs are not numbers: it has diverged")
+    final = mean_of_views(probabilities)
+    kinds = {"top": final}
+    if recipe.task == "video":
+        kinds |= {"clip@": probabilities[:, 0], "video@": final}
+    ranks = (1, 5) if len(classes) > 5 else (1,)
+    accuracies = {
+        f"{kind}{rank}": among_first(values, labels, rank)
+        for kind, values in kinds.items()
+        for rank in ranks
+    }
+    confusion = np.zeros((len(classes), len(classes)), int)
+    np.add.at(confusion, (labels, final.argmax(axis=1)), 1)
+    totals = confusion.sum(axis=1)
+    seen = totals > 0
+    recalls = confusion.diagonal()[seen] / totals[seen]
+    f1 = {
+        f"{average}_f1": float(
+            f1_score(labels, final.argmax(axis=1), average=average, zero_division=0)
+        )
+        for average in ("macro", "weighted")
+    }
+    return {
+        **accuracies,
+        "balanced_accuracy": float(recalls.mean()),
+        **f1,
+        "majority_rate": float(totals.max() / len(labels)),
+        "per_class": dict(
+            zip(np.array(classes)[seen].tolist(), recalls.round(4).tolist(), strict=True)
+        ),
+        "protocol": protocol(recipe, len(classes)),
+        "confusion": confusion.tolist(),
+        "calibration": calibration(final, labels),
+    }
+
+
+def mean_of_views(probabilities: np.ndarray) -> np.ndarray:
+    """What is scored: the mean over the views that are averaged, (N, classes).
+
+    Args:
+        probabilities: see `scores`.
+    """
+    return (probabilities[:, 1:] if probabilities.shape[1] > 1 else probabilities).mean(axis=1)
+
+
+def among_first(probabilities: np.ndarray, labels: np.ndarray, rank: int) -> float:
+    """The share of examples whose class is among the `rank` most probable; of equals the first."""
+    first = np.argsort(-probabilities, axis=1, kind="stable")[:, :rank]
+    return float((first == labels[:, None]).any(axis=1).mean())
+
+
+def protocol(recipe: Recipe, classes: int) -> list[str]:
+    """Which views of an example are scored, and how they are averaged, in words."""
+    whole = recipe.fit == "letterbox"
+    crop = "whole frame, padded" if whole else "centre crop"
+    crops = crop if recipe.crops == 1 else f"{recipe.crops} crops along the longer side"
+
+    def names(kind: str) -> str:
+        return f"{kind}1 and {kind}5" if classes > 5 else f"{kind}1"
+
+    if recipe.task == "image":
+        mean = "" if recipe.crops == 1 else "mean probabilities of "
+        return [f"{names('top-')}: {mean}{crops}"]
+    clip = f"{recipe.frames} frames, stride {recipe.stride}"
+    clips = counted(recipe.views, "evenly spaced clip")
+    return [
+        f"{names('clip@')}: the middle clip of {clip}, {crop}",
+        f"{names('video@')}: mean probabilities of {clips} × {crops}",
+    ]
+
+
+def spread(values: list[float]) -> dict[str, float | None]:
+    """Mean and sample standard deviation; of a single value there is no deviation."""
+    deviation = statistics.stdev(values) if len(values) > 1 else None
+    return {"mean": statistics.fmean(values), "std": deviation}
+
+
+def percent(mean: float, deviation: float | None = None) -> str:
+    """`63.1 ± 2.2 %`, or without a deviation where there is none."""
+    spread = "" if deviation is None else f" ± {100 * deviation:.1f}"
+    return f"{100 * mean:.1f}{spread} %"
+
+
+def table(document: dict) -> str:
+    """The scores of one run as lines for a person."""
+    rows = [
+        *((key, document[key]) for key in ACCURACIES if key in document),
+        ("balanced accuracy", document["balanced_accuracy"]),
+        ("macro F1", document["macro_f1"]),
+        ("weighted F1", document["weighted_f1"]),
+        ("calibration error", document["calibration"]["expected_calibration_error"]),
+        ("always the most frequent class", document["majority_rate"]),
+        *((f"  {printable(name)}", value) for name, value in document["per_class"].items()),
+    ]
+    width = max(len(name) for name, _ in rows)
+    lines = [
+        f"{counted(document['examples'], 'example')} of the {document['split']} split "
+        f"({document['split_rule']})",
+        *provenance(document),
+        *(f"{name:<{width}}  {value:7.2%}" for name, value in rows),
+        *document["protocol"],
+    ]
+    return "\n".join(lines)
+
+
+def provenance(document: dict) -> list[str]:
+    """On which files a score stands: without it two scores cannot be compared."""
+    skipped = counted(len(document["skipped"]), "file")
+    lines = [f"file list {document['fingerprint']}, {skipped} skipped"]
+    return lines + ([document["warning"]] if document.get("warning") else [])

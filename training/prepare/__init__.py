@@ -1,0 +1,1 @@
+"""Any source as sharded records in which training reads in any order."""

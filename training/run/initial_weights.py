@@ -1,0 +1,92 @@
+"""What a run starts from, where its recipe names weights: a file, or another run's network."""
+
+import dataclasses
+from pathlib import Path
+
+import keras
+
+from a2keras.documents import write_json
+from a2keras.errors import UserError, reason_of
+from a2keras.models import hosts, keras_files, names, weights
+from a2keras.models.preprocessing.pixels import Pixels
+from a2keras.models.preprocessing.spec import FILE_NAME as PREPROCESSING
+from a2keras.models.preprocessing.spec import Preprocessing
+from a2keras.models.weights import checkpoints, fetching, published
+from a2keras.models.weights.layouts import layout_of
+from a2keras.training.compute import network
+from a2keras.training.compute.computation import Computation
+from a2keras.training.config import Recipe
+from a2keras.training.run.directory import writing
+
+FILE_NAME = "weights.json"
+
+
+def pixels_of(recipe: Recipe) -> Pixels:
+    """The normalisation that belongs to the recipe's weights, where that is known; or to its host.
+
+    Raises:
+        UserError: a checkpoint of another library that cannot be read.
+    """
+    if names.is_host(recipe.model):
+        return hosts.pixels_of(recipe.model, recipe.pixels)
+    if record := published.of_network(recipe.model, recipe.weights):
+        return record.pixels
+    path = Path(recipe.weights)
+    try:
+        if not recipe.weights or not path.is_file():
+            return Pixels()
+        if weights.is_ours(path):
+            beside = (path.parent / PREPROCESSING).is_file()
+            return Preprocessing.load(path.parent).pixels if beside else Pixels()
+        return layout_of(checkpoints.read(path).arrays).pixels or Pixels()
+    except (OSError, ValueError) as error:
+        raise UserError(f"the recipe's weights cannot be loaded: {reason_of(error)}") from error
+
+
+def start_from_weights(computation: Computation, directory: Path) -> None:
+    """Gives a fresh network the weights of the recipe's file, and writes the report beside the run.
+
+    What the file does not have, or has in another shape, stays random: attention blocks, and the
+    classifier where the classes are others. The averages start from the same weights.
+
+    Args:
+        computation: that has been built.
+        directory: of the run; weights.json is written there.
+
+    Raises:
+        UserError: the file cannot be used, or nothing in it fits.
+    """
+    recipe = computation.recipe
+    model = network.build(recipe, computation.preprocessing)
+    try:
+        report = _load(model, recipe)
+    except (OSError, ValueError, UserError) as error:
+        reason = reason_of(error, 1000)
+        raise UserError(f"the recipe's weights cannot be loaded: {reason}") from error
+    values = model.get_weights()
+    computation.write(values, computation.model.weights)
+    of = {
+        id(variable): value
+        for variable, value in zip(computation.model.weights, values, strict=True)
+    }
+    optimizer = computation.optimizer
+    if optimizer.averages:
+        computation.write([of[id(variable)] for variable in optimizer.averaged], optimizer.averages)
+    with writing("the report on the weights", directory):
+        write_json(directory / FILE_NAME, dataclasses.asdict(report))
+
+
+def _load(model: keras.Model, recipe: Recipe) -> weights.Report:
+    """Loads by the kind of the file; an image network's kernels are repeated over time."""
+    path = Path(recipe.weights)
+    if recipe.model.startswith(names.PREFIX) and (
+        recipe.weights == "imagenet" or (path.suffix == ".h5" and not weights.is_ours(path))
+    ):
+        return weights.copy(hosts.pretrained(recipe.model, recipe.weights), model)
+    if record := published.of_network(recipe.model, recipe.weights):
+        path = fetching.weights_of(record)
+    if path.suffix == ".keras" and len(model.inputs[0].shape) == 5:
+        found = keras_files.load(path)
+        if len(found.inputs[0].shape) == 4:
+            return weights.inflate(found, model)
+    return weights.read(path, model, skip_mismatch=True)

@@ -1,0 +1,193 @@
+"""From a recipe to a run: checks that need no data, the data, the network, and then the loop."""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import tensorflow as tf
+
+from a2keras.console import say
+from a2keras.errors import UserError
+from a2keras.models.preprocessing.pixels import Pixels
+from a2keras.models.preprocessing.spec import FILE_NAME as PREPROCESSING
+from a2keras.models.preprocessing.spec import Preprocessing
+from a2keras.training.compute import network
+from a2keras.training.compute.checks import begin
+from a2keras.training.compute.computation import Computation
+from a2keras.training.compute.freezing import check_start, learning
+from a2keras.training.compute.strategies import computation_for
+from a2keras.training.config import Recipe
+from a2keras.training.data import Listed
+from a2keras.training.data.listing import Listing
+from a2keras.training.data.pipeline import steps_per_epoch
+from a2keras.training.data.source import Source, readable
+from a2keras.training.run.checkpoints import Checkpoints, Saving
+from a2keras.training.run.directory import Run, local
+from a2keras.training.run.initial_weights import pixels_of
+from a2keras.training.run.interruption import WORKER_LOST, Interruption, Stopped
+from a2keras.training.run.loop import Trainer
+
+
+def train(
+    recipe: Recipe,
+    output: str | Path,
+    strategy: str = "auto",
+    replicas: int | None = None,
+    saving: Saving | None = None,
+    source: Source | None = None,
+    listing: Listing | None = None,
+) -> Run:
+    """Trains by a recipe, or goes on with the run in `output` from its last checkpoint.
+
+    Args:
+        recipe: what to train, on what, and how.
+        output: directory of the run, see `Run`.
+        strategy: where to compute, see `computation_for`.
+        replicas: how many replicas share each batch.
+        saving: when to write checkpoints.
+        source: the recipe's data, where they have been opened already; the recipe is then one
+            that `begin` has given.
+        listing: the recipe's data, where they have been listed already.
+
+    Raises:
+        UserError: data that cannot be used, a batch that the replicas do not divide, a network that
+            does not fit, an output that is something else or cannot be written, or a loss that is
+            no longer a number.
+        Stopped: by a signal, after a checkpoint.
+    """
+    directory = local(output)
+    with Interruption().watch() as interruption:
+        listed = Listed(recipe, None)
+        if source is None or recipe.data == "digits":  # which need not be listed
+            listed = begin(recipe, listing)
+        recipe = listed.recipe
+        network.check(recipe)
+        check_start(recipe)
+        computation = computation_for(strategy, replicas)
+        interruption.listen()  # TensorFlow's workers have taken SIGTERM for themselves
+        computation.check(recipe)
+        run = Run(directory, recipe)
+        with _explained(computation, run):
+            _train(run, computation, saving or Saving(), interruption, source or listed)
+        return run
+
+
+def _train(
+    run: Run,
+    computation: Computation,
+    saving: Saving,
+    interruption: Interruption,
+    data: Source | Listed,
+) -> None:
+    recipe = run.recipe
+    if computation.is_chief:
+        run.check()
+    # The other workers need not see the run's directory.
+    if computation.share({"finished": run.finished})[0]["finished"]:
+        say(f"{run.path} has been trained for {_trained_for(run)}: nothing is left to do.")
+        return
+    source = data.source() if isinstance(data, Listed) else data
+    _check_examples(recipe, source)
+    for gap in source.gaps():
+        say(gap)
+    _check_agreement(recipe, source, computation)
+    parts = ", ".join(f"{len(part)} {name}" for name, part in source.splits.items())
+    steps = steps_per_epoch(recipe, len(source.splits["train"]))
+    with run.locked() if computation.is_chief else contextlib.nullcontext():
+        if computation.is_chief:
+            run.start({**source.report(), "trained_on": source.trained_on()})
+        pixels = _agreed_pixels(run, computation)
+        preprocessing = preprocessing_of(recipe, source.classes, pixels)
+        computation.build(recipe, preprocessing, steps, source.splits["train"].labels)
+        if computation.is_chief:
+            with run.writing("a run"):
+                computation.preprocessing.save(run.path)
+        say(
+            f"{recipe.model}, {computation.model.count_params():,} parameters; {parts} examples of "
+            f"{len(source.classes)} classes; {computation.replicas} replica(s); "
+            f"{network.told_blocks(computation.model)}"
+        )
+        for line in learning(computation.holding.phases, computation.model, recipe.epochs, steps):
+            say(line)
+        Trainer(run, source, computation, saving, interruption).train()
+
+
+def _trained_for(run: Run) -> str:
+    epochs, done = run.recipe.epochs, len(run.history())
+    if not 0 < done < epochs:  # workers but the chief have no history
+        return f"all {epochs} epochs"
+    return f"{done} of {epochs} epochs, then patience={run.recipe.patience} was over"
+
+
+def _agreed_pixels(run: Run, computation: Computation) -> Pixels:
+    """The chief's: of the run that goes on, or of the weights that it starts from."""
+    own = Pixels()
+    if computation.is_chief:
+        goes_on = (run.path / PREPROCESSING).is_file()
+        own = Preprocessing.load(run.path).pixels if goes_on else pixels_of(run.recipe)
+    return Pixels(*map(tuple, computation.share(own._asdict())[0].values()))
+
+
+def preprocessing_of(
+    recipe: Recipe, classes: tuple[str, ...], pixels: Pixels | None = None
+) -> Preprocessing:
+    """How the recipe's network wants its input; with the normalisation of its weights, if any."""
+    frames = recipe.frames if recipe.task == "video" else None
+    stride = recipe.stride if recipe.task == "video" else 1
+    return Preprocessing(
+        classes,
+        recipe.size,
+        frames,
+        stride,
+        recipe.fit,
+        recipe.test_short_side or None,
+        recipe.interpolation,
+        *(pixels or Pixels()),
+    )
+
+
+def _check_examples(recipe: Recipe, source: Source) -> None:
+    if len(source.splits["train"]) < recipe.batch_size:
+        raise UserError(
+            f"{recipe.data} has {len(source.splits['train'])} examples to train on, fewer than a "
+            f"batch. Received: batch_size={recipe.batch_size}"
+        )
+    wishes = {"select": recipe.select == "best", "patience": recipe.patience}
+    for field, wished in wishes.items():
+        if wished and "validation" not in source.splits:
+            given = f"{field}={getattr(recipe, field)}"
+            raise UserError(
+                f"{given} needs validation examples, and {recipe.data} has none: see "
+                f"validation_fraction. Received: {given}"
+            )
+
+
+def _check_agreement(recipe: Recipe, source: Source, computation: Computation) -> None:
+    """Refuses a worker whose recipe or data are not the chief's."""
+    own = {**dataclasses.asdict(recipe), "fingerprint of the data": source.fingerprint}
+    chief, _ = computation.share(own)
+    for key, value in own.items():
+        if chief[key] != value:
+            raise UserError(
+                f"worker {computation.worker} differs from the chief, worker 0, in {key}: "
+                f"{value}, not {chief[key]}"
+            )
+
+
+@contextlib.contextmanager
+def _explained(computation: Computation, run: Run) -> Iterator[None]:
+    """Tells errors that have a cause outside the program in a sentence."""
+    try:
+        with readable(run.recipe.data):
+            yield
+    except tf.errors.OpError as error:
+        if (lost := computation.lost_worker(error)) is None:
+            raise
+        last = Checkpoints(run.path / "checkpoints").last_one()
+        raise Stopped(
+            f"worker {computation.worker} stops: {lost} does not answer any more. "
+            f"{last if computation.is_chief else 'The chief has the last checkpoint'}. The same "
+            "command on all workers goes on from there",
+            WORKER_LOST,
+        ) from error
