@@ -62,12 +62,12 @@ test-jax: .venv/ready
 	KERAS_BACKEND=jax .venv/bin/pytest $(PYTEST) tests/a2keras
 
 test-weights: .venv/ready
-	A2KERAS_FETCH=1 KERAS_BACKEND=tensorflow .venv/bin/pytest -q -n 0 tests/models/test_published.py \
-		tests/models/test_fetching.py tests/export/test_published.py
+	A2KERAS_FETCH=1 KERAS_BACKEND=tensorflow .venv/bin/pytest -q -n 0 tests/models/weights/test_published.py \
+		tests/models/weights/test_fetching.py tests/export/test_published.py
 
 test-torch: .venv-torch/ready
 	KERAS_BACKEND=torch .venv-torch/bin/pytest $(PYTEST) tests/a2keras \
-		tests/models/test_weights.py tests/models/test_checkpoints.py tests/models/test_convert.py
+		tests/models/weights/test_loading.py tests/models/weights/test_checkpoints.py tests/models/weights/test_convert.py
 
 test-oldest: .venv-oldest/ready
 	KERAS_BACKEND=tensorflow .venv-oldest/bin/pytest $(PYTEST) -m "not slow" tests/a2keras tests/training \

@@ -14,7 +14,7 @@ from a2keras.training.config import Recipe
 from a2keras.training.data import list_source, open_held_out, open_source, resolve
 from a2keras.training.data.pipeline import plain_batches, training_batches
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 import tiny_datasets
 from tiny_datasets import picture
 

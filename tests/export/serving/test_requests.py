@@ -18,7 +18,7 @@ from PIL import Image
 from a2keras.export.parity import natural_pixels
 from a2keras.export.predict import load
 
-DOCS = Path(__file__).parents[2] / "docs/serving.md"
+DOCS = Path(__file__).parents[3] / "docs/serving.md"
 SIGNATURES = ["serving_default", "serving_uint8", "serving_bytes", "features"]
 
 

@@ -205,7 +205,7 @@ def test_without_a_cluster_several_workers_are_refused(run_command, monkeypatch,
     )
 
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 
 
 def test_the_documented_tf_config_makes_a_cluster():

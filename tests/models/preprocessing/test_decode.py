@@ -31,7 +31,7 @@ from a2keras.models.preprocessing import (
     video,
 )
 
-SHARED_VIDEOS = Path(__file__).parents[3] / "shared/data/test_videos"
+SHARED_VIDEOS = Path(__file__).parents[4] / "shared/data/test_videos"
 QUARTERS = [[(220, 20, 20), (20, 220, 20)], [(20, 20, 220), (220, 220, 220)]]
 
 

@@ -31,7 +31,7 @@ from a2keras.training.prepare.prepare import (
 )
 from a2keras.training.prepare.shards import FileShard, ShardWriter, read_done
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 from tiny_datasets import encoded, picture
 
 SIDE = 24
