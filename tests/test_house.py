@@ -1,6 +1,7 @@
 """The house: which room may import which, and that the built package holds every module."""
 
 import ast
+import graphlib
 import os
 import re
 import runpy
@@ -15,12 +16,50 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROOMS = {"a2keras": "a2keras", "models": "a2keras.models", "training": "a2keras.training",
          "export": "a2keras.export"}  # fmt: skip
-# Arrows only run downwards; every room may import itself.
+MODELS = {"a2keras", "a2keras.models", "a2keras.models.preprocessing", "a2keras.models.weights"}
+DATA = {"a2keras.training", "a2keras.training.data"} | MODELS
+COMPUTE = {"a2keras.training.compute"} | DATA
+RUN = {"a2keras.training.run"} | COMPUTE
+EVALUATION = {"a2keras.training.evaluation"} | RUN
+EXPORT = {"a2keras.export"} | MODELS
+# What the modules of a folder may import besides one another. Arrows only run downwards.
 MAY_IMPORT = {
-    "a2keras": {"a2keras"},
-    "a2keras.models": {"a2keras", "a2keras.models"},
-    "a2keras.training": {"a2keras", "a2keras.models", "a2keras.training"},
-    "a2keras.export": {"a2keras", "a2keras.models", "a2keras.export"},
+    "a2keras": set(),
+    "a2keras.models.preprocessing": {"a2keras"},
+    "a2keras.models.weights": MODELS,
+    "a2keras.models": MODELS,
+    "a2keras.models.commands": MODELS,
+    "a2keras.training": MODELS,
+    "a2keras.training.recipes": DATA,
+    "a2keras.training.data": DATA | {"a2keras.training.data.lists", "a2keras.training.data.views"},
+    "a2keras.training.data.lists": DATA,
+    "a2keras.training.data.records": DATA,
+    "a2keras.training.data.views": DATA,
+    "a2keras.training.compute": DATA,
+    "a2keras.training.run": COMPUTE,
+    "a2keras.training.prepare": DATA | {"a2keras.training.data.records", "a2keras.training.run"},
+    "a2keras.training.evaluation": RUN,
+    "a2keras.training.explanation": EVALUATION,
+    "a2keras.training.ablation": EVALUATION,
+    "a2keras.training.commands": EVALUATION | {
+        "a2keras.training.ablation", "a2keras.training.explanation", "a2keras.training.prepare",
+        "a2keras.training.recipes",
+    },
+    "a2keras.export": EXPORT | {
+        "a2keras.export.litert", "a2keras.export.reading", "a2keras.export.serving",
+        "a2keras.export.web",
+    },
+    "a2keras.export.litert": EXPORT,
+    "a2keras.export.serving": EXPORT,
+    "a2keras.export.web": EXPORT,
+    "a2keras.export.reading": EXPORT | {"a2keras.export.litert"},
+    "a2keras.export.benchmark": EXPORT | {"a2keras.export.reading"},
+    "a2keras.export.commands": EXPORT | {"a2keras.export.benchmark"},
+}  # fmt: skip
+# Imports that close a circle, and why.
+CIRCLES = {
+    ("a2keras.models.weights.fetching", "a2keras.models"): "a published file goes through its net",
+    ("a2keras.models.weights.start", "a2keras.models"): "published weights with their network",
 }
 # Heavy or optional: imported in the function that uses them.
 ONLY_WHERE_USED = {
@@ -46,13 +85,19 @@ def modules():
     return found
 
 
+def folder_of(module):
+    """The package that a module, or a name of it, lies in; None: in none of ours."""
+    within = [each for each in MAY_IMPORT if module == each or module.startswith(each + ".")]
+    return max(within, key=len, default=None)
+
+
 def room_of(module):
     rooms = [r for r in ROOMS.values() if module == r or module.startswith(r + ".")]
     return max(rooms, key=len, default=None)
 
 
 def imports(tree, top_level_only):
-    """Names of the modules that a syntax tree imports, annotations under TYPE_CHECKING apart."""
+    """Names of what a syntax tree imports: at its top, or anywhere, for types too."""
     nodes = tree.body if top_level_only else ast.walk(tree)
     for node in nodes:
         if isinstance(node, ast.Import):
@@ -65,12 +110,13 @@ def imports(tree, top_level_only):
 def wrong_arrows(sources):
     """Imports that break the rules, of {module name: source}."""
     for module, source in sources.items():
-        tree, room = ast.parse(source), room_of(module)
+        tree, room, folder = ast.parse(source), room_of(module), folder_of(module)
         for name in imports(tree, top_level_only=False):
             if name.split(".")[0] in {"models", "training", "export"}:
                 yield f"{module} imports {name}, which is not its installed name"
-            if (target := room_of(name)) and target not in MAY_IMPORT[room]:
-                yield f"{module} imports {name}: {room} may not know {target}"
+            target = folder_of(name)
+            if target and target not in {folder, *MAY_IMPORT[folder]}:
+                yield f"{module} imports {name}: {folder} may not know {target}"
         for name in imports(tree, top_level_only=True):
             first = name.split(".")[0]
             if first in BUILT_ON.get(module, set()):
@@ -91,6 +137,16 @@ def test_arrows_run_downwards():
         ("a2keras.counting", "from a2keras.models import build", "may not know a2keras.models"),
         ("a2keras.export.x", "def f():\n  import a2keras.training.y", "may not know a2keras.tr"),
         ("a2keras.training.x", "from a2keras import export", "may not know a2keras.export"),
+        (
+            "a2keras.training.data.x",
+            "from a2keras.training.run.y import z",
+            "a2keras.training.data may not know a2keras.training.run",
+        ),
+        (
+            "a2keras.training.compute.x",
+            "if TYPE_CHECKING:\n    from a2keras.training.run.y import Z",
+            "may not know a2keras.training.run",
+        ),
         ("a2keras.models.x", "import training.y", "not its installed name"),
         ("a2keras.models.x", "import av", "imports av at its top"),
         ("a2keras.models.x", "import tensorflow as tf", "imports tensorflow at its top"),
@@ -98,6 +154,56 @@ def test_arrows_run_downwards():
 )
 def test_a_wrong_arrow_is_seen(module, source, complaint):
     assert any(complaint in each for each in wrong_arrows({module: source}))
+
+
+def dependencies(sources):
+    """{module: modules that it imports anywhere}, of {module name: source}."""
+    found = {}
+    for module, source in sources.items():
+        names = imports(ast.parse(source), top_level_only=False)
+        targets = {name if name in sources else name.rpartition(".")[0] for name in names}
+        found[module] = {
+            each for each in targets & sources.keys() - {module} if (module, each) not in CIRCLES
+        }
+    return found
+
+
+def box_of(module):
+    """A folder without folders in it as a whole; of the others each module by itself."""
+    folder = folder_of(module)
+    if folder == "a2keras" or any(each.startswith(folder + ".") for each in MAY_IMPORT):
+        return module
+    return folder
+
+
+def test_no_imports_run_in_circles():
+    sources = {name: path.read_text() for name, path in modules().items()}
+    graph = dependencies(sources)
+    graphlib.TopologicalSorter(graph).prepare()
+    boxes = {box_of(module): set() for module in graph}
+    for module, targets in graph.items():
+        boxes[box_of(module)] |= {box_of(each) for each in targets} - {box_of(module)}
+    graphlib.TopologicalSorter(boxes).prepare()
+    for module, target in CIRCLES:
+        assert f"from {target.rpartition('.')[0] or target} import" in sources[module]
+
+
+def test_a_circle_is_seen():
+    """Also one of types, within functions."""
+    sources = {
+        "a2keras.x": "from a2keras.y import z",
+        "a2keras.y": "def f():\n    import a2keras.x",
+    }
+        "a2keras.x": "from a2keras.y import z",
+        "a2keras.y": "def f():\n    import a2keras.x",
+    }
+    with pytest.raises(graphlib.CycleError):
+        graphlib.TopologicalSorter(dependencies(sources)).prepare()
+
+
+def test_every_folder_has_its_row():
+    packages = {name for name, path in modules().items() if path.name == "__init__.py"}
+    assert packages == set(MAY_IMPORT)
 
 
 _UNPICKLES = re.compile(r"(c?[pP]ickle|dill|cloudpickle|joblib|shelve)\.(loads?|open|Unpickler)")

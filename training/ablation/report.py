@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,6 +11,7 @@ import tensorflow as tf
 from a2keras.documents import write_json
 from a2keras.files import write_text
 from a2keras.training.ablation.picture import draw_ablation
+from a2keras.training.ablation.plan import Ablation
 from a2keras.training.ablation.rows import Row
 from a2keras.training.ablation.statistics import differences
 from a2keras.training.ablation.words import difference_table, remarks, words_of
@@ -18,9 +19,6 @@ from a2keras.training.data.source import Skipped
 from a2keras.training.evaluation.folds import pooled
 from a2keras.training.evaluation.scores import percent, spread
 from a2keras.training.run.directory import Run, writing
-
-if TYPE_CHECKING:
-    from a2keras.training.ablation.ablation import Ablation
 
 # By task; the last is what the rows are compared by.
 MEASURES = {"image": ("top1",), "video": ("clip@1", "video@1")}
@@ -31,7 +29,7 @@ Results = list[tuple[Row, Run, dict[str, Any]]]
 
 
 def document(
-    ablation: "Ablation", costs: dict[str, dict], results: Results, planned: int
+    ablation: Ablation, costs: dict[str, dict], results: Results, planned: int
 ) -> dict[str, Any]:
     """What ablation.json says of the runs that have been scored so far.
 

@@ -22,7 +22,8 @@ from a2keras.training.data.contents import FileList
 from a2keras.training.data.files import SUFFIXES, FileListing, MediaFile, task_of
 from a2keras.training.data.lists.finding import Finder
 from a2keras.training.data.lists.places import lists_in, split_places
-from a2keras.training.data.lists.rows import ListFile, Row, read_lists
+from a2keras.training.data.lists.reading import ListFile, read_lists
+from a2keras.training.data.lists.rows import Row
 from a2keras.training.data.scanning import MEDIA, suffix_of
 from a2keras.whole_numbers import NUMBER
 

@@ -2,15 +2,13 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
 from a2keras.training.config import Recipe
 from a2keras.training.data.listing import Listing
-
-if TYPE_CHECKING:
-    from a2keras.training.data.records.reading import RecordExamples
+from a2keras.training.data.source import Examples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +52,17 @@ class RecordListing(Listing):
             hashes=tuple(self.hashes[i] for i in members) if self.hashes else (),
         )
 
-    def examples(self, recipe: Recipe, in_memory: bool) -> "RecordExamples":
+    def examples(self, recipe: Recipe, in_memory: bool) -> Examples:
         from a2keras.training.data.records.reading import RecordExamples
 
-        return RecordExamples(self)
+        return RecordExamples(
+            self.place,
+            self.names,
+            self.labels,
+            self.contents(),
+            self.task == "video",
+            records=self.records,
+            places=self.places,
+            features=self.features,
+            pixels=self.pixels,
+        )

@@ -10,7 +10,6 @@ from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.image import TIFF, WEBP
 from a2keras.models.preprocessing.places import tensorflow_io
 from a2keras.models.preprocessing.sampling import steady_indices
-from a2keras.training.data.records.listing import RecordListing
 from a2keras.training.data.source import Choose, Examples, words_of
 
 SAMPLES = 16  # records of which one must be readable
@@ -23,26 +22,43 @@ class RecordExamples(Examples):
     """Images, or videos as images one after the other, that a record holds in encoded form.
 
     Of a video only the frames of the clip are decoded.
+
+    Args:
+        place, names, labels, contents: of the listing.
+        is_video: whether they are videos.
+        records, places, features, pixels: see `RecordListing`.
     """
 
-    def __init__(self, listing: RecordListing) -> None:
+    def __init__(
+        self,
+        place: str,
+        names: tuple[str, ...],
+        labels: np.ndarray,
+        contents: tuple[str, ...],
+        is_video: bool,
+        *,
+        records: Any,
+        places: np.ndarray,
+        features: Any,
+        pixels: str,
+    ) -> None:
         from tensorflow_datasets.core.example_parser import ExampleParser
 
-        self.place = listing.place
-        self.names = listing.names
-        self.labels = listing.labels
-        self.contents = listing.contents()
-        self.is_video = listing.task == "video"
-        self.records = listing.records
-        self.places = listing.places
-        self.pixels = listing.pixels
+        self.place = place
+        self.names = names
+        self.labels = labels
+        self.contents = contents
+        self.is_video = is_video
+        self.records = records
+        self.places = places
+        self.pixels = pixels
         keys = [self.pixels]
-        if self.is_video and "timestamps" in listing.features:
+        if self.is_video and "timestamps" in features:
             keys.append("timestamps")
         self.timed = len(keys) > 1
-        specification = {key: listing.features[key].get_serialized_info() for key in keys}
+        specification = {key: features[key].get_serialized_info() for key in keys}
         self.parse = ExampleParser(specification).parse_example
-        self.decode = _decoder(self._sample(), listing.place)
+        self.decode = _decoder(self._sample(), place)
 
     def identities(self) -> list[str] | None:
         return list(self.contents) or None
