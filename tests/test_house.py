@@ -194,9 +194,6 @@ def test_a_circle_is_seen():
         "a2keras.x": "from a2keras.y import z",
         "a2keras.y": "def f():\n    import a2keras.x",
     }
-        "a2keras.x": "from a2keras.y import z",
-        "a2keras.y": "def f():\n    import a2keras.x",
-    }
     with pytest.raises(graphlib.CycleError):
         graphlib.TopologicalSorter(dependencies(sources)).prepare()
 
@@ -230,6 +227,22 @@ def unrestricted_loads(sources):
                 yield f"{module} calls {name}, past {_KERAS_FILES}"
             if options.get("safe_mode", "True") != "True" or "enable_unsafe_des" in name:
                 yield f"{module} calls {name} without Keras's safe mode"
+
+
+def named(text):
+    """{folder: names of the modules below its heading}, of ARCHITECTURE.md."""
+    parts = re.split(r"^##+ (.+)$", text, flags=re.M)
+    return {
+        heading: re.findall(r"`(\w+\.py)`", part)
+        for heading, part in zip(parts[1::2], parts[2::2], strict=True)
+    }
+
+
+def test_every_module_is_named_once_in_its_place():
+    found = named((ROOT / "ARCHITECTURE.md").read_text())
+    for folder in {path.parent for path in modules().values()}:
+        files = {path.name for path in folder.glob("*.py")} - {"__init__.py"}
+        assert sorted(found[folder.relative_to(ROOT).as_posix()]) == sorted(files), folder
 
 
 def test_nothing_that_a_file_holds_is_run():
