@@ -22,14 +22,14 @@ class Command(NamedTuple):
 COMMANDS = {
     "demo": Command("a2keras.demo", "train, evaluate, explain and export on scanned digits"),
     "prepare": Command("a2keras.training.commands.prepare", "store data for training at speed"),
-    "train": Command("a2keras.training.commands.runs", "train a network by a recipe"),
+    "train": Command("a2keras.training.commands.train", "train a network by a recipe"),
     "evaluate": Command(
-        "a2keras.training.commands.runs", "score a run on data that it has not seen"
+        "a2keras.training.commands.evaluate", "score a run on data that it has not seen"
     ),
     "ablate": Command(
         "a2keras.training.commands.ablate", "what attention blocks add, on any network and data"
     ),
-    "explain": Command("a2keras.training.commands.runs", "draw what a network attends to"),
+    "explain": Command("a2keras.training.commands.explain", "draw what a network attends to"),
     "predict": Command("a2keras.export.commands.predict", "classify files, or a video over time"),
     "export": Command("a2keras.export.commands.export", "write artefacts that equal their model"),
     "benchmark": Command("a2keras.export.commands.benchmark", "time and memory of artefacts"),

@@ -43,7 +43,7 @@ def save(content: bytes, path: Path) -> dict[str, Any]:
 
 
 def convert(model: Any, input_shape: tuple[int, ...], float16: bool = False) -> bytes:
-    """The float file of a model, after the rewriting of `litert_rewrite`.
+    """The float file of a model, after the rewriting of `litert.rewrite`.
 
     The batch is fixed because an open one adds shape arithmetic to every reshape. The way leads
     over a SavedModel: converting a Keras model's concrete function loses its variables and gives

@@ -31,7 +31,7 @@ def write(classifier: "Classifier", path: Path) -> dict[str, Any]:
         What `onnx.write` returns, and the runtime's version.
 
     Raises:
-        UserError: as `onnx.write` and `web_runtime.runtime_directory`.
+        UserError: as `onnx.write` and `runtime.runtime_directory`.
     """
     runtime = web_runtime.runtime_directory()
     shutil.copytree(PAGE, path)

@@ -1,4 +1,4 @@
-r"""How the camera was held: the one rule, which `export/serving_exif.py` follows within a graph.
+r"""How the camera was held: the one rule, which `export/serving/exif.py` follows within a graph.
 
 A picture is turned as the EXIF block of its file says, and by nothing else: not by XMP, by the
 directory of a thumbnail or a text chunk of ImageMagick's.

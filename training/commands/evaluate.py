@@ -1,0 +1,56 @@
+"""`a2keras evaluate`."""
+
+import functools
+from typing import TYPE_CHECKING
+
+from a2keras.command_line import parse
+from a2keras.console import print_json, show
+from a2keras.errors import UserError
+
+if TYPE_CHECKING:
+    from absl import flags
+
+
+def evaluate(arguments: list[str]) -> None:
+    values, rest = parse(
+        "a2keras evaluate RUN… [--data=SOURCE] [--format=json]",
+        "Scores a run on what it held out, and writes into it evaluation.json, predictions.csv "
+        "(the five likeliest classes of every file), mistakes.html (the worst, with pictures), "
+        "confusion.png and calibration.png; with --data, on that, into evaluation_data.json and "
+        "so on. Several runs are folds of one data set, such as UCF-101's three splits: their mean "
+        "goes to folds.json.",
+        _flags,
+        arguments,
+    )
+    if not rest:
+        raise UserError("evaluate takes a RUN. Received: none")
+    if len(rest) > 1 and values.data:
+        raise UserError(f"--data is for one RUN. Received: {' '.join(rest)}")
+    from a2keras.training.evaluation.held_out import HeldOut, Protocol
+
+    protocol = Protocol(values.views, values.crops, values.precise_bn)
+    opened = [HeldOut.open(each, values.data) for each in rest]
+    for each in opened:
+        protocol.applied(each.run.recipe)  # which refuses numbers that are none
+    from a2keras.training.evaluation import evaluate as one
+    from a2keras.training.evaluation import folds, scores
+
+    if len(opened) > 1:
+        document, text = folds.evaluate_opened(opened, protocol), folds.folds_table
+    else:
+        document, text = one.evaluate_opened(opened[0], protocol), scores.table
+    print_json(document) if values.format == "json" else show(text(document))
+
+
+def _flags(values: "flags.FlagValues") -> None:
+    from absl import flags
+
+    whole = functools.partial(flags.DEFINE_integer, flag_values=values)
+    help_data = "Other data with the same classes; default: what the run held out."
+    flags.DEFINE_string("data", None, help_data, flag_values=values)
+    whole("views", None, "Clips of each video that are averaged; default: the recipe's.")
+    whole("crops", None, "Of each clip, 1 or 3; default: the recipe's.")
+    help_statistics = "Training batches that give batch normalisation's statistics anew."
+    whole("precise_bn", 0, help_statistics, lower_bound=0)
+    help_format = "json: print the scores as one JSON document."
+    flags.DEFINE_enum("format", "text", ["text", "json"], help_format, flag_values=values)
