@@ -1,8 +1,8 @@
 """LiteRT's formats: size, agreement and latency of runs, attention in integers, the whole zoo.
 
-    python benchmarks/litert.py runs RUN… [--examples=450] [--threads=1] [--repeats=25]
-    python benchmarks/litert.py block
-    python benchmarks/litert.py zoo [NAME…]
+    python benchmarks/litert_files.py runs RUN… [--examples=450] [--threads=1] [--repeats=25]
+    python benchmarks/litert_files.py block
+    python benchmarks/litert_files.py zoo [NAME…]
 
 runs    every format of finished runs on their test examples. Interpreters run in turn, so that a
         drift of the machine's speed hits each alike; the ratio is that of the medians.
