@@ -15,8 +15,11 @@ from pathlib import Path
 from a2keras import files
 from a2keras.arrays import read_npy, read_npz
 from a2keras.documents import read_json
-from a2keras.export import litert, loaders, safety
-from a2keras.models import checkpoints, keras_files, weight_files
+from a2keras.export import safety
+from a2keras.export.litert import convert
+from a2keras.export.reading import loaders
+from a2keras.models import keras_files
+from a2keras.models.weights import checkpoints, weight_files
 from a2keras.models.preprocessing.image import read_image
 from a2keras.models.preprocessing.places import read_bytes
 from a2keras.models.preprocessing.spec import Preprocessing
@@ -41,7 +44,7 @@ READERS = {
     "weights of keras": ("x.keras", weight_files.read),
     **{kind: ("x" + kind, checkpoints.read) for kind in checkpoints._READERS},
     **{f"reader of {kind}": ("x" + kind, read) for kind, read in checkpoints._READERS.items()},
-    "tflite": ("x.tflite", litert.interpreter),
+    "tflite": ("x.tflite", convert.interpreter),
     "onnx": ("x.onnx", loaders.load_model),
     "saved_model": ("saved_model.pb", lambda path: safety.check_saved_model(path.parent)),
     "its variables": (

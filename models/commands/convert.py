@@ -102,13 +102,12 @@ def _convert(checkpoint: str, output: Path, values: flags.FlagValues) -> None:
     if not Path(checkpoint).is_file():
         raise UserError(f"there is no file {checkpoint}")
     from a2keras import models
-    from a2keras.models import weights
-    from a2keras.models.weights import checkpoints, layouts, translation
+    from a2keras.models.weights import checkpoints, layouts, loading, translation
 
     builder = models.builder(values.model)
     say(f"reading {checkpoint}")
     layout, classes, options = None, values.classes, asked
-    if not weights.is_ours(Path(checkpoint)):
+    if not loading.is_ours(Path(checkpoint)):
         found = checkpoints.read(checkpoint)
         chosen = values.layout
         layout = layouts.layout_of(found.arrays) if chosen == "auto" else layouts.named(chosen)
@@ -123,9 +122,9 @@ def _convert(checkpoint: str, output: Path, values: flags.FlagValues) -> None:
     arguments = {"classes": 1000 if classes is None else classes, **options}
     model = builder(**arguments)
     if layout is None:
-        weights.load(model, checkpoint, values.skip_mismatch)
+        loading.load(model, checkpoint, values.skip_mismatch)
     else:
-        weights.convert(found, model, layout.name, values.skip_mismatch)
+        loading.convert(found, model, layout.name, values.skip_mismatch)
     _save(model, output, values.precision)
     if output.suffix == ".keras":
         show(f"import a2keras, keras; keras.saving.load_model({str(output)!r})")

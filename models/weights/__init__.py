@@ -9,9 +9,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Report", "convert", "inflate", "load"]
 
+if not TYPE_CHECKING:
 
-def __getattr__(name: str) -> Any:
-    # Keras takes seconds to import, and whoever asks for a record's name goes without.
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module("a2keras.models.weights.loading"), name)
+    def __getattr__(name: str) -> Any:
+        # Keras takes seconds to import, and whoever asks for a record's name goes without.
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module("a2keras.models.weights.loading"), name)

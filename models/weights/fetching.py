@@ -112,7 +112,7 @@ def _wait() -> None:
 def _make(record: Fetched) -> None:
     """Fetches and converts aside; the whole takes its place."""
     from a2keras import models
-    from a2keras.models import weights
+    from a2keras.models.weights import loading
 
     with replacing_directory(kept(record)) as made:
         with tempfile.TemporaryDirectory(dir=made) as scratch:
@@ -120,7 +120,7 @@ def _make(record: Fetched) -> None:
             checkpoint = _file(record.source, Path(scratch))
             say(f"converting {checkpoint.name}")
             model = models.build(record.network, classes=record.classes, **record.arguments)
-            weights.convert(checkpoint, model, record.layout)
+            loading.convert(checkpoint, model, record.layout)
         model.save_weights(made / WEIGHTS)
         preprocessing(record, labels).save(made)
 

@@ -5,9 +5,8 @@ from typing import Any, NamedTuple
 
 import keras
 
-from a2keras.models import weights
 from a2keras.models.blocks import BLOCKS
-from a2keras.models.weights import checkpoints, layouts, published, translation
+from a2keras.models.weights import checkpoints, layouts, loading, published, translation
 from a2keras.models.weights.assignment import listing
 
 
@@ -57,7 +56,7 @@ class Start(NamedTuple):
 
             source = fetching.weights_of(source)
         has_blocks = any(isinstance(each, tuple(BLOCKS.values())) for each in model.layers)
-        report = weights.read(source, model, skip_mismatch=has_blocks)
+        report = loading.read(source, model, skip_mismatch=has_blocks)
         if isinstance(self.source, published.Trained):
             self._check_blocks(self.source, report)
         if lost := [name for name in report.new if "_attention/" not in name]:
@@ -66,7 +65,7 @@ class Start(NamedTuple):
                 f"{listing(lost)}"
             )
 
-    def _check_blocks(self, record: published.Trained, report: weights.Report) -> None:
+    def _check_blocks(self, record: published.Trained, report: loading.Report) -> None:
         """Refuses a network without the blocks that these weights were trained with."""
         if lost := [name for name, _ in report.skipped if "_attention/" in name]:
             built = ", ".join(f"{name}={value!r}" for name, value in record.built.items())
@@ -92,7 +91,7 @@ def opened(network: str, named: Any) -> Start:
             f"`weights` must be None{names} or the path of a file of weights. "
             f"Received: weights={str(named)!r}, which is no file"
         )
-    if weights.is_ours(path):
+    if loading.is_ours(path):
         return Start(named, path)
     found = checkpoints.read(path)
     return Start(

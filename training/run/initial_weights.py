@@ -7,11 +7,11 @@ import keras
 
 from a2keras.documents import write_json
 from a2keras.errors import UserError, reason_of
-from a2keras.models import hosts, keras_files, names, weights
+from a2keras.models import hosts, keras_files, names
 from a2keras.models.preprocessing.pixels import Pixels
 from a2keras.models.preprocessing.spec import FILE_NAME as PREPROCESSING
 from a2keras.models.preprocessing.spec import Preprocessing
-from a2keras.models.weights import checkpoints, fetching, published
+from a2keras.models.weights import checkpoints, fetching, loading, published
 from a2keras.models.weights.layouts import layout_of
 from a2keras.training.compute import network
 from a2keras.training.compute.computation import Computation
@@ -35,7 +35,7 @@ def pixels_of(recipe: Recipe) -> Pixels:
     try:
         if not recipe.weights or not path.is_file():
             return Pixels()
-        if weights.is_ours(path):
+        if loading.is_ours(path):
             beside = (path.parent / PREPROCESSING).is_file()
             return Preprocessing.load(path.parent).pixels if beside else Pixels()
         return layout_of(checkpoints.read(path).arrays).pixels or Pixels()
@@ -76,17 +76,17 @@ def start_from_weights(computation: Computation, directory: Path) -> None:
         write_json(directory / FILE_NAME, dataclasses.asdict(report))
 
 
-def _load(model: keras.Model, recipe: Recipe) -> weights.Report:
+def _load(model: keras.Model, recipe: Recipe) -> loading.Report:
     """Loads by the kind of the file; an image network's kernels are repeated over time."""
     path = Path(recipe.weights)
     if recipe.model.startswith(names.PREFIX) and (
-        recipe.weights == "imagenet" or (path.suffix == ".h5" and not weights.is_ours(path))
+        recipe.weights == "imagenet" or (path.suffix == ".h5" and not loading.is_ours(path))
     ):
-        return weights.copy(hosts.pretrained(recipe.model, recipe.weights), model)
+        return loading.copy(hosts.pretrained(recipe.model, recipe.weights), model)
     if record := published.of_network(recipe.model, recipe.weights):
         path = fetching.weights_of(record)
     if path.suffix == ".keras" and len(model.inputs[0].shape) == 5:
         found = keras_files.load(path)
         if len(found.inputs[0].shape) == 4:
-            return weights.inflate(found, model)
-    return weights.read(path, model, skip_mismatch=True)
+            return loading.inflate(found, model)
+    return loading.read(path, model, skip_mismatch=True)

@@ -216,7 +216,7 @@ def lite_checkpoint(model):
 
 FETCH = """
 import pickle, sys
-from a2keras.models import fetching
+from a2keras.models.weights import fetching
 print(fetching.weights_of(pickle.load(open(sys.argv[1], "rb"))))
 """
 

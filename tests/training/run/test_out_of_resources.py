@@ -129,7 +129,7 @@ def test_the_command_ends_in_one_sentence(tmp_path, write_video):
     program = """
 import os, resource, sys
 from a2keras import __main__ as command
-from a2keras.training import commands, train
+import a2keras.training.commands.train, a2keras.training.run.train
 import a2keras.models.preprocessing.video, av, PIL.Image, a2keras.training.run.directory
 from a2keras.models.preprocessing import decode_video
 from a2keras.training.data import Listed
