@@ -72,8 +72,7 @@ test-torch: .venv-torch/ready
 
 test-oldest: .venv-oldest/ready
 	KERAS_BACKEND=tensorflow .venv-oldest/bin/pytest $(PYTEST) -m "not slow" $(OLDEST) \
-		--ignore-glob='*/test_counting*' --ignore-glob='*/test_insertion*' \
-		--ignore-glob='*/test_stock_conversion*' --ignore-glob='*/test_command*'
+		--ignore-glob='*/test_counting*' --ignore-glob='*/test_insertion*'
 
 fuzz: .venv/ready
 	.venv/bin/python tests/fuzz/run.py --inputs=$(INPUTS) $(FUZZ)

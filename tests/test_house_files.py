@@ -80,7 +80,7 @@ SINGLE = {
     ("a2keras.export.web.static_page", "(path / 'runtime').mkdir()"): "into a new export",
     (
         "a2keras.export.web.static_page",
-        "shutil.copyfile(runtime / kept, path / 'runtime' / name)",
+        "shutil.copyfile(fetched / kept, path / 'runtime' / name)",
     ): "into a new export",
     (
         "a2keras.export.serving.servable",

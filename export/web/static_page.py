@@ -10,7 +10,7 @@ import numpy as np
 from a2keras.documents import write_json
 from a2keras.export import onnx
 from a2keras.export.saved_model import INPUT, OUTPUT
-from a2keras.export.web import runtime as web_runtime
+from a2keras.export.web import runtime
 
 if TYPE_CHECKING:
     from a2keras.export.classifier import Classifier
@@ -33,11 +33,11 @@ def write(classifier: "Classifier", path: Path) -> dict[str, Any]:
     Raises:
         UserError: as `onnx.write` and `runtime.runtime_directory`.
     """
-    runtime = web_runtime.runtime_directory()
+    fetched = runtime.runtime_directory()
     shutil.copytree(PAGE, path)
     (path / "runtime").mkdir()
-    for kept, name in zip(web_runtime.FILES, RUNTIME, strict=True):
-        shutil.copyfile(runtime / kept, path / "runtime" / name)
+    for kept, name in zip(runtime.FILES, RUNTIME, strict=True):
+        shutil.copyfile(fetched / kept, path / "runtime" / name)
     report = onnx.write(classifier, path / MODEL, maps=True)
     classifier.preprocessing.save(path)
     document = {
@@ -56,7 +56,7 @@ def write(classifier: "Classifier", path: Path) -> dict[str, Any]:
         ],
     }
     write_json(path / "page.json", document)
-    return report | {"runtime": f"{web_runtime.PACKAGE} {web_runtime.VERSION}"}
+    return report | {"runtime": f"{runtime.PACKAGE} {runtime.VERSION}"}
 
 
 def maps_of(path: Path) -> dict[str, Callable[[np.ndarray], np.ndarray]]:

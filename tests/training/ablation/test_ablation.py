@@ -168,7 +168,6 @@ def settings(output: Path, *more: str) -> list[str]:
     return [f"--output={output}", *(f"--set={each}" for each in keep)]
 
 
-@pytest.mark.slow
 def test_an_ablation_from_videos_to_the_table(tmp_path, videos, small_networks, run_command):
     output = tmp_path / "ablation"
     call = ["ablate", "--table=2", f"--data=folder:{videos}", "--rows=nl_conv3,resnet_26"]

@@ -212,7 +212,6 @@ def without_times(history: list[dict]) -> list[dict]:
     return [{k: v for k, v in line.items() if "second" not in k} for line in history]
 
 
-@pytest.mark.slow
 def test_a_run_that_is_killed_anywhere_ends_bit_for_bit_as_the_whole_one(
     recipe, examples, tmp_path, monkeypatch
 ):

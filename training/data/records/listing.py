@@ -56,11 +56,7 @@ class RecordListing(Listing):
         from a2keras.training.data.records.reading import RecordExamples
 
         return RecordExamples(
-            self.place,
-            self.names,
-            self.labels,
-            self.contents(),
-            self.task == "video",
+            self,
             records=self.records,
             places=self.places,
             features=self.features,

@@ -10,6 +10,7 @@ from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.image import TIFF, WEBP
 from a2keras.models.preprocessing.places import tensorflow_io
 from a2keras.models.preprocessing.sampling import steady_indices
+from a2keras.training.data.listing import Listing
 from a2keras.training.data.source import Choose, Examples, words_of
 
 SAMPLES = 16  # records of which one must be readable
@@ -24,31 +25,20 @@ class RecordExamples(Examples):
     Of a video only the frames of the clip are decoded.
 
     Args:
-        place, names, labels, contents: of the listing.
-        is_video: whether they are videos.
+        listing: of the examples.
         records, places, features, pixels: see `RecordListing`.
     """
 
     def __init__(
-        self,
-        place: str,
-        names: tuple[str, ...],
-        labels: np.ndarray,
-        contents: tuple[str, ...],
-        is_video: bool,
-        *,
-        records: Any,
-        places: np.ndarray,
-        features: Any,
-        pixels: str,
+        self, listing: Listing, *, records: Any, places: np.ndarray, features: Any, pixels: str
     ) -> None:
         from tensorflow_datasets.core.example_parser import ExampleParser
 
-        self.place = place
-        self.names = names
-        self.labels = labels
-        self.contents = contents
-        self.is_video = is_video
+        self.place = listing.place
+        self.names = listing.names
+        self.labels = listing.labels
+        self.contents = listing.contents()
+        self.is_video = listing.task == "video"
         self.records = records
         self.places = places
         self.pixels = pixels
@@ -58,7 +48,7 @@ class RecordExamples(Examples):
         self.timed = len(keys) > 1
         specification = {key: features[key].get_serialized_info() for key in keys}
         self.parse = ExampleParser(specification).parse_example
-        self.decode = _decoder(self._sample(), place)
+        self.decode = _decoder(self._sample(), listing.place)
 
     def identities(self) -> list[str] | None:
         return list(self.contents) or None
