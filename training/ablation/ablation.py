@@ -113,7 +113,7 @@ def _costs(ablation: Ablation, recipes: dict[str, Recipe]) -> dict[str, dict]:
     for row in ablation.rows:
         recipe = recipes[row.key]
         if row.runs not in kept or kept[row.runs]["recipe"] != vars(recipe):
-            source = source or (open_source if recipe.data == "digits" else list_source)(recipe)
+            source = source or list_source(recipe)
             say(f"measuring a training step of {row.title}")
             found = measure(recipe, source.classes, ablation.strategy, ablation.replicas)
             if recipe.attention not in ("auto", "none") and not found["blocks"]:

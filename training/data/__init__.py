@@ -32,12 +32,13 @@ class Kind(NamedTuple):
 
 
 KINDS = {
+    "digits": Kind("digits", "a2keras.training.data.digits", lambda place: []),
     "folder": Kind("folder:DIR", "a2keras.training.data.folder"),
     "csv": Kind("csv:FILE[,TEST]", "a2keras.training.data.lists.lists", split_places),
     "tfds": Kind("tfds:NAME", "a2keras.training.data.records.tfds", lambda place: []),
     "prepared": Kind("prepared:DIR", "a2keras.training.data.records.prepared"),
 }
-SOURCES = "digits, " + ", ".join(kind.form for kind in KINDS.values())
+SOURCES = ", ".join(kind.form for kind in KINDS.values())
 
 
 def absolute_source(data: str) -> str:
@@ -48,7 +49,9 @@ def absolute_source(data: str) -> str:
     """
     check_text("--data", data)
     kind, _, place = data.partition(":")
-    if kind not in KINDS or not place:
+    if data == "digits":
+        return data
+    if kind not in KINDS or kind == "digits" or not place:
         raise UserError(f"--data must be one of {SOURCES}. Received: --data={data}")
     place = ",".join(map(absolute, KINDS[kind].places(place))) or place
     check_text("--data", place)
@@ -56,18 +59,14 @@ def absolute_source(data: str) -> str:
 
 
 class Listed(NamedTuple):
-    """A recipe with what its data decide, and these; `digits` have no listing."""
+    """A recipe with what its data decide, and these."""
 
     recipe: Recipe
-    listing: Listing | None
+    listing: Listing
 
     def source(self) -> Source:
         """Finds out what can be read, and splits it."""
-        if self.listing is not None:
-            return open_listing(self.listing, self.recipe)
-        from a2keras.training.data.digits import open_digits
-
-        return open_digits(self.recipe)
+        return open_listing(self.listing, self.recipe)
 
 
 def resolve(recipe: Recipe, to_train: bool = True) -> Recipe:
@@ -88,10 +87,6 @@ def list_data(recipe: Recipe, to_train: bool = True, listing: Listing | None = N
     """
     if to_train and recipe.model != "auto" and not names.is_file(recipe.model):
         names.check(recipe.model)  # before a large folder is listed
-    if recipe.data == "digits":
-        check_open(recipe, "digits", not to_train)
-        task = "image" if recipe.task == "auto" else recipe.task
-        return Listed(_with_network(recipe, task, to_train), None)
     check_text("root", recipe.root)
     root = absolute(recipe.root) if recipe.root else ""
     check_text("root", root)
@@ -115,7 +110,7 @@ def _with_network(recipe: Recipe, task: str, to_train: bool) -> Recipe:
 
 
 def list_source(recipe: Recipe) -> Listing:
-    """Lists the data of a recipe, any but `digits`.
+    """Lists the data of a recipe.
 
     Raises:
         UserError: the source cannot be used, or a file system elsewhere does not answer.
@@ -128,7 +123,7 @@ def list_source(recipe: Recipe) -> Listing:
 
 def open_source(recipe: Recipe) -> Source:
     """Opens the data of a resolved recipe: finds out what can be read, and splits it."""
-    return Listed(recipe, None if recipe.data == "digits" else list_source(recipe)).source()
+    return open_listing(list_source(recipe), recipe)
 
 
 def open_held_out(
@@ -153,12 +148,10 @@ def open_held_out(
     Raises:
         UserError: nothing was held out, or a class that the network does not know.
     """
-    listed = list_data(dataclasses.replace(recipe, data=data or recipe.data), to_train=False)
-    other, listing = listed
-    if listing is None:
-        source = listed.source()
-    else:
-        source = list_held_out(listing, other, bool(data), skipped)
+    other, listing = list_data(
+        dataclasses.replace(recipe, data=data or recipe.data), to_train=False
+    )
+    source = list_held_out(listing, other, bool(data), skipped)
     split = next((name for name in wanted if name in source.splits), None)
     if split is None:
         hint = "all of them are for training" if data else "give --data"

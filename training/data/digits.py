@@ -1,11 +1,15 @@
 """Real scanned handwriting that comes with scikit-learn: as images, and set in motion as videos."""
 
+import dataclasses
 import hashlib
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
 from a2keras.training.config import Recipe
-from a2keras.training.data.source import ArrayExamples, Examples, Source
+from a2keras.training.data.listing import Listing
+from a2keras.training.data.source import ArrayExamples, Examples
 
 # The file keeps the order in which the writers came, so neighbours share a hand. Blocks of the file
 # keep (nearly) every writer on one side; a random split would not.
@@ -21,10 +25,52 @@ PERIOD = 8  # frames of a circle
 MOTIONS = ("left", "right", "up", "down", "clockwise", "anticlockwise")
 
 
-def open_digits(recipe: Recipe) -> Source:
+@dataclass(frozen=True, kw_only=True)
+class DigitsListing(Listing):
+    """The digits, whose splits are given."""
+
+    source_hash: str
+
+    @property
+    def fingerprint(self) -> str:
+        return self.source_hash
+
+    def contents(self) -> tuple[str, ...]:
+        return ()
+
+    def select(self, members: np.ndarray) -> Self:
+        return dataclasses.replace(
+            self,
+            names=tuple(self.names[i] for i in members),
+            labels=self.labels[members],
+            splits=self.splits[members],
+        )
+
+    def examples(self, recipe: Recipe, in_memory: bool) -> Examples:
+        """Those of the one split that has been selected."""
+        (split,) = set(self.splits.tolist())
+        return _examples(recipe, *_scans())[split]
+
+
+def list_source(place: str, recipe: Recipe) -> Listing:
     """The ten digits (task "image"), or the six motions of them (task "video")."""
     scans, digits = _scans()
-    classes = tuple(str(digit) for digit in range(10))
+    parts = _examples(recipe, scans, digits)
+    is_video = recipe.task == "video"
+    return DigitsListing(
+        place="digits",
+        task="video" if is_video else "image",
+        classes=MOTIONS if is_video else tuple(str(digit) for digit in range(10)),
+        names=tuple(name for part in parts.values() for name in part.names),
+        labels=np.concatenate([part.labels for part in parts.values()]),
+        splits=np.repeat(list(parts), [len(part) for part in parts.values()]),
+        split_rule=SPLIT_RULE,
+        source_hash=hashlib.sha256(scans.tobytes()).hexdigest(),
+    )
+
+
+def _examples(recipe: Recipe, scans: np.ndarray, digits: np.ndarray) -> dict[str, Examples]:
+    """The examples of every split."""
     splits: dict[str, Examples] = {}
     for name, (first, last) in SPLITS.items():
         block = slice(first, last)
@@ -34,12 +80,10 @@ def open_digits(recipe: Recipe) -> Source:
                 block = slice(first, last, 5)  # 180 clips tell enough after every epoch
             numbers = np.arange(len(scans))[block]
             splits[name] = MovingDigits(scans, digits, numbers, length, recipe.seed + first)
-            classes = MOTIONS
         else:
             names = tuple(f"scan {i} ({digits[i]})" for i in range(first, last))
             splits[name] = ArrayExamples(_enlarge(scans[block], 4), digits[block], names)
-    fingerprint = hashlib.sha256(scans.tobytes()).hexdigest()
-    return Source(classes, splits, SPLIT_RULE, fingerprint)
+    return splits
 
 
 def _scans() -> tuple[np.ndarray, np.ndarray]:

@@ -18,8 +18,7 @@ from a2keras.training.compute.computation import Computation
 from a2keras.training.compute.freezing import check_start, learning
 from a2keras.training.compute.strategies import computation_for
 from a2keras.training.config import Recipe
-from a2keras.training.data import Listed
-from a2keras.training.data.listing import Listing
+from a2keras.training.data.listing import Listing, open_listing
 from a2keras.training.data.pipeline import steps_per_epoch
 from a2keras.training.data.source import Source, readable
 from a2keras.training.run.checkpoints import Checkpoints, Saving
@@ -58,10 +57,9 @@ def train(
     """
     directory = local(output)
     with Interruption().watch() as interruption:
-        listed = Listed(recipe, None)
-        if source is None or recipe.data == "digits":  # which need not be listed
-            listed = begin(recipe, listing)
-        recipe = listed.recipe
+        data: Source | Listing | None = source
+        if data is None:
+            recipe, data = begin(recipe, listing)
         network.check(recipe)
         check_start(recipe)
         computation = computation_for(strategy, replicas)
@@ -69,7 +67,7 @@ def train(
         computation.check(recipe)
         run = Run(directory, recipe)
         with _explained(computation, run):
-            _train(run, computation, saving or Saving(), interruption, source or listed)
+            _train(run, computation, saving or Saving(), interruption, data)
         return run
 
 
@@ -78,7 +76,7 @@ def _train(
     computation: Computation,
     saving: Saving,
     interruption: Interruption,
-    data: Source | Listed,
+    data: Source | Listing,
 ) -> None:
     recipe = run.recipe
     if computation.is_chief:
@@ -87,7 +85,7 @@ def _train(
     if computation.share({"finished": run.finished})[0]["finished"]:
         say(f"{run.path} has been trained for {_trained_for(run)}: nothing is left to do.")
         return
-    source = data.source() if isinstance(data, Listed) else data
+    source = data if isinstance(data, Source) else open_listing(data, recipe)
     _check_examples(recipe, source)
     for gap in source.gaps():
         say(gap)

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from a2keras.training.data import digits
+from a2keras.training.data import digits, open_source
 from a2keras.training.recipes import recipe
 
 TIMES = range(8)
@@ -51,7 +51,7 @@ def test_the_motions_are_what_their_names_say():
 
 
 def test_images_are_blocks_of_the_file():
-    source = digits.open_digits(recipe("digits_image"))
+    source = open_source(recipe("digits_image"))
     counts = {name: len(examples) for name, examples in source.splits.items()}
     assert counts == {"train": 1197, "validation": 150, "test": 450}
     train, test = source.splits["train"], source.splits["test"]
@@ -66,7 +66,7 @@ def test_images_are_blocks_of_the_file():
 
 def test_clips_are_deterministic_and_balanced():
     video = recipe("digits_video")
-    first, again = (digits.open_digits(video).splits["test"] for _ in range(2))
+    first, again = (open_source(video).splits["test"] for _ in range(2))
     assert len(first) == 450 * 6
     assert np.bincount(first.labels).tolist() == [450] * 6
     assert first.frames(17).shape == (8, 32, 32, 3)
@@ -75,7 +75,7 @@ def test_clips_are_deterministic_and_balanced():
     # What leaves on one side comes in on the other: all frames have the same ink.
     assert len(set(first.frames(17).sum(axis=(1, 2, 3)))) == 1
     assert first.names[17].endswith("moving anticlockwise (scan 1349)")
-    splits = digits.open_digits(video).splits.values()
+    splits = open_source(video).splits.values()
     names = [name for split in splits for name in split.names]
     assert len(set(names)) == len(names)  # or the evaluation would take them for the same
     # Drawn uniformly: 5,400 numbers below 32, their mean within four standard deviations.
