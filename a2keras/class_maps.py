@@ -15,7 +15,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from a2keras.copying import as_graph, copy_operation
+from a2keras.copying import copy_operation
+from a2keras.graphs import as_graph
 
 # What only makes maps smaller or larger, or prepares the input: the maps are those before it.
 _NO_MAPS = re.compile(

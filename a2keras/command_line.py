@@ -48,6 +48,11 @@ def parse(
     return values, positional
 
 
+def define_format(values: flags.FlagValues, *more: str, text: str = "how to print") -> None:
+    """Defines `--format`: text for people, json for programs, or one of more."""
+    flags.DEFINE_enum("format", "text", ["text", "json", *more], text, flag_values=values)
+
+
 def help_text(usage: str, description: str, values: flags.FlagValues) -> str:
     """The help page: usage, description, and each flag in the order of its definition."""
     lines = [f"usage: {usage}", "", textwrap.fill(description, 96), ""]

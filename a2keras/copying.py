@@ -7,24 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-
-def as_graph(layer: Any) -> keras.Model | None:
-    """A functional or built `Sequential` model as a plain functional model over the same layers.
-
-    None for everything else: a model whose `call` is its own computes what its graph does not show.
-    """
-    if isinstance(layer, keras.Sequential):
-        # Keras has no public word for a Sequential that knows no input yet but the missing one.
-        if type(layer).call is not keras.Sequential.call or not hasattr(layer, "inputs"):
-            return None
-        ends = [each[0] if len(each) == 1 else each for each in (layer.inputs, layer.outputs)]
-    elif isinstance(layer, keras.Model) and isinstance(layer, keras.Function):
-        ends = [layer.input, layer.output]
-    else:
-        return None
-    plain = keras.Model(*ends, name=layer.name)
-    own_call = type(layer).call is not type(plain).call and not isinstance(layer, keras.Sequential)
-    return None if own_call else plain
+from a2keras.graphs import layers_of
 
 
 def copy_inputs(graph: keras.Model) -> Any:
@@ -94,7 +77,7 @@ def _objects(layer: Any) -> dict[str, Any]:
     if not isinstance(layer, keras.layers.Layer):
         return {}
     found = {}
-    for each in layer._flatten_layers():
+    for each in (layer, *layers_of(layer)):
         found[type(each).__name__] = type(each)
         for value in vars(each).values():
             if hasattr(value, "__name__"):
@@ -144,8 +127,7 @@ def copy_trainable(original: keras.layers.Layer, copy: keras.layers.Layer) -> No
 
 
 def _layer_pairs(original: keras.layers.Layer, copy: keras.layers.Layer) -> Any:
-    # Keras has no public view of the layers inside a layer that is no model.
-    return zip(original._flatten_layers(), copy._flatten_layers(), strict=True)
+    return zip((original, *layers_of(original)), (copy, *layers_of(copy)), strict=True)
 
 
 def _array(value: Any) -> Any:

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import keras
 
 from a2keras.copying import (
-    as_graph,
     copy_inputs,
     copy_operation,
     copy_state,
@@ -15,6 +14,7 @@ from a2keras.copying import (
     shortened,
 )
 from a2keras.double_attention import DoubleAttention
+from a2keras.graphs import as_graph, layers_of
 from a2keras.places import chosen_operations, operation_paths
 
 # After these the axes may stand in another order than in the layers before.
@@ -213,7 +213,7 @@ class _Insertion:
 
     def restore_trainable(self) -> None:
         """Outer before inner, since a flag that is set overwrites those of the layers inside."""
-        blocks = [each for block in self.blocks.values() for each in block._flatten_layers()]
+        blocks = [each for block in self.blocks.values() for each in (block, *layers_of(block))]
         flags = [(layer, layer.trainable) for layer in blocks]
         for original, copy in reversed(self.models):
             copy.trainable = original.trainable

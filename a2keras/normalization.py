@@ -5,16 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from a2keras.graphs import layers_of
 from a2keras.positions import at_least_float32
-
-
-def layers_of(model: keras.layers.Layer) -> list[keras.layers.Layer]:
-    """All layers of a model or layer, those inside others and their lists included.
-
-    The walk is not public in Keras, but nothing that is reaches the layers that a composite layer
-    keeps in a list: not `model.layers`, not `tf.train.TrackableView`.
-    """
-    return list(model._flatten_layers(include_self=False, recursive=True))
 
 
 def batch_normalizations(model: keras.layers.Layer) -> list[keras.layers.BatchNormalization]:

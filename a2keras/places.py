@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from a2keras.copying import as_graph
+from a2keras.graphs import as_graph
 
 
 def operation_paths(graph: keras.Model, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -86,12 +86,15 @@ def at_least_float32(x: Any) -> Any:
     return ops.cast(x, "float32") if half else x
 
 
+LEAST = -3e38  # nearly the least number of float32
+
+
 def lowered(logits: Any, keep: Any) -> Any:
     """Logits, float32 or wider, that no softmax sees where `keep`, see `masked_softmax`, is False.
 
     Finite, since the difference of two infinities is no number.
     """
-    return logits if keep is None else ops.where(keep, logits, -3e38)
+    return logits if keep is None else ops.where(keep, logits, LEAST)
 
 
 def masked_softmax(logits: Any, keep: Any, axis: int) -> Any:

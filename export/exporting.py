@@ -15,9 +15,9 @@ from a2keras.documents import write_json
 from a2keras.errors import UserError, reason_of
 from a2keras.export import parity, predict, saved_model
 from a2keras.export.classifier import Classifier
-from a2keras.export.formats import DEFAULT_FORMATS, FORMATS, Signature
+from a2keras.export.formats import DEFAULT_FORMATS, FORMATS
 from a2keras.export.manifest import MANIFEST, hashes, read_manifest
-from a2keras.export.parity import Parity
+from a2keras.export.parity import Compute, Parity, Signature
 from a2keras.export.reading.trained import load_classifier
 from a2keras.files import remove, replacing_directory, sha256
 from a2keras.models.preprocessing.errors import DecodeError
@@ -149,7 +149,7 @@ class _Reference:
                 f"{source} does not give probabilities: export is for softmax classifiers"
             )
 
-    def against(self, compute: predict.Compute) -> Parity:
+    def against(self, compute: Compute) -> Parity:
         """Compares probabilities that an artefact's loader gives."""
         actual = parity.outputs_of(compute, self.pixels.astype(np.float32))
         return parity.compare(self.probabilities, actual, len(self.classifier.samples))

@@ -4,26 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from a2keras.export import onnx
 from a2keras.export.litert import convert, quantize
-from a2keras.export.parity import Tolerance
+from a2keras.export.parity import Signature, Tolerance
 from a2keras.export.web import static_page
 
 if TYPE_CHECKING:  # it imports Keras, which `--help` does without
     from a2keras.export.classifier import Classifier
-
-
-class Signature(NamedTuple):
-    """One way to ask an artefact, beside the one that its format's loader gives.
-
-    Both functions take pixels, uint8 (1, *input_shape), to an array (1, …).
-    """
-
-    actual: Callable[[np.ndarray], np.ndarray]  # what the artefact gives
-    expected: Callable[[np.ndarray], np.ndarray]  # what its model gives
-    classes: bool = True  # whether these are probabilities; other numbers have no top-1
 
 
 class Format(NamedTuple):
@@ -46,8 +33,7 @@ def _saved_model(classifier: "Classifier", path: Path) -> dict[str, Any]:
 def _serving_signatures(classifier: "Classifier", path: Path) -> dict[str, Signature]:
     from a2keras.export.serving import comparisons
 
-    found = comparisons.comparisons(classifier, path)
-    return {name: Signature(*comparison) for name, comparison in found.items()}
+    return comparisons.comparisons(classifier, path)
 
 
 def _web_signatures(classifier: "Classifier", path: Path) -> dict[str, Signature]:

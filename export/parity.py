@@ -3,9 +3,22 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+
+Compute = Callable[[np.ndarray], np.ndarray]
+
+
+class Signature(NamedTuple):
+    """One way to ask an artefact, beside the one that its format's loader gives.
+
+    Both functions take pixels, uint8 (1, *input_shape), to an array (1, …).
+    """
+
+    actual: Compute  # what the artefact gives
+    expected: Compute  # what its model gives
+    classes: bool = True  # whether these are probabilities; other numbers have no top-1
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ import numpy as np
 
 from a2keras.errors import UserError, reason_of
 from a2keras.export.manifest import check_hashes
+from a2keras.export.parity import Compute
 from a2keras.export.reading.apart import load_apart
-from a2keras.export.reading.loaders import Compute, Loaded, from_keras, load_model, locate
+from a2keras.export.reading.loaders import Loaded, from_keras, load_model, locate
 from a2keras.models import keras_files
 from a2keras.models.preprocessing.decode import VIDEO_SUFFIXES
 from a2keras.models.preprocessing.errors import DecodeError

@@ -7,8 +7,9 @@ from typing import Any
 
 import keras
 
-from a2keras.copying import as_graph, copy_operation, copy_state
+from a2keras.copying import copy_operation, copy_state
 from a2keras.errors import UserError
+from a2keras.graphs import as_graph
 from a2keras.insertion import insert_blocks
 from a2keras.models.blocks import block_of
 from a2keras.models.inputs import classifier, network_model

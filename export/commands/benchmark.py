@@ -2,7 +2,7 @@
 
 from absl import flags
 
-from a2keras.command_line import parse
+from a2keras.command_line import define_format, parse
 from a2keras.console import print_json, show
 from a2keras.errors import UserError
 
@@ -34,4 +34,4 @@ def _flags(values: flags.FlagValues) -> None:
     whole("batch", 8, "examples of a batch, where an artefact does not fix that")
     whole("threads", None, "of each library; default: the cores that there are")
     whole("warm_up", 5, "calls of each artefact before, which are not timed")
-    flags.DEFINE_enum("format", "text", ["text", "json"], "how to print", flag_values=values)
+    define_format(values)

@@ -7,7 +7,7 @@ from typing import Any
 
 from absl import flags
 
-from a2keras.command_line import parse
+from a2keras.command_line import define_format, parse
 from a2keras.console import print_json, say, show
 from a2keras.errors import UserError, counted
 
@@ -65,7 +65,7 @@ def _export_flags(values: flags.FlagValues) -> None:
         f"format's own, {_tolerances()}",
         flag_values=values,
     )
-    flags.DEFINE_enum("format", "text", ["text", "json"], "how to print", flag_values=values)
+    define_format(values)
 
 
 def _tolerances() -> str:

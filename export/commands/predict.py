@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from a2keras.command_line import parse
+from a2keras.command_line import define_format, parse
 from a2keras.console import print_json, progress, say, show
 from a2keras.errors import UserError, printable
 
@@ -62,7 +62,7 @@ def _flags(values: flags.FlagValues) -> None:
         "with --timeline: the directory for timeline.png, .csv and .json",
         flag_values=values,
     )
-    flags.DEFINE_enum("format", "text", ["text", "json"], "how to print", flag_values=values)
+    define_format(values)
 
 
 def _check_flags(values: flags.FlagValues, files: list[str]) -> None:

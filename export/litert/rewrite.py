@@ -14,7 +14,7 @@ import keras
 from keras import layers
 
 from a2keras.channel_groups import GroupedConv2D, GroupedConv3D
-from a2keras.copying import as_graph, copy_operation
+from a2keras.copying import copy_operation
 from a2keras.export.litert.layers import (
     FramesConvolution,
     FramesGlobalPooling,
@@ -23,6 +23,7 @@ from a2keras.export.litert.layers import (
     ToClip,
     ToFrames,
 )
+from a2keras.graphs import as_graph
 
 _FRAMES: dict[type, type] = {
     layers.Conv3D: FramesConvolution,

@@ -10,10 +10,9 @@ from a2keras.errors import UserError, reason_of
 from a2keras.export import safety, saved_model
 from a2keras.export.litert import convert
 from a2keras.export.manifest import MANIFEST, read_manifest
+from a2keras.export.parity import Compute
 from a2keras.models import keras_files
 from a2keras.models.weights import fetching, published
-
-Compute = Callable[[np.ndarray], np.ndarray]
 
 
 class Loaded(NamedTuple):

@@ -1,12 +1,12 @@
 """Every signature of a served model beside `serving_default`, to compare with its Keras model."""
 
 import io
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from a2keras.export.parity import Signature
 from a2keras.export.saved_model import INPUT, OUTPUT
 from a2keras.export.serving import servable
 from a2keras.export.serving.images import formats
@@ -17,18 +17,8 @@ from a2keras.models.preprocessing.spec import Preprocessing
 if TYPE_CHECKING:
     from a2keras.export.classifier import Classifier
 
-Compute = Callable[[np.ndarray], np.ndarray]
 
-
-class Comparison(NamedTuple):
-    """What a signature gives for pixels, uint8 (1, *input_shape), and what its model does."""
-
-    actual: Compute
-    expected: Compute
-    classes: bool = True
-
-
-def comparisons(classifier: "Classifier", path: Path) -> dict[str, Comparison]:
+def comparisons(classifier: "Classifier", path: Path) -> dict[str, Signature]:
     """The further signatures of what `serving.write` wrote at a path."""
     import tensorflow as tf
 
@@ -57,9 +47,9 @@ def comparisons(classifier: "Classifier", path: Path) -> dict[str, Comparison]:
         return asked(servable.FEATURES, servable.FEATURES, **{INPUT: given})
 
     return {
-        servable.UINT8: Comparison(uint8, lambda pixels: model(pixels)[0]),
-        servable.BYTES: Comparison(from_bytes, from_files),
-        servable.FEATURES: Comparison(features, lambda pixels: model(pixels)[1], classes=False),
+        servable.UINT8: Signature(uint8, lambda pixels: model(pixels)[0]),
+        servable.BYTES: Signature(from_bytes, from_files),
+        servable.FEATURES: Signature(features, lambda pixels: model(pixels)[1], classes=False),
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from absl import flags
 
-from a2keras.command_line import parse
+from a2keras.command_line import define_format, parse
 from a2keras.console import print_json, show
 from a2keras.errors import UserError, printable, reason_of
 from a2keras.models import names
@@ -101,7 +101,7 @@ def _summary_flags(values: flags.FlagValues) -> None:
         "set", [], "option=value of the builder: attention=a2, positions=conv3_1,conv4_2, …",
         flag_values=values,
     )  # fmt: skip
-    flags.DEFINE_enum("format", "text", ["text", "json"], "how to print", flag_values=values)
+    define_format(values)
 
 
 def stages(model: Any) -> dict[str, Any]:

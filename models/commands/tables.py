@@ -6,7 +6,7 @@ from typing import Any
 
 from absl import flags
 
-from a2keras.command_line import parse
+from a2keras.command_line import define_format, parse
 from a2keras.console import print_json, progress, show
 from a2keras.errors import UserError
 from a2keras.models.paper_tables import TABLES, Row, number
@@ -34,9 +34,7 @@ def tables(arguments: list[str]) -> None:
 
 def _flags(values: flags.FlagValues) -> None:
     flags.DEFINE_integer("table", None, "only this one", flag_values=values)
-    flags.DEFINE_enum(
-        "format", "text", ["text", "json", "markdown"], "how to print", flag_values=values
-    )
+    define_format(values, "markdown")
 
 
 def counted(rows: Iterable[Row]) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from absl import flags
 
-from a2keras.command_line import parse
+from a2keras.command_line import define_format, parse
 from a2keras.console import print_json, show
 from a2keras.errors import UserError
 from a2keras.models.weights import fetching
@@ -34,7 +34,7 @@ def weights(arguments: list[str]) -> None:
 
 
 def _flags(values: flags.FlagValues) -> None:
-    flags.DEFINE_enum("format", "text", ["text", "json"], "how to print", flag_values=values)
+    define_format(values)
 
 
 def _named(name: str) -> Published:

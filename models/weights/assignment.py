@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from a2keras import graphs
 from a2keras.errors import printable
 from a2keras.models.weights.weight_files import Chain
 
@@ -117,7 +118,7 @@ def layers_of(model: keras.Model) -> dict[Chain, list[Any]]:
 def _children(layer: Any) -> list[Any]:
     if isinstance(layer, keras.Model):
         return layer.layers
-    return list(layer._flatten_layers(include_self=False, recursive=False))
+    return graphs.layers_of(layer, recursive=False)
 
 
 def name_of(chain: Chain, variable: Any) -> str:

@@ -202,7 +202,7 @@ def test_inserted_blocks_change_nothing_and_stand_where_they_were_asked_for(host
     assert np.array_equal(numbers(copy(x)), want)
     assert all(np.array_equal(a, numbers(b)) for a, b in zip(before, model.weights, strict=True))
     assert not {id(v) for v in model.variables} & {id(v) for v in copy.variables}
-    blocks = {each.name for each in a2keras.normalization.layers_of(copy) if isinstance(each, kind)}
+    blocks = {each.name for each in a2keras.graphs.layers_of(copy) if isinstance(each, kind)}
     kind_name = {DoubleAttention: "double_attention", NonLocal: "non_local"}[kind]
     assert blocks == {f"{name}_{kind_name}" for name in after}
     again = keras.models.clone_model(copy)

@@ -58,6 +58,8 @@ def ablate(arguments: list[str]) -> None:
 
 
 def _flags(values: flags.FlagValues) -> None:
+    from a2keras.training.compute.cluster import LOCAL_STRATEGIES
+
     text = functools.partial(flags.DEFINE_string, flag_values=values)
     choice = functools.partial(flags.DEFINE_enum, flag_values=values)
     whole = functools.partial(flags.DEFINE_integer, flag_values=values)
@@ -90,6 +92,6 @@ def _flags(values: flags.FlagValues) -> None:
     text("recipe", "folder", "How every row is trained.")
     help_set = "key=value of a recipe field, for all rows; may be repeated."
     flags.DEFINE_multi_string("set", [], help_set, flag_values=values)
-    choice("strategy", "auto", ["auto", "none", "mirrored"], "As for `train`.")
+    choice("strategy", "auto", LOCAL_STRATEGIES, "As for `train`.")
     whole("replicas", None, "As for `train`.")
     choice("format", "markdown", ["markdown", "json"], "How to print the table.")

@@ -3,7 +3,7 @@
 import functools
 from typing import TYPE_CHECKING
 
-from a2keras.command_line import parse
+from a2keras.command_line import define_format, parse
 from a2keras.console import print_json, show
 from a2keras.errors import UserError
 
@@ -52,5 +52,4 @@ def _flags(values: "flags.FlagValues") -> None:
     whole("crops", None, "Of each clip, 1 or 3; default: the recipe's.")
     help_statistics = "Training batches that give batch normalisation's statistics anew."
     whole("precise_bn", 0, help_statistics, lower_bound=0)
-    help_format = "json: print the scores as one JSON document."
-    flags.DEFINE_enum("format", "text", ["text", "json"], help_format, flag_values=values)
+    define_format(values, text="json: print the scores as one JSON document.")

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from a2keras.command_line import parse
+from a2keras.command_line import define_format, parse
 from a2keras.console import print_json, say, show
 from a2keras.errors import UserError, counted, printable
 
@@ -54,5 +54,4 @@ def _flags(values: "flags.FlagValues") -> None:
         "than at random: some 50 views of each example for a map."
     )
     flags.DEFINE_bool("deletion", False, help_deletion, flag_values=values)
-    help_format = "json: print what was explained as one JSON document."
-    flags.DEFINE_enum("format", "text", ["text", "json"], help_format, flag_values=values)
+    define_format(values, text="json: print what was explained as one JSON document.")

@@ -82,6 +82,7 @@ def _begin(values: "flags.FlagValues") -> "Listed":
 def _flags(values: "flags.FlagValues") -> None:
     from absl import flags
 
+    from a2keras.training.compute.cluster import STRATEGIES
     from a2keras.training.recipes import NAMES
 
     text = functools.partial(flags.DEFINE_string, flag_values=values)
@@ -98,12 +99,11 @@ def _flags(values: "flags.FlagValues") -> None:
     fields = ", ".join(f"{f.name}={f.default}" for f in dataclasses.fields(Recipe)[4:])
     help_set = f"key=value of a recipe field; may be repeated. The fields: {fields}."
     flags.DEFINE_multi_string("set", [], help_set, flag_values=values)
-    strategies = ["auto", "none", "mirrored", "multi_worker", "tpu"]
     help_strategy = (
         "Where to compute: auto is mirrored where there are several GPUs; multi_worker reads "
         "TF_CONFIG or Slurm's variables, tpu TPU_NAME."
     )
-    flags.DEFINE_enum("strategy", "auto", strategies, help_strategy, flag_values=values)
+    flags.DEFINE_enum("strategy", "auto", STRATEGIES, help_strategy, flag_values=values)
     help_replicas = "Number of GPUs, or of logical CPU devices, that share every batch."
     flags.DEFINE_integer("replicas", None, help_replicas, flag_values=values)
     help_minutes = "Minutes between two checkpoints within an epoch; 0: none by time."

@@ -9,6 +9,9 @@ from a2keras.documents import parse_json
 from a2keras.errors import UserError, reason_of
 from a2keras.whole_numbers import is_number, number_of
 
+# Where a run may be computed, see `strategies.strategy_for`; those of one process first.
+LOCAL_STRATEGIES = ("auto", "none", "mirrored")
+STRATEGIES = (*LOCAL_STRATEGIES, "multi_worker", "tpu")
 MAX_TASKS = 100_000  # of a job step: more than any cluster has
 _SLURM = ("SLURM_PROCID", "SLURM_STEP_NODELIST", "SLURM_STEP_TASKS_PER_NODE", "SLURM_JOB_ID")
 

@@ -16,7 +16,7 @@ import keras
 
 from a2keras import SqueezeExcitation
 from a2keras.errors import UserError
-from a2keras.normalization import layers_of
+from a2keras.graphs import layers_of
 from a2keras.position_attention import PositionAttention
 from a2keras.training.config import Recipe
 from a2keras.wiring import Place, places_of

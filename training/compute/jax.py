@@ -10,6 +10,7 @@ import numpy as np
 from a2keras.errors import UserError
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.compute.batches import input_options, training_part, validation_part
+from a2keras.training.compute.cluster import LOCAL_STRATEGIES
 from a2keras.training.compute.computation import Computation
 from a2keras.training.config import Recipe
 from a2keras.training.data.source import Examples
@@ -21,7 +22,7 @@ def jax_computation(name: str, replicas: int | None = None) -> "JaxComputation":
     Raises:
         UserError: a strategy that there is only for TensorFlow, or more replicas than devices.
     """
-    if name not in ("auto", "none", "mirrored"):
+    if name not in LOCAL_STRATEGIES:
         raise UserError(
             f"on the JAX backend --strategy must be auto, none or mirrored. "
             f"Received: --strategy={name}"

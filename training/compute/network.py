@@ -7,11 +7,12 @@ import numpy as np
 
 from a2keras import models
 from a2keras.errors import UserError, reason_of
+from a2keras.graphs import layers_of
 from a2keras.models import hosts
 from a2keras.models.blocks import BLOCKS
 from a2keras.models.names import is_host
 from a2keras.models.preprocessing.spec import Preprocessing
-from a2keras.normalization import batch_normalizations, layers_of
+from a2keras.normalization import batch_normalizations
 from a2keras.position_attention import PositionAttention
 from a2keras.pre_activation import clone_initializer
 from a2keras.training.compute.checks import check_network, check_task

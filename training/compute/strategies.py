@@ -14,14 +14,12 @@ from a2keras.training.compute.cluster import cluster_from
 from a2keras.training.compute.computation import Computation
 from a2keras.training.compute.tensorflow import TensorFlowComputation
 
-STRATEGIES = ("auto", "none", "mirrored", "multi_worker", "tpu")
-
 
 def computation_for(name: str, replicas: int | None = None) -> Computation:
     """Where a run is computed, on the backend that Keras has.
 
     Args:
-        name: one of `STRATEGIES`, see `strategy_for`.
+        name: one of `cluster.STRATEGIES`, see `strategy_for`.
         replicas: how many devices share a batch.
 
     Raises:

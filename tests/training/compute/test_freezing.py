@@ -9,7 +9,7 @@ import pytest
 
 from a2keras import DoubleAttention, models
 from a2keras.errors import UserError
-from a2keras.normalization import layers_of
+from a2keras.graphs import layers_of
 from a2keras.training.compute import network
 from a2keras.training.compute.freezing import Holding, Wiring, check_start, learning, phases_of
 from a2keras.training.compute.optimizers import Optimizer
