@@ -48,7 +48,7 @@ def load(model: keras.Model, path: str | Path, skip_mismatch: bool = False) -> R
             skipped += [(_numbered(chain, i), reason) for i in range(len(values))]
         else:
             arrays |= {name_of(chain, v): a for v, a in zip(own, values, strict=True)}
-    return _told(
+    return _printed(
         assign(model, arrays, source=str(path), skip_mismatch=skip_mismatch, skipped=tuple(skipped))
     )
 
@@ -87,7 +87,7 @@ def inflate(
         for name, variable in variables_of(image_model).items()
     }
     source = f"image model {image_model.name!r}"
-    return _told(assign(video_model, arrays, source=source, skip_mismatch=skip_mismatch))
+    return _printed(assign(video_model, arrays, source=source, skip_mismatch=skip_mismatch))
 
 
 def copy(source: keras.Model, model: keras.Model) -> Report:
@@ -102,7 +102,7 @@ def copy(source: keras.Model, model: keras.Model) -> Report:
         name: keras.ops.convert_to_numpy(variable.value)
         for name, variable in variables_of(source).items()
     }
-    return _told(assign(model, arrays, source=f"model {source.name!r}", skip_mismatch=True))
+    return _printed(assign(model, arrays, source=f"model {source.name!r}", skip_mismatch=True))
 
 
 def _inflated(kernel: np.ndarray, target: Any) -> np.ndarray:
@@ -139,7 +139,7 @@ def convert(
         found = checkpoints.read(found)
     chosen = layouts.named(layout) if layout else layouts.layout_of(found.arrays)
     arrays, skipped = translate(chosen, found.arrays, variables_of(model))
-    return _told(
+    return _printed(
         assign(
             model,
             arrays,
@@ -169,6 +169,6 @@ def _numbered(chain: tuple[str, ...], index: int) -> str:
     return f"{'/'.join(chain)}/{index}"
 
 
-def _told(report: Report) -> Report:
+def _printed(report: Report) -> Report:
     say(str(report))
     return report

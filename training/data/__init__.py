@@ -11,7 +11,7 @@ from a2keras.errors import UserError
 from a2keras.models import names
 from a2keras.models.preprocessing.places import absolute, check_text
 from a2keras.training.config import Recipe
-from a2keras.training.data.files import reached
+from a2keras.training.data.files import reachable
 from a2keras.training.data.listing import (
     Listing,
     check_open,
@@ -116,7 +116,7 @@ def list_source(recipe: Recipe) -> Listing:
         UserError: the source cannot be used, or a file system elsewhere does not answer.
     """
     kind, _, place = recipe.data.partition(":")
-    with reached(recipe.data):
+    with reachable(recipe.data):
         listing: Listing = import_module(KINDS[kind].module).list_source(place, recipe)
         return listing
 

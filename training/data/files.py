@@ -245,7 +245,7 @@ def task_of(paths: Sequence[str], place: str, wanted: str) -> str:
 
 
 @contextlib.contextmanager
-def reached(place: str) -> Iterator[None]:
+def reachable(place: str) -> Iterator[None]:
     """Tells in a sentence what a file system elsewhere (gs://, s3://) answers, if not the files."""
     try:
         yield

@@ -133,7 +133,7 @@ def _listing(
         labels=np.array([number[name] for _, name, _ in files], "int64"),
         splits=np.array([split for _, _, split in files]),
         split_rule="by the folders " + ", ".join(given) if given else "",
-        notes=(*notes, *tree.told()),
+        notes=(*notes, *tree.remarks()),
         files=tuple(map(MediaFile, paths)),
         listed=FileList(tuple(file for file, _, _ in files), paths),
         root=printable(joined(place, training or "")),

@@ -62,7 +62,7 @@ class Tree:
         first, last = f"{folder}/", f"{folder}{chr(ord('/') + 1)}"
         return self.files[bisect_left(self.files, first) : bisect_left(self.files, last)]
 
-    def told(self) -> tuple[str, ...]:
+    def remarks(self) -> tuple[str, ...]:
         """What was passed over, in sentences."""
         if not self.others:
             return tuple(self.notes)

@@ -96,19 +96,19 @@ class PreparedBuilder(FileReaderBuilder, skip_registration=True):  # type: ignor
         skipped: list[Skipped] = []
         infos = []
         for split in SPLITS:
-            mine = [(each, read_done(self.work, each)) for each in self.shards]
-            mine = [(each, done) for each, done in mine if each.split == split]
-            skipped += [each for _, done in mine for each in done.skipped]
-            mine = [(each, done) for each, done in mine if done.examples]
-            if not mine:
+            own = [(each, read_done(self.work, each)) for each in self.shards]
+            own = [(each, done) for each, done in own if each.split == split]
+            skipped += [each for _, done in own for each in done.skipped]
+            own = [(each, done) for each, done in own if done.examples]
+            if not own:
                 continue
             info = tfds.core.SplitInfo(
                 name=split,
-                shard_lengths=[len(done.examples) for _, done in mine],
-                num_bytes=sum(done.bytes for _, done in mine),
+                shard_lengths=[len(done.examples) for _, done in own],
+                num_bytes=sum(done.bytes for _, done in own),
                 filename_template=self._get_filename_template(split),
             )
-            for (shard, done), path in zip(mine, info.filepaths, strict=True):
+            for (shard, done), path in zip(own, info.filepaths, strict=True):
                 (self.work / shard.file_name).rename(directory / path.name)
                 entries += done.examples
             infos.append(info)

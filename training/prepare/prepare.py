@@ -19,7 +19,7 @@ from a2keras.errors import UserError, counted, reason_of
 from a2keras.models.preprocessing.places import absolute, as_path, check_text, is_remote
 from a2keras.training.config import Recipe
 from a2keras.training.data import KINDS, absolute_source, list_source
-from a2keras.training.data.files import FileListing, reached
+from a2keras.training.data.files import FileListing, reachable
 from a2keras.training.data.records.manifest import Manifest
 from a2keras.training.prepare.encoding import VIDEO_SHORT_SIDE, Format
 from a2keras.training.prepare.shards import FileShard, Shard, ShardWriter
@@ -83,11 +83,11 @@ def prepare(
     manifest["stored_as"] = how.as_dict()
     directory = as_path(absolute(output))
     work = directory.parent / f"{directory.name}.incomplete"
-    with reached(output):
+    with reachable(output):
         if _is_done(directory, manifest):
             return Manifest.load(directory)
     with _alone(work, directory):
-        with reached(output):
+        with reachable(output):
             if _is_done(directory, manifest):  # by another process, just now
                 work.rmdir()
                 return Manifest.load(directory)

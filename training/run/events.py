@@ -35,7 +35,7 @@ class EventFile:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        with self._told():
+        with self._explained():
             path = make_directory(directory) / f"events.out.tfevents.{time.time_ns()}"
             path.touch(exist_ok=False)  # TensorFlow would write through a link of this name
             self.file = tf.io.TFRecordWriter(str(path))
@@ -63,22 +63,22 @@ class EventFile:
         self._write(tf.compat.v1.Event(step=step, summary=summary))
 
     def flush(self) -> None:
-        with self._told():
+        with self._explained():
             self.file.flush()
 
     def _write(self, event: "tf.compat.v1.Event") -> None:
         event.wall_time = time.time()
-        with self._told():
+        with self._explained():
             self.file.write(event.SerializeToString())
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
+    def _explained(self) -> Iterator[None]:
         try:
             yield
         except (OSError, tf.errors.OpError) as error:
             reason = getattr(error, "strerror", None) or reason_of(error)
-            told = f"the events cannot be written to {self.directory}: {reason}"
-            raise UserError(told) from error
+            message = f"the events cannot be written to {self.directory}: {reason}"
+            raise UserError(message) from error
 
 
 def first_examples(examples: Examples, recipe: Recipe, preprocessing: Preprocessing) -> np.ndarray:

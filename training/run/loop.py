@@ -21,7 +21,7 @@ from a2keras.training.run.directory import Run
 from a2keras.training.run.events import EVERY, EventFile, first_examples, grid
 from a2keras.training.run.initial_weights import start_from_weights
 from a2keras.training.run.interruption import Interruption, Stopped
-from a2keras.training.run.progress import Position, sentence
+from a2keras.training.run.progress import Progress, sentence
 from a2keras.training.run.validation import evaluated_weights, validate
 
 
@@ -52,8 +52,8 @@ class Trainer:
         self.interruption = interruption
         self.examples = source.splits["train"]
         self.steps_per_epoch = steps_per_epoch(self.recipe, len(self.examples))
-        self.checkpoints = Checkpoints(run.path / "checkpoints", saving.keep, Position)
-        self.position = Position()
+        self.checkpoints = Checkpoints(run.path / "checkpoints", saving.keep, Progress)
+        self.progress = Progress()
         self.waiting: tuple[int, Any] | None = None  # the last step, whose numbers are not read yet
         self.stop_after: int | None = None  # the step at which all workers stop
         self.saved = self.mark = time.monotonic()
@@ -62,31 +62,31 @@ class Trainer:
     def train(self) -> None:
         """Runs the steps that are left and writes the results."""
         self.restore()
-        batches = self.computation.training_iterator(self.examples, self.position.step)
+        batches = self.computation.training_iterator(self.examples, self.progress.step)
         size = self.recipe.batch_size
         total = self.recipe.epochs * self.steps_per_epoch * size
         unit = " clips" if self.recipe.task == "video" else " images"
         self.interruption.patient = True
         with progress((), "training", unit=unit, total=total) as bar:
-            bar.update(self.position.step * size)
-            while not self.position.ends(self.recipe):
+            bar.update(self.progress.step * size)
+            while not self.progress.ends(self.recipe):
                 line = self.train_epoch(batches, bar)
                 with bar.external_write_mode(file=sys.stderr):
                     say(line)
         self.interruption.patient = False
-        if (done := len(self.position.history)) < self.recipe.epochs:
+        if (done := len(self.progress.history)) < self.recipe.epochs:
             patience = self.recipe.patience
             say(f"no better validation for {patience} epochs: it ends after epoch {done}")
         chosen = self.select()
         with self.evaluated_weights():
             if self.computation.is_chief:
-                history = self.position.history
+                history = self.progress.history
                 results.write(self.run, self.computation, self.source, history, chosen)
         self.computation.share({})  # workers end together
 
     def select(self) -> dict:
         """Goes to the epoch that the recipe selects, and returns its line."""
-        best, state = self.position.best_step(), []
+        best, state = self.progress.best_step(), []
         if self.recipe.select == "best" and best and self.computation.is_chief:
             try:
                 state = list(self.checkpoints.load(best).state.values())
@@ -95,9 +95,9 @@ class Trainer:
         _, arrays = self.computation.share({}, state)
         if best and arrays:
             self.computation.write(list(arrays))
-            self.position.step = best
-        step = self.position.step
-        return next(line for line in self.position.history if line["step"] == step)
+            self.progress.step = best
+        step = self.progress.step
+        return next(line for line in self.progress.history if line["step"] == step)
 
     def restore(self) -> None:
         """Takes up the newest sound checkpoint or the recipe's weights, if any, on all workers."""
@@ -109,7 +109,7 @@ class Trainer:
                 document, state = found.document, list(found.state.values())
             elif self.recipe.weights not in ("", "none"):
                 start_from_weights(self.computation, self.run.path)
-                document, state = dataclasses.asdict(Position()), self.computation.read()
+                document, state = dataclasses.asdict(Progress()), self.computation.read()
         if self.events and not document:
             views = first_examples(self.examples, self.recipe, self.computation.preprocessing)
             self.events.picture(0, "examples", grid(views))
@@ -121,9 +121,9 @@ class Trainer:
         if ours != [(str(array.dtype), array.shape) for array in state]:
             raise UserError(f"the checkpoints of {self.run.path} are of another network")
         self.computation.write(state)
-        self.position = Position(**document)
-        if step := self.position.step:
-            epochs, done = self.recipe.epochs, len(self.position.history)
+        self.progress = Progress(**document)
+        if step := self.progress.step:
+            epochs, done = self.recipe.epochs, len(self.progress.history)
             say(
                 f"going on after step {step} of {epochs * self.steps_per_epoch}, "
                 f"in epoch {min(done + 1, epochs)} of {epochs}"
@@ -132,30 +132,30 @@ class Trainer:
     def train_epoch(self, batches: Iterator, bar: Any) -> str:
         """Runs what is left of an epoch, keeps its checkpoint, and returns a line about it."""
         shown, size = 0.0, self.recipe.batch_size
-        end = (len(self.position.history) + 1) * self.steps_per_epoch
+        end = (len(self.progress.history) + 1) * self.steps_per_epoch
         self.mark = time.monotonic()
-        self.computation.enter(self.position.step)
-        while self.position.step < end:
+        self.computation.enter(self.progress.step)
+        while self.progress.step < end:
             handle = self.computation.train_step(batches, self.interruption.received is not None)
-            self.position.step += 1
+            self.progress.step += 1
             self.settle()
-            self.waiting = (self.position.step, handle)
+            self.waiting = (self.progress.step, handle)
             bar.update(size)
             if time.monotonic() - shown > 0.5:
                 shown = time.monotonic()
                 bar.set_postfix_str(self.running())
-            if self.position.step < end:
+            if self.progress.step < end:
                 self.save_or_stop()
         self.settle()
         validation = None if self.is_stopping() or self.stop_after else self.validate()
         if validation is None:
             self.stop()
         rate = float(self.computation.optimizer.schedule(end - 1))
-        line = self.position.line(self.steps_per_epoch * size, validation, rate)
-        self.position = self.position.after(line)
+        line = self.progress.line(self.steps_per_epoch * size, validation, rate)
+        self.progress = self.progress.after(line)
         self.mark = time.monotonic()
         if self.computation.is_chief:
-            self.run.write_history(self.position.history)
+            self.run.write_history(self.progress.history)
             self.save()
         if self.events:
             figures = {key: value for key, value in line.items() if key not in ("epoch", "step")}
@@ -166,7 +166,7 @@ class Trainer:
     def validate(self) -> dict[str, float] | None:
         """Loss and accuracy on the validation examples, if any and due; None where stopped."""
         self.tick()
-        epoch = len(self.position.history) + 1
+        epoch = len(self.progress.history) + 1
         due = epoch % self.recipe.validate_every == 0 or epoch == self.recipe.epochs
         if not due or "validation" not in self.source.splits:
             return {}
@@ -177,13 +177,13 @@ class Trainer:
             figures = validate(self.computation, examples, self.interruption)
         if figures and not math.isfinite(figures["validation_loss"]):
             self.diverged(
-                f"the validation_loss is {figures['validation_loss']}", self.position.step
+                f"the validation_loss is {figures['validation_loss']}", self.progress.step
             )
         return figures
 
     def evaluated_weights(self) -> contextlib.AbstractContextManager:
         """The weights that are scored and saved, for a block."""
-        return evaluated_weights(self.computation, self.examples, self.position.step)
+        return evaluated_weights(self.computation, self.examples, self.progress.step)
 
     def settle(self) -> None:
         """Takes in the numbers of the last step.
@@ -198,8 +198,8 @@ class Trainer:
         loss, correct, stop = self.computation.numbers(handle).tolist()
         if not math.isfinite(loss):
             self.diverged(f"the loss is {loss}", step)
-        self.position.loss += loss
-        self.position.correct += correct
+        self.progress.loss += loss
+        self.progress.correct += correct
         if self.events and step % EVERY == 0:
             size = self.recipe.batch_size
             self.events.scalars(step, {"step/loss": loss / size, "step/accuracy": correct / size})
@@ -210,7 +210,7 @@ class Trainer:
     def is_stopping(self) -> bool:
         """Whether to stop after this step; all workers agree on the step."""
         if self.computation.workers > 1:
-            return self.stop_after == self.position.step
+            return self.stop_after == self.progress.step
         return self.interruption.received is not None
 
     def save_or_stop(self) -> None:
@@ -219,7 +219,7 @@ class Trainer:
             self.settle()
             self.stop()
         steps, minutes = self.saving.steps, self.saving.minutes
-        due = bool(steps and self.position.step % steps == 0)
+        due = bool(steps and self.progress.step % steps == 0)
         due |= bool(minutes and time.monotonic() - self.saved >= 60 * minutes)
         if due and self.computation.is_chief:
             self.settle()
@@ -233,7 +233,7 @@ class Trainer:
         received = self.interruption.received
         reason = received.name if received else "another worker"
         raise Stopped(
-            f"stopped by {reason} after step {self.position.step}: saved. "
+            f"stopped by {reason} after step {self.progress.step}: saved. "
             f"The same command goes on with {self.run.path}",
             self.interruption.exit_code,
         )
@@ -243,34 +243,34 @@ class Trainer:
         self.tick()
         values = self.computation.read()
         if not all(np.isfinite(value).all() for value in values):
-            self.diverged("a weight is not finite", self.position.step)
+            self.diverged("a weight is not finite", self.progress.step)
         state = {f"{i:05}": value for i, value in enumerate(values)}
-        document = dataclasses.asdict(self.position)
-        checkpoint = Checkpoint(self.position.step, state, document)
-        self.checkpoints.save(checkpoint, self.position.best_step())
+        document = dataclasses.asdict(self.progress)
+        checkpoint = Checkpoint(self.progress.step, state, document)
+        self.checkpoints.save(checkpoint, self.progress.best_step())
         self.saved = time.monotonic()
 
     def tick(self) -> None:
         """Adds the time since the last call, or since the epoch's start, to the epoch's."""
         now = time.monotonic()
-        self.position.seconds += now - self.mark
+        self.progress.seconds += now - self.mark
         self.mark = now
 
     def diverged(self, what: str, step: int) -> None:
         number = (step - 1) % self.steps_per_epoch + 1
         raise UserError(
             f"{what} at step {step}, which is step {number} of {self.steps_per_epoch} in epoch "
-            f"{len(self.position.history) + 1}: try a smaller learning_rate (now "
+            f"{len(self.progress.history) + 1}: try a smaller learning_rate (now "
             f"{self.recipe.learning_rate}) or more warmup_epochs. {self.checkpoints.last_one()}"
         )
 
     def running(self) -> str:
         """Loss and accuracy of the epoch so far."""
-        epoch = len(self.position.history)
-        done = self.position.step - epoch * self.steps_per_epoch - (self.waiting is not None)
+        epoch = len(self.progress.history)
+        done = self.progress.step - epoch * self.steps_per_epoch - (self.waiting is not None)
         text = f"epoch {epoch + 1}/{self.recipe.epochs}"
         if not done:
             return text
         examples = done * self.recipe.batch_size
-        loss, accuracy = self.position.loss / examples, self.position.correct / examples
+        loss, accuracy = self.progress.loss / examples, self.progress.correct / examples
         return f"{text} loss {loss:.3f} accuracy {accuracy:.3f}"

@@ -8,7 +8,7 @@ from a2keras.training.config import Recipe
 
 
 @dataclasses.dataclass
-class Position:
+class Progress:
     """Where a run is, besides the arrays of its state: the document of a checkpoint.
 
     Attributes:
@@ -49,9 +49,9 @@ class Position:
             "examples_per_second": round(examples / self.seconds, 1),
         }
 
-    def after(self, line: dict) -> "Position":
-        """The position at the start of the next epoch."""
-        return Position(self.step, history=[*self.history, line])
+    def after(self, line: dict) -> "Progress":
+        """The progress at the start of the next epoch."""
+        return Progress(self.step, history=[*self.history, line])
 
     def best_step(self) -> int | None:
         """The step after the epoch of the best validation accuracy, the first of equals."""

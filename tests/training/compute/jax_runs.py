@@ -79,7 +79,7 @@ def stop_after(step: int) -> None:
 
     def settled(trainer: Trainer) -> None:
         settle(trainer)
-        if trainer.position.step == step:
+        if trainer.progress.step == step:
             Trainer.settle = settle
             os.kill(os.getpid(), signal.SIGTERM)
 

@@ -78,7 +78,7 @@ def test_a_run_of_a_file_is_exact_and_notices_another_file(
 
     def stop_after_two(trainer):
         settle(trainer)
-        if trainer.position.step == 2:
+        if trainer.progress.step == 2:
             os.kill(os.getpid(), signal.SIGTERM)
 
     with monkeypatch.context() as patch:

@@ -62,7 +62,7 @@ def start(output: Path, cluster: Cluster | None = None, number: int = 0, step: i
 
     def settled(trainer: Trainer) -> None:
         settle(trainer)
-        if number and trainer.position.step == step:
+        if number and trainer.progress.step == step:
             os.kill(os.getpid(), number)
 
     Trainer.settle = settled

@@ -16,7 +16,7 @@ from a2keras.training.run.checkpoints import Checkpoint, Checkpoints, DamagedChe
 from a2keras.training.run.directory import Run
 from a2keras.training.run.interruption import Interruption, Stopped
 from a2keras.training.run.loop import Trainer
-from a2keras.training.run.progress import Position
+from a2keras.training.run.progress import Progress
 from a2keras.training.run.train import train
 
 
@@ -64,8 +64,8 @@ def test_the_last_ones_and_the_best_one_stay(tmp_path):
 
 def test_the_best_epoch_is_the_first_of_the_best():
     lines = [{"step": 5 * (i + 1), "validation_accuracy": a} for i, a in enumerate([0.2, 0.7, 0.7])]
-    assert Position(history=lines).best_step() == 10
-    assert Position(history=[{"step": 5}]).best_step() is None
+    assert Progress(history=lines).best_step() == 10
+    assert Progress(history=[{"step": 5}]).best_step() is None
 
 
 @pytest.mark.parametrize("name", ["state.npz", "document.json", "SHA256SUMS"])
@@ -132,9 +132,9 @@ def test_checkpoints_come_by_number_and_by_time(tmp_path, tiny_network, monkeypa
     save = Trainer.save
 
     def noted(trainer):
-        saved.append(trainer.position.step)
+        saved.append(trainer.progress.step)
         save(trainer)
-        if trainer.position.step == 7:
+        if trainer.progress.step == 7:
             trainer.saving = Saving(minutes=1e-9)
 
     monkeypatch.setattr(Trainer, "save", noted)
@@ -150,7 +150,7 @@ def test_a_full_disk_ends_the_run_and_leaves_the_last_checkpoint(
 
     def fill_the_disk(trainer):
         step(trainer)
-        if trainer.position.step == 5:
+        if trainer.progress.step == 5:
             # No file may grow beyond this: a write fails in the kernel, as on a full disk.
             resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
 
@@ -231,7 +231,7 @@ def test_signals_save_and_stop_after_the_step_and_before_a_validation(
 
     def terminate(trainer):
         settle(trainer)
-        if trainer.position.step == 4:
+        if trainer.progress.step == 4:
             os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr(Trainer, "settle", terminate)
@@ -282,7 +282,7 @@ def test_a_loss_that_is_no_number_names_the_last_good_checkpoint(
 
     def poison(trainer):
         settle(trainer)
-        if trainer.position.step == 6:
+        if trainer.progress.step == 6:
             weight = trainer.computation.model.trainable_variables[0]
             weight.assign(np.full(weight.shape, np.nan, "float32"))
 
@@ -305,7 +305,7 @@ def test_a_run_whose_last_checkpoint_is_damaged_ends_the_same(tmp_path, tiny_net
     before = [run.history(), json.loads((run.path / "results.json").read_text())]
     (run.path / "results.json").unlink()
     directory = run.path / "checkpoints"
-    best = Position(history=run.history()).best_step()
+    best = Progress(history=run.history()).best_step()
     assert Checkpoints(directory).steps() == sorted({best, 4, 6})
     (directory / "step_00000006/state.npz").write_bytes(b"")
     train(recipe, tmp_path / "run")
