@@ -1,5 +1,6 @@
 """The `a2keras` command: a table of subcommands, each loaded only when it is called."""
 
+import contextlib
 import difflib
 import errno
 import os
@@ -11,7 +12,7 @@ import a2keras
 from a2keras.command_line import HELP
 from a2keras.console import is_command, prepare_streams, say, show, start_quietly
 from a2keras.errors import OutOfResources, UserError, lacking, printable
-from a2keras.termination import Terminated, end_by_exceptions
+from a2keras.termination import Terminated, ending_by_exceptions
 
 
 class Command(NamedTuple):
@@ -77,14 +78,13 @@ _REFUSED = {
 def main() -> int:
     """The command: its exit code."""
     prepare_streams()
-    if is_command():
-        end_by_exceptions()
-    try:
-        code = _call()
-    except SystemExit as end:  # of a command that has an exit code of its own
-        if not isinstance(end.code, int):
-            raise
-        code = end.code
+    with ending_by_exceptions() if is_command() else contextlib.nullcontext():
+        try:
+            code = _call()
+        except SystemExit as end:  # of a command that has an exit code of its own
+            if not isinstance(end.code, int):
+                raise
+            code = end.code
     if is_command() and "tensorflow_io" in sys.modules:
         # Whoever has read from s3:// would end by SIGABRT, in a destructor (tensorflow/io#2039).
         sys.stdout.flush()

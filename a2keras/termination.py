@@ -1,7 +1,9 @@
 """A command that is asked to end: by an exception, so that what is half done is cleaned up."""
 
+import contextlib
 import signal
 import sys
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -21,12 +23,23 @@ class Terminated(BaseException):
         self.number = number
 
 
-def end_by_exceptions() -> None:
-    """Makes `Terminated` of the signals that end a process, where nobody else has taken them."""
-    for each in _SIGNALS:
-        if signal.getsignal(each) == signal.SIG_DFL:
-            signal.signal(each, _raise)
+@contextlib.contextmanager
+def ending_by_exceptions() -> Iterator[None]:
+    """Makes `Terminated` of the signals that end a process, where nobody else has taken them.
+
+    Afterwards they are as they were: a program or a test may call the command, too.
+    """
+    taken = [each for each in _SIGNALS if signal.getsignal(each) == signal.SIG_DFL]
+    before = sys.unraisablehook
+    for each in taken:
+        signal.signal(each, _raise)
     sys.unraisablehook = _again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+        for each in taken:
+            signal.signal(each, signal.SIG_DFL)
 
 
 def _raise(number: int, _: FrameType | None) -> NoReturn:

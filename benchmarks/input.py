@@ -108,16 +108,16 @@ def before_the_first_step(data: Path, counts: list[int], repeats: int, scratch: 
 def feeding(data: Path, count: int, repeats: int, scratch: Path) -> dict:
     """Examples per second of each contestant, and the ratios to the last."""
     from a2keras.training.config import Recipe
-    from a2keras.training.data import list_data, pipeline
+    from a2keras.training.data import open_source, pipeline, resolve
     from a2keras.training.data.source import Examples
     from a2keras.training.run.train import preprocessing_of
 
     folder = some_of(data, count, scratch / "feeding")
     recipe = Recipe("benchmark", data=f"folder:{folder}", size=32, batch_size=128, epochs=10**6)
-    listed = list_data(recipe)
-    source = listed.source()
+    recipe = resolve(recipe)
+    source = open_source(recipe)
     examples = source.splits["train"]
-    preprocessing = preprocessing_of(listed.recipe, source.classes)
+    preprocessing = preprocessing_of(recipe, source.classes)
 
     class ByPython(Examples):
         """The same images, each by a Python function."""
@@ -132,7 +132,7 @@ def feeding(data: Path, count: int, repeats: int, scratch: Path) -> dict:
         together, pipeline.at_once = pipeline.at_once, lambda *_: 0
         if name == "together":
             pipeline.at_once = together
-        made = iter(pipeline.training_batches(of, listed.recipe, preprocessing))
+        made = iter(pipeline.training_batches(of, recipe, preprocessing))
         pipeline.at_once = together
         return made
 

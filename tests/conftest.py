@@ -1,6 +1,7 @@
 """Two logical CPU devices for TensorFlow, so that every test can use two replicas."""
 
 import os
+import signal
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
@@ -26,6 +27,15 @@ def pytest_runtest_setup(item):
 def fixed_seed():
     """The random start of a network is the same in every run: what passes once passes again."""
     keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def signals_stay():
+    """A test that leaves handlers of signals behind fails itself, not a later one."""
+    ending = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+    before = [signal.getsignal(each) for each in ending]
+    yield
+    assert [signal.getsignal(each) for each in ending] == before
 
 
 @pytest.fixture

@@ -285,6 +285,18 @@ def test_a_command_that_is_ended_leaves_nothing_half_done(tmp_path, number, code
     assert [path.name for path in tmp_path.iterdir()] == ["a2keras"]
 
 
+def test_the_signals_are_given_back(monkeypatch):
+    ending = (signal.SIGTERM, signal.SIGHUP)
+    during = []
+    monkeypatch.setattr(command, "run", lambda _: during.extend(map(signal.getsignal, ending)))
+    monkeypatch.setattr(sys, "argv", ["a2keras", "x"])
+    hook = sys.unraisablehook
+    assert command.main() == 0
+    assert signal.SIG_DFL not in during
+    assert [signal.getsignal(each) for each in ending] == [signal.SIG_DFL] * 2
+    assert sys.unraisablehook is hook
+
+
 def test_a_signal_that_comes_within_a_callback_is_not_lost(tmp_path):
     code = (
         "import gc, os; gc.callbacks.append(lambda *_: gc.callbacks.clear() or os.kill(os.getpid(),"
@@ -339,7 +351,7 @@ def test_what_runs_out_ends_a_command_in_one_sentence(monkeypatch, capsys, error
         raise error
 
     monkeypatch.setattr(command, "run", run)
-    # Not as the command, which takes signals and, where s3:// was read, ends the process by itself.
+    # Not as the command, which, where s3:// was read, ends the process by itself.
     monkeypatch.setattr(sys, "argv", ["a program", "train"])
     assert command.main() == 2
     (line,) = capsys.readouterr().err.splitlines()

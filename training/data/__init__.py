@@ -64,10 +64,6 @@ class Listed(NamedTuple):
     recipe: Recipe
     listing: Listing
 
-    def source(self) -> Source:
-        """Finds out what can be read, and splits it."""
-        return open_listing(self.listing, self.recipe)
-
 
 def resolve(recipe: Recipe, to_train: bool = True) -> Recipe:
     """The recipe of `list_data`."""

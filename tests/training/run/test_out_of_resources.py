@@ -129,20 +129,20 @@ def test_the_command_ends_in_one_sentence(tmp_path, write_video):
     program = """
 import os, resource, sys
 from a2keras import __main__ as command
-import a2keras.training.commands.train, a2keras.training.run.train
+import a2keras.training.commands.train
+from a2keras.training.run import train
 import a2keras.models.preprocessing.video, av, PIL.Image, a2keras.training.run.directory
 from a2keras.models.preprocessing import decode_video
-from a2keras.training.data import Listed
 decode_video(sys.argv[1] + "/dark/0.avi")  # what is imported late is there
-opened = Listed.source
-def with_few_files(listed):
+opened = train.open_listing
+def with_few_files(*listed):
     resource.setrlimit(resource.RLIMIT_NOFILE, (300, 300))
     held = []
     try:
         while True: held.append(open(os.devnull))
     except OSError: pass
-    return opened(listed)
-Listed.source = with_few_files
+    return opened(*listed)
+train.open_listing = with_few_files
 sys.argv = ["a2keras", "train", "--recipe=folder", "--set=weights=none",
             "--data=folder:" + sys.argv[1], "--output=" + sys.argv[1] + ".run"]
 sys.exit(command.main())

@@ -9,7 +9,7 @@ from PIL import Image
 
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.config import Recipe
-from a2keras.training.data import list_data, pipeline, reading
+from a2keras.training.data import open_source, pipeline, reading, resolve
 from a2keras.training.data.pipeline import plain_batches, training_batches
 from a2keras.training.data.source import ArrayExamples
 from a2keras.training.data.views import batched
@@ -131,13 +131,13 @@ def test_no_python_runs_for_an_example_in_memory(tmp_path, monkeypatch, sizes):
         pixels = np.random.default_rng(i).integers(0, 256, (*sizes[i % len(sizes)], 3), "uint8")
         Image.fromarray(pixels).save(path)
     recipe = Recipe("mine", data=f"folder:{tmp_path}", size=17, batch_size=4, epochs=1)
-    listed = list_data(recipe)
-    data = listed.source().splits["train"]
+    recipe = resolve(recipe)
+    data = open_source(recipe).splits["train"]
     expected = [data.training_frames(i) for i in range(len(data))]
     monkeypatch.setattr(type(data), "training_frames", None)
     monkeypatch.setattr(reading.Kept, "__getitem__", None)
     preprocessing = Preprocessing(("a", "b"), 17)
-    batches = list(training_batches(data, listed.recipe, preprocessing))
+    batches = list(training_batches(data, recipe, preprocessing))
     assert len(batches) == len(data) // 4
     for i, frames in enumerate(expected):
         assert np.array_equal(data.load(i), frames)
