@@ -11,7 +11,7 @@ from a2keras.errors import UserError
 from a2keras.models import names
 from a2keras.models.preprocessing.places import absolute, check_text
 from a2keras.training.config import Recipe
-from a2keras.training.data.files import reachable
+from a2keras.training.data.errors import reachable
 from a2keras.training.data.listing import (
     Listing,
     check_open,

@@ -1,13 +1,11 @@
 """Media files as examples: read once, kept in memory where they fit, read again where not."""
 
-import contextlib
 import dataclasses
 import functools
 import hashlib
 import math
 import os
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, NamedTuple, Self
@@ -15,8 +13,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from a2keras.console import progress, say
-from a2keras.errors import UserError, counted
-from a2keras.models.preprocessing.decode import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from a2keras.errors import counted
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.image import read_image, unwarned
 from a2keras.models.preprocessing.video import decode_video
@@ -24,12 +21,10 @@ from a2keras.training.config import Recipe
 from a2keras.training.data.contents import NO_HASH, FileList
 from a2keras.training.data.listing import Listing
 from a2keras.training.data.reading import Keeping, Kept, in_order, threads_for
-from a2keras.training.data.scanning import suffix_of
 from a2keras.training.data.source import Examples, Skipped
 
 GIB = 1024**3
 AT_ONCE = 16  # images that a thread reads one after the other
-SUFFIXES = {"image": IMAGE_SUFFIXES, "video": VIDEO_SUFFIXES}
 
 
 class MediaFile(NamedTuple):
@@ -213,48 +208,3 @@ def read_all(
     if not keeping.fits:
         say(f"the decoded {task}s do not fit into memory_budget={budget:g} GiB: they are read anew")
     return keeping.done(), errors
-
-
-def task_of(paths: Sequence[str], place: str, wanted: str) -> str:
-    """Whether these are images or videos.
-
-    Raises:
-        UserError: both, and `wanted` is "auto"; or none of the kind that is wanted.
-    """
-    found: dict[str, list[str]] = {task: [] for task in SUFFIXES}
-    for path in paths:
-        suffix = suffix_of(path)
-        for task, suffixes in SUFFIXES.items():
-            if suffix in suffixes:
-                found[task].append(path)
-    if wanted != "auto":
-        other = "video" if wanted == "image" else "image"
-        if found[other] and not found[wanted]:
-            raise UserError(
-                f"{place} holds {other}s, such as {found[other][0]}, but {wanted}s are wanted "
-                f"(task={wanted})"
-            )
-        return wanted
-    images, videos = found["image"], found["video"]
-    if images and videos:
-        raise UserError(
-            f"{place} mixes images ({len(images)}, such as {images[0]}) and videos "
-            f"({len(videos)}, such as {videos[0]}): choose with --set task=image or task=video"
-        )
-    return "video" if videos else "image"
-
-
-@contextlib.contextmanager
-def reachable(place: str) -> Iterator[None]:
-    """Tells in a sentence what a file system elsewhere (gs://, s3://) answers, if not the files."""
-    try:
-        yield
-    except Exception as error:
-        if "tensorflow" not in sys.modules:  # by which elsewhere is reached
-            raise
-        import tensorflow as tf
-
-        if not isinstance(error, tf.errors.OpError):
-            raise
-        reason = error.message.strip().splitlines()[0]
-        raise UserError(f"{place} cannot be reached: {reason}") from error

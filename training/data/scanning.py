@@ -4,14 +4,16 @@ import functools
 import os
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
-from a2keras.errors import OutOfResources, counted, lacking
+from a2keras.errors import OutOfResources, UserError, counted, lacking
 from a2keras.models.preprocessing.decode import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from a2keras.models.preprocessing.places import as_path, is_remote
 
+SUFFIXES = {"image": IMAGE_SUFFIXES, "video": VIDEO_SUFFIXES}
 MEDIA = IMAGE_SUFFIXES | VIDEO_SUFFIXES
 # What systems leave in folders, in lower case; besides, all names that begin with a dot.
 LITTER = frozenset(
@@ -77,6 +79,35 @@ def suffix_of(name: str) -> str:
     """As `PurePath(name).suffix`, in lower case, of millions of names."""
     stem, _, suffix = name.rpartition("/")[2].rpartition(".")
     return f".{suffix.lower()}" if stem and suffix else ""
+
+
+def task_of(paths: Sequence[str], place: str, wanted: str) -> str:
+    """Whether these are images or videos.
+
+    Raises:
+        UserError: both, and `wanted` is "auto"; or none of the kind that is wanted.
+    """
+    found: dict[str, list[str]] = {task: [] for task in SUFFIXES}
+    for path in paths:
+        suffix = suffix_of(path)
+        for task, suffixes in SUFFIXES.items():
+            if suffix in suffixes:
+                found[task].append(path)
+    if wanted != "auto":
+        other = "video" if wanted == "image" else "image"
+        if found[other] and not found[wanted]:
+            raise UserError(
+                f"{place} holds {other}s, such as {found[other][0]}, but {wanted}s are wanted "
+                f"(task={wanted})"
+            )
+        return wanted
+    images, videos = found["image"], found["video"]
+    if images and videos:
+        raise UserError(
+            f"{place} mixes images ({len(images)}, such as {images[0]}) and videos "
+            f"({len(videos)}, such as {videos[0]}): choose with --set task=image or task=video"
+        )
+    return "video" if videos else "image"
 
 
 def joined(folder: str, name: str) -> str:

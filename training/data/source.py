@@ -1,17 +1,13 @@
 """What the run asks of any data: labelled examples that can be read in any order."""
 
-import contextlib
 import hashlib
-import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from a2keras.errors import UserError, reason_of
-from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.training.data.reading import Kept
 
 Choose = Callable[[Any], Any]  # number of frames of a video → int64 (T,), those of the clip
@@ -101,50 +97,6 @@ class ArrayExamples(Examples):
 
     def stacked(self) -> tuple[Any, np.ndarray] | None:
         return self.kept.stacked()
-
-
-@contextlib.contextmanager
-def readable(data: str) -> Iterator[None]:
-    """Tells in a sentence that an example can no longer be read, whatever has made an error of it.
-
-    Args:
-        data: what the source is called.
-
-    Raises:
-        UserError: names the file, or the source of the record.
-    """
-    import tensorflow as tf
-
-    try:
-        yield
-    except DecodeError as error:
-        raise UserError(f"a file can no longer be read: {error}") from error
-    except tf.errors.OpError as error:
-        # What tf.data makes of an error in Python code, and of one in its own graph.
-        if reason := re.search(r"DecodeError: (.*)", str(error)):
-            raise UserError(f"a file can no longer be read: {reason[1]}") from error
-        if reason := re.search(r"OutOfResources: (.*)", str(error)):
-            raise UserError(reason[1]) from error
-        if isinstance(error, tf.errors.ResourceExhaustedError):
-            raise
-        if "[Op:IteratorGetNext]" in str(error):
-            told = f"{data} has a damaged record ({words_of(error)})"
-            raise UserError(f"a file can no longer be read: {told}") from error
-        raise
-    except UnicodeDecodeError as error:  # of TensorFlow, of its own message
-        told = f"{data} has a damaged record ({words_of(error)})"
-        raise UserError(f"a file can no longer be read: {told}") from error
-
-
-def words_of(error: Exception) -> str:
-    """What an operation says, without where in a graph it stands."""
-    if isinstance(error, UnicodeDecodeError):
-        return "an operation quotes bytes of it that are no text"
-    text = re.sub(r"\{\{.*?\}\} ?", "", reason_of(error, 2000))
-    text = re.sub(
-        r"^Error in user-defined function .*?transformation with iterator: \S+ ", "", text
-    )
-    return text[:200].strip()
 
 
 def fingerprints_of(examples: Examples, of_source: str) -> list[str]:

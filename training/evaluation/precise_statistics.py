@@ -9,8 +9,8 @@ from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.compute.batch_statistics import precise_statistics
 from a2keras.training.compute.strategies import computation_for
 from a2keras.training.data import open_source
+from a2keras.training.data.errors import readable
 from a2keras.training.data.pipeline import steps_per_epoch
-from a2keras.training.data.source import readable
 from a2keras.training.run.directory import Run
 
 

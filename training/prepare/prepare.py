@@ -19,7 +19,8 @@ from a2keras.errors import UserError, counted, reason_of
 from a2keras.models.preprocessing.places import absolute, as_path, check_text, is_remote
 from a2keras.training.config import Recipe
 from a2keras.training.data import KINDS, absolute_source, list_source
-from a2keras.training.data.files import FileListing, reachable
+from a2keras.training.data.errors import reachable
+from a2keras.training.data.files import FileListing
 from a2keras.training.data.records.manifest import Manifest
 from a2keras.training.prepare.encoding import VIDEO_SHORT_SIDE, Format
 from a2keras.training.prepare.shards import FileShard, Shard, ShardWriter

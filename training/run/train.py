@@ -18,9 +18,10 @@ from a2keras.training.compute.computation import Computation
 from a2keras.training.compute.freezing import check_start, learning
 from a2keras.training.compute.strategies import computation_for
 from a2keras.training.config import Recipe
+from a2keras.training.data.errors import readable
 from a2keras.training.data.listing import Listing, open_listing
 from a2keras.training.data.pipeline import steps_per_epoch
-from a2keras.training.data.source import Source, readable
+from a2keras.training.data.source import Source
 from a2keras.training.run.checkpoints import Checkpoints, Saving
 from a2keras.training.run.directory import Run, local
 from a2keras.training.run.initial_weights import pixels_of

@@ -10,8 +10,9 @@ from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.image import TIFF, WEBP
 from a2keras.models.preprocessing.places import tensorflow_io
 from a2keras.models.preprocessing.sampling import steady_indices
+from a2keras.training.data.errors import words_of
 from a2keras.training.data.listing import Listing
-from a2keras.training.data.source import Choose, Examples, words_of
+from a2keras.training.data.source import Choose, Examples
 
 SAMPLES = 16  # records of which one must be readable
 # Of operations on damaged records; the second where shapes do not fit, and where TensorFlow cannot

@@ -14,8 +14,8 @@ from a2keras.errors import UserError
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.training.config import Recipe
 from a2keras.training.data import open_source, resolve
+from a2keras.training.data.errors import readable
 from a2keras.training.data.pipeline import training_batches
-from a2keras.training.data.source import readable
 from a2keras.training.prepare.prepare import prepare
 from a2keras.training.run.train import preprocessing_of
 
