@@ -160,5 +160,6 @@ def open_held_out(
                 f"{', '.join(classes)}"
             )
     number = {name: label for label, name in enumerate(classes)}
-    examples.labels = np.array([number.get(name, -1) for name in source.classes])[examples.labels]
+    numbers = np.array([number.get(name, -1) for name in source.classes])
+    examples = examples.with_labels(numbers[examples.labels])
     return split, dataclasses.replace(source, classes=classes, splits={split: examples})

@@ -142,7 +142,8 @@ class MovingDigits(Examples):
 
     def frames(self, index: int) -> np.ndarray:
         digit = self.digits[index // len(MOTIONS)]
-        return moving(digit, MOTIONS[self.labels[index]], self.starts[index], self.length)
+        motion = MOTIONS[index % len(MOTIONS)]
+        return moving(digit, motion, self.starts[index], self.length)
 
 
 def moving(digit: np.ndarray, motion: str, start: np.ndarray, length: int) -> np.ndarray:

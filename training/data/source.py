@@ -1,10 +1,11 @@
 """What the run asks of any data: labelled examples that can be read in any order."""
 
+import copy
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -34,6 +35,12 @@ class Examples(ABC):
     @abstractmethod
     def frames(self, index: int) -> np.ndarray:
         """The example as `predict` would see it: uint8 (H, W, 3), or (T, H, W, 3) of all frames."""
+
+    def with_labels(self, labels: np.ndarray) -> Self:
+        """The same examples with other numbers for their classes: int64 (N,)."""
+        found = copy.copy(self)
+        found.labels = labels
+        return found
 
     def identities(self) -> list[str] | None:
         """What tells each example from all others, in any source; None where only names do."""

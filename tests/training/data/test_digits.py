@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from a2keras.training.data import digits, open_source
+from a2keras.training.data import digits, open_held_out, open_source
 from a2keras.training.recipes import recipe
 
 TIMES = range(8)
@@ -80,3 +80,13 @@ def test_clips_are_deterministic_and_balanced():
     assert len(set(names)) == len(names)  # or the evaluation would take them for the same
     # Drawn uniformly: 5,400 numbers below 32, their mean within four standard deviations.
     assert first.starts.mean() == pytest.approx(15.5, abs=4 * 9.23 / np.sqrt(5400))
+
+
+def test_classes_in_another_order_keep_their_clips():
+    """As of a run on folders of the motions, which are in the order of the alphabet."""
+    own = open_source(recipe("digits_video")).splits["test"]
+    classes = tuple(sorted(digits.MOTIONS))
+    split, source = open_held_out(recipe("digits_video"), classes, "digits")
+    examples = source.splits[split]
+    assert [classes[label] for label in examples.labels[:6]] == list(digits.MOTIONS)
+    assert all(np.array_equal(examples.frames(i), own.frames(i)) for i in range(6))
