@@ -25,10 +25,17 @@ from a2keras.training.host_files import checked_host
 
 
 class Kind(NamedTuple):
+    """A kind of source: what a user writes, and who lists it."""
+
     form: str
     module: str  # has list_source(place, recipe) -> Listing
     # What follows the colon as paths, which a recipe keeps absolute; none where it is a name.
     places: Callable[[str], list[str]] = lambda place: [place]
+
+    def fits(self, data: str) -> bool:
+        """Whether there is a place behind the kind's name, or nothing where it takes none."""
+        _, colon, place = data.partition(":")
+        return bool(place) if ":" in self.form else not colon
 
 
 KINDS = {
@@ -48,14 +55,12 @@ def absolute_source(data: str) -> str:
         UserError: an unknown kind of source, or a path that no file of text can keep.
     """
     check_text("--data", data)
-    kind, _, place = data.partition(":")
-    if data == "digits":
-        return data
-    if kind not in KINDS or kind == "digits" or not place:
+    kind, colon, place = data.partition(":")
+    if kind not in KINDS or not KINDS[kind].fits(data):
         raise UserError(f"--data must be one of {SOURCES}. Received: --data={data}")
     place = ",".join(map(absolute, KINDS[kind].places(place))) or place
     check_text("--data", place)
-    return f"{kind}:{place}"
+    return f"{kind}{colon}{place}"
 
 
 class Listed(NamedTuple):

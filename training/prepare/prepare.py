@@ -26,6 +26,7 @@ from a2keras.training.prepare.encoding import VIDEO_SHORT_SIDE, Format
 from a2keras.training.prepare.shards import FileShard, Shard, ShardWriter
 from a2keras.training.run.directory import alone
 
+SOURCES = ("folder", "csv", "tfds")  # kinds that can be prepared
 LARGEST_SHARD = {"image": 2048, "video": 128}  # examples; some 100 MB
 SMALLEST_NUMBER = 16  # of shards, as far as the examples go: they are written side by side
 PLAN = "plan.json"
@@ -117,8 +118,8 @@ def pipeline_options(text: str) -> dict[str, str]:
 def plan(source: str, task: str, root: str, fold: int) -> tuple[list[Shard], dict[str, Any]]:
     """The shards of a source, and what the manifest says about it. It reads no media."""
     kind, _, place = source.partition(":")
-    if kind not in KINDS or kind == "prepared" or not place:
-        forms = ", ".join(each.form for name, each in KINDS.items() if name != "prepared")
+    if kind not in SOURCES or not place:
+        forms = ", ".join(KINDS[name].form for name in SOURCES)
         raise UserError(f"what to prepare must be one of {forms}. Received: {source}")
     if kind == "tfds":
         from a2keras.training.prepare.builder import quiet_libraries
