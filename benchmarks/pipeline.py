@@ -40,7 +40,7 @@ from a2keras.training.config import Recipe
 from a2keras.training.data import open_source, resolve
 from a2keras.training.data.pipeline import epoch_order, training_batches
 from a2keras.training.data.views.augmentation import random_view
-from a2keras.training.prepare.prepare import prepare
+from a2keras.training.prepare.storing import prepare
 from a2keras.training.run.train import preprocessing_of
 
 SIZE = 224

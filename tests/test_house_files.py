@@ -27,7 +27,7 @@ OF_FILES = {"files", "a2keras.files"}
 EXCEPTIONS = {
     "a2keras.files": "it is what the others go through",
     "a2keras.measuring": "the kernel's file in /proc, by which it forgets a peak",
-    "a2keras.training.prepare.prepare": "its work folder, locked; a cloud has no links",
+    "a2keras.training.prepare.storing": "its work folder, locked; a cloud has no links",
     "a2keras.training.prepare.shards": "into a new folder, then renamed, or in a cloud: as above",
     "a2keras.training.prepare.builder": "into TFDS's own new folder",
     "a2keras.training.data.records.manifest": "into TFDS's own new folder",
@@ -57,7 +57,7 @@ SINGLE = {
     ): "the user's --output",
     ("a2keras.export.timeline", "directory.mkdir(parents=True, exist_ok=True)"): "the user's",
     (
-        "a2keras.training.ablation.ablation",
+        "a2keras.training.ablation.running",
         "ablation.output.mkdir(parents=True, exist_ok=True)",
     ): "the user's",
     (

@@ -91,7 +91,7 @@ def open_checkpoint(path: Path) -> None:
 
 def ablation_of(folder: Path) -> Any:
     """An ablation of one row and one seed."""
-    from a2keras.training.ablation.ablation import Ablation
+    from a2keras.training.ablation.plan import Ablation
     from a2keras.training.ablation.rows import rows_of
     from a2keras.training.config import Recipe
 
@@ -174,7 +174,7 @@ def open_manifest(path: Path) -> None:
 
 def prepared_seeds(folder: Path) -> Iterable[Path]:
     """Images as `a2keras prepare` stores them."""
-    from a2keras.training.prepare.prepare import prepare
+    from a2keras.training.prepare.storing import prepare
 
     write_images(folder / "data")
     prepare(f"folder:{folder / 'data'}", str(folder / "prepared"))

@@ -230,7 +230,7 @@ def test_auto_is_replaced_by_what_the_data_are(images, monkeypatch):
         with pytest.raises(UserError) as error:
             resolve(Recipe("mine", data=data))
         kinds = "digits, folder:DIR, csv:FILE[,TEST], tfds:NAME, prepared:DIR"
-        assert str(error.value) == f"--data must be one of {kinds}. Received: --data={data}"
+        assert str(error.value) == f"`data` must be one of {kinds}. Received: `data={data}`"
 
 
 def test_a_run_is_refused_where_something_else_lies(tmp_path):

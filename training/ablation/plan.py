@@ -50,7 +50,7 @@ class Ablation:
 
     def __post_init__(self) -> None:
         if self.seeds < 1:
-            raise UserError(f"--seeds must be at least 1. Received: --seeds={self.seeds}")
+            raise UserError(f"`seeds` must be at least 1. Received: `seeds={self.seeds}`")
 
     def recipes(self) -> dict[str, Recipe]:
         """The recipe of each row by its key, see `recipe_of`; the data are listed once."""
@@ -70,7 +70,7 @@ class Ablation:
         if self.table and recipe.task != "video":
             raise UserError(
                 "Tables 2 and 3 compare networks that take videos; the paper has no such table of "
-                f"images. Received: --data={self.recipe.data}, which are {recipe.task}s"
+                f"images. Received: `data={self.recipe.data}`, which are {recipe.task}s"
             )
         return begin(recipe, listing)
 

@@ -68,7 +68,7 @@ def rows_of(table: int | None, names: Iterable[str], own: Iterable[str]) -> tupl
 
 def _of_table(table: int, names: tuple[str, ...]) -> Iterable[Row]:
     if table not in ABLATIONS:
-        raise UserError(f"--table must be 2 or 3. Received: --table={table}")
+        raise UserError(f"`table` must be 2 or 3. Received: `table={table}`")
     rows = {key(row): row for row in TABLES if row.table == table}
     for name in names:
         if name not in rows:
@@ -80,7 +80,7 @@ def _of_kinds(names: Iterable[str]) -> Iterable[Row]:
     for name in names:
         if name not in KINDS:
             known = ", ".join(KINDS)
-            raise UserError(f"there is no row {name}: there are {known}, and your own by --row")
+            raise UserError(f"there is no row {name}: there are {known}, and your own by `row`")
         title, attention = KINDS[name]
         yield Row(name, title, (f"attention={attention}",), name)
 
@@ -90,12 +90,12 @@ def _own(text: str) -> Row:
     name, *settings = re.split(r"\s+(?=\w+=)", text.strip())
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,60}", name) or not settings:
         raise UserError(
-            "--row takes NAME key=value …, the name of letters, digits and . _ + - only. "
-            f"Received: --row={text!r}"
+            "`row` takes NAME key=value …, the name of letters, digits and . _ + - only. "
+            f"Received: `row={text!r}`"
         )
     for setting in settings:
         if (field := setting.partition("=")[0]) in SHARED:
-            raise UserError(f"{field} is the same for all rows (--set). Received: --row={text!r}")
+            raise UserError(f"{field} is the same for all rows (`set`). Received: `row={text!r}`")
     return Row(name, name, tuple(settings), name)
 
 

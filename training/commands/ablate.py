@@ -1,13 +1,18 @@
-"""The subcommand `ablate`."""
+"""`a2keras ablate`."""
 
 import functools
 import sys
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from a2keras.command_line import parse
 from a2keras.console import print_json, say, show
 from a2keras.errors import UserError
+from a2keras.training.commands.flag_names import naming_flags
+
+if TYPE_CHECKING:
+    from a2keras.training.ablation.plan import Ablation
 
 
 def ablate(arguments: list[str]) -> None:
@@ -22,20 +27,36 @@ def ablate(arguments: list[str]) -> None:
         arguments,
     )
     if rest:
-        raise UserError(f"unexpected argument {rest[0]!r} (see --help)")
+        raise UserError(f"ablate takes no arguments. Received: {' '.join(rest)}")
+    from a2keras.training.run.interruption import Stopped
+
+    try:
+        with naming_flags(values):
+            ablation = _ablation(values)
+            recipes = ablation.recipes()
+            from a2keras.training.ablation.report import markdown
+            from a2keras.training.ablation.running import ablate as run_ablation
+
+            document = run_ablation(ablation, recipes)
+    except Stopped as stopped:
+        say(f"a2keras ablate: {stopped}")
+        sys.exit(stopped.exit_code)
+    print_json(document) if values.format == "json" else show(markdown(document))
+
+
+def _ablation(values: flags.FlagValues) -> "Ablation":
     from a2keras.training.ablation.plan import Ablation
     from a2keras.training.ablation.rows import rows_of
     from a2keras.training.compute.checks import check_strategy
     from a2keras.training.evaluation.held_out import SCORED
     from a2keras.training.recipes import recipe
     from a2keras.training.run.directory import local
-    from a2keras.training.run.interruption import Stopped
 
     check_strategy(values.strategy, values.replicas)
     table = int(values.table) if values.table else None
     settings = [f"data={values.data}", *([f"model={values.model}"] if values.model else [])]
     settings += [f"folds={values.folds}"] if values.folds else []
-    ablation = Ablation(
+    return Ablation(
         rows=rows_of(table, values.rows, values.row),
         recipe=recipe(values.recipe).override([*settings, *values.set]),
         output=local(values.output),
@@ -45,16 +66,6 @@ def ablate(arguments: list[str]) -> None:
         strategy=values.strategy,
         replicas=values.replicas,
     )
-    recipes = ablation.recipes()
-    from a2keras.training.ablation.ablation import ablate as run_ablation
-    from a2keras.training.ablation.report import markdown
-
-    try:
-        document = run_ablation(ablation, recipes)
-    except Stopped as stopped:
-        say(f"a2keras ablate: {stopped}")
-        sys.exit(stopped.exit_code)
-    print_json(document) if values.format == "json" else show(markdown(document))
 
 
 def _flags(values: flags.FlagValues) -> None:

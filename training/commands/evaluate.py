@@ -1,14 +1,13 @@
 """`a2keras evaluate`."""
 
 import functools
-from typing import TYPE_CHECKING
+
+from absl import flags
 
 from a2keras.command_line import define_format, parse
 from a2keras.console import print_json, show
 from a2keras.errors import UserError
-
-if TYPE_CHECKING:
-    from absl import flags
+from a2keras.training.commands.flag_names import naming_flags
 
 
 def evaluate(arguments: list[str]) -> None:
@@ -29,22 +28,22 @@ def evaluate(arguments: list[str]) -> None:
     from a2keras.training.evaluation.held_out import HeldOut, Protocol
 
     protocol = Protocol(values.views, values.crops, values.precise_bn)
-    opened = [HeldOut.open(each, values.data) for each in rest]
-    for each in opened:
-        protocol.applied(each.run.recipe)  # which refuses numbers that are none
-    from a2keras.training.evaluation import evaluate as one
-    from a2keras.training.evaluation import folds, scores
+    with naming_flags(values):
+        runs = [HeldOut.open(each, values.data) for each in rest]
+        for each in runs:
+            protocol.applied(each.run.recipe)  # which refuses numbers that are none
+        from a2keras.training.evaluation.evaluate import evaluate_held_out
+        from a2keras.training.evaluation.folds import evaluate_folds, folds_table
+        from a2keras.training.evaluation.scores import table
 
-    if len(opened) > 1:
-        document, text = folds.evaluate_opened(opened, protocol), folds.folds_table
-    else:
-        document, text = one.evaluate_opened(opened[0], protocol), scores.table
+        if len(runs) > 1:
+            document, text = evaluate_folds(runs, protocol), folds_table
+        else:
+            document, text = evaluate_held_out(runs[0], protocol), table
     print_json(document) if values.format == "json" else show(text(document))
 
 
-def _flags(values: "flags.FlagValues") -> None:
-    from absl import flags
-
+def _flags(values: flags.FlagValues) -> None:
     whole = functools.partial(flags.DEFINE_integer, flag_values=values)
     help_data = "Other data with the same classes; default: what the run held out."
     flags.DEFINE_string("data", None, help_data, flag_values=values)

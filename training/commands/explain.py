@@ -1,13 +1,11 @@
 """`a2keras explain`."""
 
-from typing import TYPE_CHECKING
+from absl import flags
 
 from a2keras.command_line import define_format, parse
 from a2keras.console import print_json, say, show
 from a2keras.errors import UserError, counted, printable
-
-if TYPE_CHECKING:
-    from absl import flags
+from a2keras.training.commands.flag_names import naming_flags
 
 
 def explain(arguments: list[str]) -> None:
@@ -24,7 +22,10 @@ def explain(arguments: list[str]) -> None:
         raise UserError("explain takes a RUN, and files. Received: none")
     from a2keras.training.explanation.explain import explain as explain_run
 
-    document = explain_run(rest[0], rest[1:], values.output, values.samples, values.deletion)
+    with naming_flags(values):
+        document = explain_run(
+            rest[0], rest[1:], values.output, samples=values.samples, deletion=values.deletion
+        )
     if values.format == "json":
         print_json(document)
         return
@@ -42,9 +43,7 @@ def explain(arguments: list[str]) -> None:
         say(f"left out: {skipped['reason']}")
 
 
-def _flags(values: "flags.FlagValues") -> None:
-    from absl import flags
-
+def _flags(values: flags.FlagValues) -> None:
     help_output = "Directory for the pictures and explain.json."
     flags.DEFINE_string("output", None, help_output, required=True, flag_values=values)
     help_samples = "Without FILE: how many examples that the run held out."

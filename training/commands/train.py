@@ -6,13 +6,14 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from absl import flags
+
 from a2keras.command_line import parse
 from a2keras.console import say
 from a2keras.errors import UserError
+from a2keras.training.commands.flag_names import naming_flags
 
 if TYPE_CHECKING:
-    from absl import flags
-
     from a2keras.training.data import Listed
 
 
@@ -26,20 +27,25 @@ def train(arguments: list[str]) -> None:
         arguments,
     )
     if rest:
-        raise UserError(f"unexpected argument {rest[0]!r} (see --help)")
+        raise UserError(f"train takes no arguments. Received: {' '.join(rest)}")
     from a2keras.training.run.checkpoints import Saving
     from a2keras.training.run.interruption import WORKER_LOST, Interruption, Stopped
 
     saving = Saving(values.checkpoint_minutes, values.checkpoint_steps, values.checkpoint_keep)
     try:
-        with Interruption().watch():
-            listed = _begin(values)
-        from a2keras.training.run.train import train as train_recipe
+        with naming_flags(values):
+            with Interruption().watch():
+                listed = _begin(values)
+            from a2keras.training.run.train import train as train_recipe
 
-        strategy, replicas, listing = values.strategy, values.replicas, listed.listing
-        run = train_recipe(
-            listed.recipe, values.output, strategy, replicas, saving, listing=listing
-        )
+            run = train_recipe(
+                listed.recipe,
+                values.output,
+                values.strategy,
+                values.replicas,
+                saving=saving,
+                listing=listed.listing,
+            )
     except Stopped as stopped:
         say(f"a2keras train: {stopped}")
         if stopped.exit_code == WORKER_LOST:
@@ -52,7 +58,7 @@ def train(arguments: list[str]) -> None:
         say("\n  ".join(["next:", *next_commands(run)]))
 
 
-def _begin(values: "flags.FlagValues") -> "Listed":
+def _begin(values: flags.FlagValues) -> "Listed":
     """The recipe of `train` and its data, listed; what is wrong is told before Keras is loaded."""
     from a2keras.training.compute.checks import begin, check_strategy, check_weights
     from a2keras.training.config import Recipe
@@ -79,9 +85,7 @@ def _begin(values: "flags.FlagValues") -> "Listed":
     return listed
 
 
-def _flags(values: "flags.FlagValues") -> None:
-    from absl import flags
-
+def _flags(values: flags.FlagValues) -> None:
     from a2keras.training.compute.cluster import STRATEGIES
     from a2keras.training.recipes import NAMES
 

@@ -41,7 +41,7 @@ class Kind(NamedTuple):
 KINDS = {
     "digits": Kind("digits", "a2keras.training.data.digits", lambda place: []),
     "folder": Kind("folder:DIR", "a2keras.training.data.folder"),
-    "csv": Kind("csv:FILE[,TEST]", "a2keras.training.data.lists.lists", split_places),
+    "csv": Kind("csv:FILE[,TEST]", "a2keras.training.data.lists.csv", split_places),
     "tfds": Kind("tfds:NAME", "a2keras.training.data.records.tfds", lambda place: []),
     "prepared": Kind("prepared:DIR", "a2keras.training.data.records.prepared"),
 }
@@ -54,12 +54,12 @@ def absolute_source(data: str) -> str:
     Raises:
         UserError: an unknown kind of source, or a path that no file of text can keep.
     """
-    check_text("--data", data)
+    check_text("`data`", data)
     kind, colon, place = data.partition(":")
     if kind not in KINDS or not KINDS[kind].fits(data):
-        raise UserError(f"--data must be one of {SOURCES}. Received: --data={data}")
+        raise UserError(f"`data` must be one of {SOURCES}. Received: `data={data}`")
     place = ",".join(map(absolute, KINDS[kind].places(place))) or place
-    check_text("--data", place)
+    check_text("`data`", place)
     return f"{kind}{colon}{place}"
 
 
@@ -155,7 +155,7 @@ def open_held_out(
     source = list_held_out(listing, other, bool(data), skipped)
     split = next((name for name in wanted if name in source.splits), None)
     if split is None:
-        hint = "all of them are for training" if data else "give --data"
+        hint = "all of them are for training" if data else "give `data`"
         raise UserError(f"{other.data} has no {' or '.join(wanted)} examples: {hint}")
     examples = source.splits[split]
     for label in np.unique(examples.labels):

@@ -158,15 +158,20 @@ def read_small(file: MediaFile, is_video: bool, short_side: int) -> np.ndarray:
     """Decodes a file to uint8 frames whose short side is at most `short_side`."""
     if is_video:
         return _read_video(file, short_side)
-    image = read_image(file.path)
+    return reduced(read_image(file.path), short_side)
+
+
+def reduced(image: np.ndarray, short_side: int, interpolation: str = "bilinear") -> np.ndarray:
+    """An image (H, W, 3) whose short side is at most `short_side`; 0: as it is."""
     height, width = image.shape[:2]
-    scale = short_side / min(height, width)
-    if scale >= 1:
+    if not 0 < short_side < min(height, width):
         return image
     from PIL import Image
 
+    scale = short_side / min(height, width)
     size = (max(round(width * scale), short_side), max(round(height * scale), short_side))
-    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
+    resampling = Image.Resampling[interpolation.upper()]
+    return np.asarray(Image.fromarray(image).resize(size, resampling))
 
 
 def read_all(

@@ -105,7 +105,7 @@ def task_of(paths: Sequence[str], place: str, wanted: str) -> str:
     if images and videos:
         raise UserError(
             f"{place} mixes images ({len(images)}, such as {images[0]}) and videos "
-            f"({len(videos)}, such as {videos[0]}): choose with --set task=image or task=video"
+            f"({len(videos)}, such as {videos[0]}): choose with `task=image` or `task=video`"
         )
     return "video" if videos else "image"
 

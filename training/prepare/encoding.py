@@ -13,13 +13,14 @@ from a2keras.models.preprocessing.orientation import block_of, orientation_in
 from a2keras.models.preprocessing.places import Path_
 from a2keras.models.preprocessing.sampling import clock_of, nearest_indices
 from a2keras.models.preprocessing.video import MAX_FRAMES, Video
+from a2keras.training.data.files import reduced
 
 # The training videos of the authors' sister code, GloRe, have this short side.
 VIDEO_SHORT_SIDE = 288
 
 
 @dataclass(frozen=True)
-class Format:
+class Encoding:
     """How a prepared data set stores what it holds.
 
     Attributes:
@@ -34,17 +35,17 @@ class Format:
 
     def __post_init__(self) -> None:
         if self.short_side < 0:
-            raise UserError(f"--short_side must be at least 0. Received: {self.short_side}")
+            raise UserError(f"`short_side` must be at least 0. Received: {self.short_side}")
         if not 1 <= self.quality <= 100:
-            raise UserError(f"--quality must be from 1 to 100. Received: {self.quality}")
+            raise UserError(f"`quality` must be from 1 to 100. Received: {self.quality}")
         if not 0 <= self.fps < float("inf"):
-            raise UserError(f"--fps must be at least 0. Received: {self.fps:g}")
+            raise UserError(f"`fps` must be at least 0. Received: {self.fps:g}")
 
     def as_dict(self) -> dict:
         return dataclasses.asdict(self)
 
 
-def encode_video(path: Path_, video: Video, how: Format) -> tuple[list[bytes], np.ndarray]:
+def encode_video(path: Path_, video: Video, encoding: Encoding) -> tuple[list[bytes], np.ndarray]:
     """The frames to store as JPEG, and their times in seconds: float64 (T,).
 
     With `fps` the frames nearest to the moments of that rate are taken, by `clock_of`.
@@ -53,16 +54,17 @@ def encode_video(path: Path_, video: Video, how: Format) -> tuple[list[bytes], n
         DecodeError: there is no clock, or more than `MAX_FRAMES` such moments.
     """
     frames, times = video.frames, video.times
-    if how.fps:
+    if encoding.fps:
         times, clock = clock_of(times, video.rate)
         if clock == "none":
-            raise DecodeError(path, "has no time stamps and no rate, so --fps cannot be met")
+            missed = f"fps={encoding.fps:g} cannot be met"
+            raise DecodeError(path, f"has no time stamps and no rate, so {missed}")
         try:
-            chosen = nearest_indices(times, 1 / how.fps, MAX_FRAMES)
+            chosen = nearest_indices(times, 1 / encoding.fps, MAX_FRAMES)
         except ValueError as error:
             raise DecodeError(path, f"cannot be sampled evenly ({error})") from None
         frames, times = frames[chosen], times[chosen]
-    return [encode_jpeg(frame, how.quality) for frame in frames], times
+    return [encode_jpeg(frame, encoding.quality) for frame in frames], times
 
 
 def encode_jpeg(pixels: np.ndarray, quality: int) -> bytes:
@@ -73,7 +75,7 @@ def encode_jpeg(pixels: np.ndarray, quality: int) -> bytes:
     return buffer.getvalue()
 
 
-def encode_image(path: Path_, data: bytes, how: Format) -> bytes:
+def encode_image(path: Path_, data: bytes, encoding: Encoding) -> bytes:
     """JPEG or PNG of an image: the bytes as they are, where TensorFlow reads them as Pillow does.
 
     Others (turned by EXIF, CMYK, transparent, 16 bits, other formats) and those that are reduced
@@ -85,7 +87,7 @@ def encode_image(path: Path_, data: bytes, how: Format) -> bytes:
     from PIL import Image
 
     pixels = read_image(path, data)  # in any case: what cannot be read is to be known now
-    smaller = reduced(pixels, how.short_side)
+    smaller = reduced(pixels, encoding.short_side, "bicubic")
     plain = lossy = False
     if data.startswith((b"\xff\xd8", b"\x89PNG", b"RIFF")):
         with Image.open(io.BytesIO(data), formats=formats()) as image:
@@ -99,19 +101,7 @@ def encode_image(path: Path_, data: bytes, how: Format) -> bytes:
     if plain and smaller is pixels:
         return data
     if lossy:
-        return encode_jpeg(smaller, how.quality)
+        return encode_jpeg(smaller, encoding.quality)
     buffer = io.BytesIO()
     Image.fromarray(smaller).save(buffer, "PNG")
     return buffer.getvalue()
-
-
-def reduced(pixels: np.ndarray, short_side: int) -> np.ndarray:
-    """A picture (H, W, 3) whose short side is at most `short_side`; 0: as it is."""
-    height, width = pixels.shape[:2]
-    if not 0 < short_side < min(height, width):
-        return pixels
-    from PIL import Image
-
-    scale = short_side / min(height, width)
-    size = (max(round(width * scale), short_side), max(round(height * scale), short_side))
-    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))

@@ -18,7 +18,7 @@ from a2keras.models.preprocessing.video import Video, decode_video
 from a2keras.training.data.files import MediaFile
 from a2keras.training.data.records.manifest import Entry, features_of
 from a2keras.training.data.source import Skipped
-from a2keras.training.prepare.encoding import Format, encode_image, encode_video
+from a2keras.training.prepare.encoding import Encoding, encode_image, encode_video
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Shard(ABC):
         return f"{self.split}-{self.number:05}.json"
 
     @abstractmethod
-    def contents(self, task: str, how: Format) -> Iterator[Content | Skipped]:
+    def contents(self, task: str, encoding: Encoding) -> Iterator[Content | Skipped]:
         """Reads the examples one after the other."""
 
 
@@ -77,7 +77,7 @@ class FileShard(Shard):
     files: tuple[tuple[str, str, str, MediaFile], ...]
     hashes: tuple[str, ...] = ()
 
-    def contents(self, task: str, how: Format) -> Iterator[Content | Skipped]:
+    def contents(self, task: str, encoding: Encoding) -> Iterator[Content | Skipped]:
         hashes = self.hashes or ("",) * len(self.files)
         for (name, split, label, file), content in zip(self.files, hashes, strict=True):
             try:
@@ -85,7 +85,7 @@ class FileShard(Shard):
                     image = _bytes(file.path)
                     yield Content(name, split, label, image=image, content=content)
                 else:
-                    side = how.short_side or None
+                    side = encoding.short_side or None
                     video = decode_video(file.path, side, file.start, file.end)
                     yield Content(name, split, label, video=video, content=content)
             except DecodeError as error:
@@ -123,14 +123,16 @@ class ShardWriter:
         directory: where to; on a path that all workers see.
         task: "image" or "video".
         classes: names in the order of the labels.
-        how: the form in which the examples are stored.
+        encoding: of what is stored.
     """
 
-    def __init__(self, directory: str, task: str, classes: tuple[str, ...], how: Format) -> None:
+    def __init__(
+        self, directory: str, task: str, classes: tuple[str, ...], encoding: Encoding
+    ) -> None:
         self.directory = directory
         self.task = task
         self.classes = classes
-        self.how = how
+        self.encoding = encoding
 
     def write(self, shard: Shard) -> None:
         """Writes a shard, unless it is there already."""
@@ -160,7 +162,7 @@ class ShardWriter:
         # A group of one record can be read alone; JPEG and PNG are compressed already.
         writer = ArrayRecordWriter(path, "group_size:1,uncompressed")
         try:
-            for content in shard.contents(self.task, self.how):
+            for content in shard.contents(self.task, self.encoding):
                 if isinstance(content, Skipped):
                     skipped.append(content)
                     continue
@@ -181,10 +183,10 @@ class ShardWriter:
     def _example(self, content: Content) -> tuple[dict[str, Any], int]:
         example: dict[str, Any] = {"label": content.label, "name": content.name}
         if content.image is not None:
-            data = encode_image(content.name, content.image, self.how)
+            data = encode_image(content.name, content.image, self.encoding)
             return {**example, "image": io.BytesIO(data)}, 1
         assert content.video is not None
-        frames, times = encode_video(content.name, content.video, self.how)
+        frames, times = encode_video(content.name, content.video, self.encoding)
         buffers = [io.BytesIO(frame) for frame in frames]
         return {**example, "video": buffers, "timestamps": times}, len(frames)
 

@@ -11,6 +11,7 @@ from a2keras.errors import UserError
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.image import read_image
 from a2keras.models.preprocessing.video import Video
+from a2keras.training.data.files import reduced
 from a2keras.training.data.records.tfds import (
     Layout,
     builder_of,
@@ -19,7 +20,7 @@ from a2keras.training.data.records.tfds import (
     read_examples,
 )
 from a2keras.training.data.source import Skipped
-from a2keras.training.prepare.encoding import Format, reduced
+from a2keras.training.prepare.encoding import Encoding
 from a2keras.training.prepare.shards import Content, Shard
 
 
@@ -33,8 +34,8 @@ class TfdsShard(Shard):
     first: int
     given: str  # the split that the source gives them, "" if none
 
-    def contents(self, task: str, how: Format) -> Iterator[Content | Skipped]:
-        builder, layout = _opened(self.place, self.root)
+    def contents(self, task: str, encoding: Encoding) -> Iterator[Content | Skipped]:
+        builder, layout = _builder_and_layout(self.place, self.root)
         classes = builder.info.features[layout.label].names
         part = f"{self.name}[{self.first}:{self.first + self.count}]"
         for number, (encoded, label) in enumerate(
@@ -45,7 +46,9 @@ class TfdsShard(Shard):
                 if task == "image":
                     yield Content(name, self.given, classes[label], image=encoded)
                 else:
-                    frames = [reduced(read_image(name, each), how.short_side) for each in encoded]
+                    images = (read_image(name, each) for each in encoded)
+                    side = encoding.short_side
+                    frames = [reduced(image, side, "bicubic") for image in images]
                     video = Video(np.stack(frames), np.full(len(frames), np.nan), float("nan"))
                     yield Content(name, self.given, classes[label], video=video)
             except DecodeError as error:
@@ -53,7 +56,7 @@ class TfdsShard(Shard):
 
 
 @cache
-def _opened(place: str, root: str) -> tuple[Any, Layout]:
+def _builder_and_layout(place: str, root: str) -> tuple[Any, Layout]:
     builder = builder_of(place, root)
     return builder, layout_of(builder, "auto")
 

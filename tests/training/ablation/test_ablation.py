@@ -13,10 +13,9 @@ from a2keras.errors import UserError
 from a2keras.measuring import forget_peak, peak_resident
 from a2keras.models.paper_tables import TABLES
 from a2keras.models.preprocessing.spec import Preprocessing
-from a2keras.training.ablation import ablation as module
-from a2keras.training.ablation import step_cost
-from a2keras.training.ablation.ablation import Ablation, ablate
+from a2keras.training.ablation import running, step_cost
 from a2keras.training.ablation.picture import apart
+from a2keras.training.ablation.plan import Ablation
 from a2keras.training.ablation.report import markdown
 from a2keras.training.ablation.rows import key, network_of, recipe_of, rows_of
 from a2keras.training.ablation.step_cost import costs, measure
@@ -147,7 +146,7 @@ def small_networks(monkeypatch):
 
     monkeypatch.setattr(models, "build", build)
     # Another process would build the large ones.
-    monkeypatch.setattr(module, "measure", costs)
+    monkeypatch.setattr(running, "measure", costs)
     monkeypatch.setattr(step_cost, "LEAST", 1)
     monkeypatch.setattr(step_cost, "MOST", 1)
 
@@ -279,12 +278,12 @@ def test_a_run_that_fails_does_not_keep_the_others(tmp_path, videos, small_netwo
         trained.append(recipe.model)
         raise UserError(f"{recipe.model} is no good")
 
-    monkeypatch.setattr(module, "train", train)
+    monkeypatch.setattr(running, "train", train)
     recipe = VIDEO.override([f"data=folder:{videos}", "batch_size=3"])
     output = tmp_path / "ablation"
     with pytest.raises(UserError) as error:
         chosen = rows_of(2, ("resnet_26", "resnet_29"), ())
-        ablate(Ablation(chosen, recipe, output, seeds=1, table=2))
+        running.ablate(Ablation(chosen, recipe, output, seeds=1, table=2))
     assert trained == ["resnet26_video", "resnet29_video"]
     assert str(error.value) == (
         f"2 of 2 runs failed, such as {output}/runs/resnet26_video_seed0: resnet26_video is no good"
@@ -307,7 +306,7 @@ def test_what_is_refused(tmp_path, images, run_command):
     assert str(error.value) == "--seeds must be at least 1. Received: --seeds=0"
     with pytest.raises(UserError) as error:
         rows_of(4, (), ())
-    assert str(error.value) == "--table must be 2 or 3. Received: --table=4"
-    with pytest.raises(UserError, match=r"unexpected argument 'more' \(see --help\)"):
+    assert str(error.value) == "`table` must be 2 or 3. Received: `table=4`"
+    with pytest.raises(UserError, match=r"^ablate takes no arguments\. Received: more$"):
         run_command(*call, "--data=digits", "--table=2", "more")
     assert not (tmp_path / "ablation").exists()

@@ -10,9 +10,8 @@ import pytest
 
 from a2keras.errors import UserError
 from a2keras.models.preprocessing.spec import Preprocessing
-from a2keras.training.ablation import ablation as module
-from a2keras.training.ablation import step_cost
-from a2keras.training.ablation.ablation import Ablation
+from a2keras.training.ablation import running, step_cost
+from a2keras.training.ablation.plan import Ablation
 from a2keras.training.ablation.report import markdown
 from a2keras.training.ablation.rows import rows_of
 from a2keras.training.ablation.statistics import difference, differences
@@ -51,23 +50,23 @@ def test_rows_of_one_s_own():
 @pytest.mark.parametrize(
     ("names", "own", "message"),
     [
-        (["gc"], [], "there is no row gc: there are none, se, nl, a2, and your own by --row"),
+        (["gc"], [], "there is no row gc: there are none, se, nl, a2, and your own by `row`"),
         (
             [],
             ["a2"],
-            "--row takes NAME key=value …, the name of letters, digits and . _ + - only. "
-            "Received: --row='a2'",
+            "`row` takes NAME key=value …, the name of letters, digits and . _ + - only. "
+            "Received: `row='a2'`",
         ),
         (
             [],
             ["../a epochs=3"],
-            "--row takes NAME key=value …, the name of letters, digits and . _ + - only. "
-            "Received: --row='../a epochs=3'",
+            "`row` takes NAME key=value …, the name of letters, digits and . _ + - only. "
+            "Received: `row='../a epochs=3'`",
         ),
         (
             [],
             ["mine seed=3"],
-            "seed is the same for all rows (--set). Received: --row='mine seed=3'",
+            "seed is the same for all rows (`set`). Received: `row='mine seed=3'`",
         ),
         (["a2"], ["a2 epochs=3"], "two rows are called a2: every row needs a name of its own"),
         (["a2", "a2"], [], "two rows are called a2: every row needs a name of its own"),
@@ -176,7 +175,7 @@ def small_network(monkeypatch):
 
     monkeypatch.setattr(models, "build", build)
     # Another process would take seconds to start.
-    monkeypatch.setattr(module, "measure", costs)
+    monkeypatch.setattr(running, "measure", costs)
     monkeypatch.setattr(step_cost, "LEAST", 1)
     monkeypatch.setattr(step_cost, "MOST", 1)
 

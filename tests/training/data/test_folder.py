@@ -93,7 +93,7 @@ def test_bad_folders_are_refused_in_one_sentence(tmp_path, images, write_images,
     write_video(images / "red/a.avi", 3)
     assert sentence(images) == (
         f"{images} mixes images (24, such as blue/00.png) and videos (1, such as red/a.avi): "
-        "choose with --set task=image or task=video"
+        "choose with `task=image` or `task=video`"
     )
     assert len(open_folder(images, RECIPE).splits["train"]) == 18
 

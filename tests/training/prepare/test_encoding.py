@@ -11,7 +11,7 @@ from a2keras.errors import UserError
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.image import read_image
 from a2keras.models.preprocessing.video import Video
-from a2keras.training.prepare.encoding import Format, encode_image, encode_video
+from a2keras.training.prepare.encoding import Encoding, encode_image, encode_video
 
 
 def picture(number: int, height: int = 23, width: int = 31) -> np.ndarray:
@@ -35,8 +35,8 @@ def test_image_bytes_stay_where_tensorflow_reads_them_as_pillow_does():
         saved(rgb.convert("L"), "JPEG", progressive=True),
         saved(rgb, "PNG"),
     ):
-        assert encode_image("x", data, Format()) == data
-        assert encode_image("x", data, Format(short_side=23)) == data
+        assert encode_image("x", data, Encoding()) == data
+        assert encode_image("x", data, Encoding(short_side=23)) == data
     for data, kind in (
         (saved(rgb, "JPEG", exif=exif), b"\xff\xd8"),
         (saved(rgb.convert("CMYK"), "JPEG"), b"\xff\xd8"),
@@ -46,7 +46,7 @@ def test_image_bytes_stay_where_tensorflow_reads_them_as_pillow_does():
         (saved(rgb, "TIFF"), b"\x89PNG"),
         (saved(rgb, "BMP"), b"\x89PNG"),
     ):
-        stored = encode_image("x", data, Format())
+        stored = encode_image("x", data, Encoding())
         assert stored != data
         assert stored.startswith(kind)
         assert_same_pixels(stored, data)
@@ -67,8 +67,8 @@ def test_images_with_odd_tags(quality):
     nowhere = b"\x69\x87\x02\0\xff\xff\0\0" + b"\xff\xff\xff\x7f"
     turned = b"\x12\x01\x03\0\x01\0\0\0" + b"\6\0\0\0"
     upright = with_exif(data, text, nowhere)
-    assert encode_image("x", upright, Format()) == upright
-    stored = encode_image("x", with_exif(data, turned, text, nowhere), Format())
+    assert encode_image("x", upright, Encoding()) == upright
+    stored = encode_image("x", with_exif(data, turned, text, nowhere), Encoding())
     assert Image.open(io.BytesIO(stored)).size == (23, 31)
     assert_same_pixels(stored, with_exif(data, turned, text, nowhere))
 
@@ -84,18 +84,18 @@ def assert_same_pixels(stored: bytes, data: bytes) -> None:
 def test_images_are_reduced_in_their_own_kind():
     rgb = Image.fromarray(picture(2, 46, 62))
     for kind, start in (("JPEG", b"\xff\xd8"), ("PNG", b"\x89PNG")):
-        stored = encode_image("x", saved(rgb, kind), Format(short_side=23))
+        stored = encode_image("x", saved(rgb, kind), Encoding(short_side=23))
         assert stored.startswith(start)
         assert Image.open(io.BytesIO(stored)).size == (31, 23)
     with pytest.raises(DecodeError, match="x: is not an image that can be read"):
-        encode_image("x", b"\xff\xd8 nothing", Format())
+        encode_image("x", b"\xff\xd8 nothing", Encoding())
 
 
 def test_videos_are_brought_to_a_rate():
     frames = np.stack([np.full((16, 16, 3), 20 * k, np.uint8) for k in range(11)])
 
     def shown(video: Video, fps: float) -> list[int]:
-        encoded, times = encode_video("x", video, Format(fps=fps))
+        encoded, times = encode_video("x", video, Encoding(fps=fps))
         np.testing.assert_allclose(times, times_of[tuple(shades(encoded))])
         return shades(encoded)
 
@@ -111,19 +111,19 @@ def test_videos_are_brought_to_a_rate():
     assert shown(steady, 0) == list(range(11))
     # Without times that ascend the frames are counted out by the rate.
     assert shown(Video(frames, np.full(11, np.nan), 10.0), 5) == [0, 2, 4, 6, 8, 10]
-    with pytest.raises(DecodeError, match="x: has no time stamps and no rate"):
-        encode_video("x", Video(frames, np.full(11, np.nan), float("nan")), Format(fps=5))
+    with pytest.raises(DecodeError, match="x: has no time stamps and no rate, so fps=5 cannot be"):
+        encode_video("x", Video(frames, np.full(11, np.nan), float("nan")), Encoding(fps=5))
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"short_side": -1}, "--short_side must be at least 0. Received: -1"),
-        ({"quality": 0}, "--quality must be from 1 to 100. Received: 0"),
-        ({"fps": float("inf")}, "--fps must be at least 0. Received: inf"),
+        ({"short_side": -1}, "`short_side` must be at least 0. Received: -1"),
+        ({"quality": 0}, "`quality` must be from 1 to 100. Received: 0"),
+        ({"fps": float("inf")}, "`fps` must be at least 0. Received: inf"),
     ],
 )
 def test_a_format_that_cannot_be_is_told(settings, message):
     with pytest.raises(UserError) as error:
-        Format(**settings)
+        Encoding(**settings)
     assert str(error.value) == message

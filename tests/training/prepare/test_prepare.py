@@ -21,15 +21,10 @@ from a2keras.training.data.files import MediaFile
 from a2keras.training.data.pipeline import training_batches
 from a2keras.training.data.records.manifest import Manifest
 from a2keras.training.prepare import shards as prepare_shards
-from a2keras.training.prepare.encoding import Format
-from a2keras.training.prepare.prepare import (
-    LOCAL,
-    examples_per_shard,
-    pipeline_options,
-    plan,
-    prepare,
-)
+from a2keras.training.prepare.encoding import Encoding
+from a2keras.training.prepare.plan import examples_per_shard, plan
 from a2keras.training.prepare.shards import FileShard, ShardWriter, read_done
+from a2keras.training.prepare.storing import LOCAL, pipeline_options, prepare
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tiny_datasets import encoded, picture
@@ -177,28 +172,28 @@ def test_it_is_a_data_set_of_tfds(prepared):
 
 def test_the_same_again_does_nothing_and_another_is_refused(prepared, folder, capsys):
     before = {path.name: path.stat().st_mtime_ns for path in prepared.iterdir()}
-    assert prepare(f"folder:{folder}", str(prepared), SIDE) == Manifest.load(prepared)
+    assert prepare(f"folder:{folder}", str(prepared), short_side=SIDE) == Manifest.load(prepared)
     assert capsys.readouterr().err == (
         f"{prepared} holds all this already, 19 examples: nothing is left to do.\n"
     )
     with pytest.raises(UserError) as error:
-        prepare(f"folder:{folder}", str(prepared), 32)
+        prepare(f"folder:{folder}", str(prepared), short_side=32)
     assert str(error.value) == (
         f"{prepared} was prepared with short_side=24, quality=90, fps=0, not short_side=32, "
-        "quality=90, fps=0: choose another --output"
+        "quality=90, fps=0: choose another `output`"
     )
     with pytest.raises(UserError) as error:
-        prepare(f"folder:{folder}", str(folder), SIDE)
+        prepare(f"folder:{folder}", str(folder), short_side=SIDE)
     assert str(error.value) == (
-        f"{folder} exists and is no prepared data set: choose another --output"
+        f"{folder} exists and is no prepared data set: choose another `output`"
     )
     extra = folder / "dark/none.mp4"
     extra.write_bytes(b"still no video at all")
     with pytest.raises(UserError) as error:
-        prepare(f"folder:{folder}", str(prepared), SIDE)
+        prepare(f"folder:{folder}", str(prepared), short_side=SIDE)
     assert str(error.value) == (
         f"{prepared} was prepared before the files of folder:{folder} changed: "
-        "choose another --output"
+        "choose another `output`"
     )
     extra.write_bytes(b"no video at all")
     assert before == {path.name: path.stat().st_mtime_ns for path in prepared.iterdir()}
@@ -251,7 +246,7 @@ def test_a_shard_that_is_lost_is_written_again(tmp_path, write_images):
     write_images(tmp_path / "pictures/blue", 2, 2)
     write_images(tmp_path / "pictures/red", 2, 0)
     shards, _ = plan(f"folder:{tmp_path}/pictures", "auto", "", 1)
-    writer = ShardWriter(str(tmp_path), "image", ("blue", "red"), Format())
+    writer = ShardWriter(str(tmp_path), "image", ("blue", "red"), Encoding())
     writer.write(shards[0])
     path = tmp_path / shards[0].file_name
     first = path.stat().st_ino
@@ -271,7 +266,7 @@ def test_a_shard_is_not_written_through_links_of_guessed_names(tmp_path, write_i
     for name in (*names, *(f"{name}.{os.getpid()}" for name in names)):
         (tmp_path / name).symlink_to(tmp_path / "mine")
     (tmp_path / shards[0].done_name).unlink()  # else it would be whole already
-    ShardWriter(str(tmp_path), "image", ("blue", "red"), Format()).write(shards[0])
+    ShardWriter(str(tmp_path), "image", ("blue", "red"), Encoding()).write(shards[0])
     assert (tmp_path / "mine").read_text() == "mine"
     assert not any((tmp_path / name).is_symlink() for name in names)
     assert len(read_done(epath.Path(tmp_path), shards[0]).examples) == shards[0].count
@@ -288,7 +283,7 @@ def test_tfds_sets_of_any_format_are_prepared(tmp_path):
         shards, manifest = plan("tfds:tiny_pictures", "auto", str(root), 1)
         assert manifest["split_rule"] == "by TFDS's splits train, validation"
         assert (manifest["listed"], manifest["classes"]) == (16, ("blue", "red"))
-        contents[file_format] = [each for s in shards for each in s.contents("image", Format())]
+        contents[file_format] = [each for s in shards for each in s.contents("image", Encoding())]
     assert contents["tfrecord"] == contents["array_record"]
     for content in contents["tfrecord"]:
         number = next(
@@ -305,7 +300,7 @@ def test_tfds_videos_are_prepared(tmp_path):
 
     tfds.builder("tiny_films", data_dir=tmp_path).download_and_prepare()
     shards, _ = plan("tfds:tiny_films", "video", str(tmp_path), 1)
-    for content in (each for s in shards for each in s.contents("video", Format(short_side=11))):
+    for content in (each for s in shards for each in s.contents("video", Encoding(short_side=11))):
         number = len(content.video.frames) - 5
         assert content.label == ("blue", "red")[number % 2]
         assert content.split == ""
@@ -381,5 +376,5 @@ def test_examples_per_shard(count, task, expected):
 
 def test_files_that_are_listed_but_absent_are_skipped(tmp_path):
     files = (("a.png", "", "x", MediaFile(f"{tmp_path}/a.png")),)
-    (skipped,) = FileShard("train", 0, 1, files).contents("image", Format())
+    (skipped,) = FileShard("train", 0, 1, files).contents("image", Encoding())
     assert skipped.reason == f"{tmp_path}/a.png: does not exist"

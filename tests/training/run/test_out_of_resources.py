@@ -18,9 +18,9 @@ from a2keras.training.data.files import MediaFile, read_all
 from a2keras.training.evaluation.evaluate import predict_views
 from a2keras.training.explanation.explain import _from_files
 from a2keras.training.prepare import shards
-from a2keras.training.prepare.encoding import Format
-from a2keras.training.prepare.prepare import prepare
+from a2keras.training.prepare.encoding import Encoding
 from a2keras.training.prepare.shards import FileShard
+from a2keras.training.prepare.storing import prepare
 from a2keras.training.run.train import train
 
 TOO_MANY = OSError(errno.EMFILE, "Too many open files")
@@ -96,11 +96,11 @@ def test_a_shard_is_not_written_without(tmp_path, write_images, write_video, mon
     write_video(tmp_path / "a.avi", 9)
     name = "a.avi" if task == "video" else "00.png"
     shard = FileShard("train", 0, 1, ((name, "train", "a", MediaFile(f"{tmp_path}/{name}")),))
-    assert len(list(shard.contents(task, Format()))) == 1
+    assert len(list(shard.contents(task, Encoding()))) == 1
     monkeypatch.setattr(shards, "read_bytes", fail)
     monkeypatch.setattr("a2keras.models.preprocessing.video.video_stream", fail)
     with pytest.raises(OutOfResources, match=rf"open files while {tmp_path}/{name} was read"):
-        list(shard.contents(task, Format()))
+        list(shard.contents(task, Encoding()))
 
 
 def test_preparing_stops(tmp_path, write_images, monkeypatch):

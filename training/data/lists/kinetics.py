@@ -23,7 +23,7 @@ def kinetics_rows(table: Table, root: str) -> tuple[Row, ...]:
     """
     if not as_path(root).is_dir():
         raise UserError(
-            f"{printable(root)} is not a folder: tell with --set root=DIR where the videos lie"
+            f"{printable(root)} is not a folder: tell with `root=DIR` where the videos lie"
         )
     files = scan(as_path(root)).files
     there: dict[str, list[str]] = defaultdict(list)

@@ -55,7 +55,7 @@ def inside(path: str, folder: str, place: str) -> str:
         if each == ".." or each.startswith("../"):
             raise UserError(
                 f"{place}: {path} leaves {folder}, where the list's paths start: tell another "
-                "folder with --set root=DIR, or write an absolute path"
+                "folder with `root=DIR`, or write an absolute path"
             )
     return plain
 

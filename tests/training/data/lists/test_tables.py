@@ -221,7 +221,7 @@ def test_paths_that_leave_the_folder_are_refused(listed, tmp_path, path):
         listed(f"path,label\na.jpg,x\n{path},y\n")
     assert str(error.value) == (
         f"{tmp_path}/list.csv, line 3: {path} leaves {tmp_path}, where the list's paths start: "
-        "tell another folder with --set root=DIR, or write an absolute path"
+        "tell another folder with `root=DIR`, or write an absolute path"
     )
     (tmp_path / "root").mkdir()
     with pytest.raises(UserError) as error:

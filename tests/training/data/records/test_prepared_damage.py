@@ -16,7 +16,7 @@ from a2keras.training.config import Recipe
 from a2keras.training.data import open_source, resolve
 from a2keras.training.data.errors import readable
 from a2keras.training.data.pipeline import training_batches
-from a2keras.training.prepare.prepare import prepare
+from a2keras.training.prepare.storing import prepare
 from a2keras.training.run.train import preprocessing_of
 
 pytest.importorskip("apache_beam")

@@ -65,7 +65,7 @@ def ablate(ablation: Ablation, recipes: dict[str, Recipe] | None = None) -> dict
     for recipe in recipes.values():
         network.check(recipe)
     if (ablation.output / "recipe.json").is_file():
-        raise UserError(f"{ablation.output} is a run, not an ablation: choose another --output")
+        raise UserError(f"{ablation.output} is a run, not an ablation: choose another `output`")
     planned = list(ablation.planned(recipes))
     for _, run in planned:
         run.check()

@@ -210,7 +210,7 @@ def _listing(
     if not any(each.is_there for each in listed):
         raise UserError(
             f"none of the {len(files)} files that {paths[0]} lists is there, such as "
-            f"{printable(files[0].path)}: tell with --set root=DIR where they lie"
+            f"{printable(files[0].path)}: tell with `root=DIR` where they lie"
         )
     return listing
 

@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import glob
 import importlib.util
-import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,18 +16,13 @@ from a2keras.console import say
 from a2keras.documents import as_json
 from a2keras.errors import UserError, counted, reason_of
 from a2keras.models.preprocessing.places import absolute, as_path, check_text, is_remote
-from a2keras.training.config import Recipe
-from a2keras.training.data import KINDS, absolute_source, list_source
 from a2keras.training.data.errors import reachable
-from a2keras.training.data.files import FileListing
 from a2keras.training.data.records.manifest import Manifest
-from a2keras.training.prepare.encoding import VIDEO_SHORT_SIDE, Format
-from a2keras.training.prepare.shards import FileShard, Shard, ShardWriter
+from a2keras.training.prepare.encoding import VIDEO_SHORT_SIDE, Encoding
+from a2keras.training.prepare.plan import plan
+from a2keras.training.prepare.shards import ShardWriter
 from a2keras.training.run.directory import alone
 
-SOURCES = ("folder", "csv", "tfds")  # kinds that can be prepared
-LARGEST_SHARD = {"image": 2048, "video": 128}  # examples; some 100 MB
-SMALLEST_NUMBER = 16  # of shards, as far as the examples go: they are written side by side
 PLAN = "plan.json"
 # Several threads of this process: the decoders work without Python's lock. Named in full, since
 # Beam's "DirectRunner" first looks for another runner, which it would download.
@@ -42,26 +36,27 @@ LOCAL = {
 def prepare(
     source: str,
     output: str,
+    *,
     short_side: int | None = None,
     quality: int = 90,
     fps: float = 0.0,
     task: str = "auto",
     root: str = "",
     fold: int = 1,
-    beam_options: str = "",
+    beam_pipeline_options: str = "",
 ) -> Manifest:
     """Stores a source in `output`, goes on with what an interrupted call has left, or does nothing.
 
     Args:
         source: as `--data` has it.
         output: folder of the data set; a URI of a cloud store, too.
-        short_side: see `Format`; default: 288 for videos, 0 for images.
-        quality: see `Format`.
-        fps: see `Format`.
+        short_side: see `Encoding`; default: 288 for videos, 0 for images.
+        quality: see `Encoding`.
+        fps: see `Encoding`.
         task: "image", "video" or "auto", where a folder has both.
         root: see `Recipe.root`.
         fold: see `Recipe.fold`.
-        beam_options: `key=value,…` of Beam's pipelines; empty: the cores of this machine.
+        beam_pipeline_options: `key=value,…`; empty: the cores of this machine.
 
     Returns:
         what the data set says about itself.
@@ -72,17 +67,17 @@ def prepare(
     """
     if importlib.util.find_spec("apache_beam") is None:
         raise UserError("preparing data needs Apache Beam: pip install 'a2keras[prepare]'")
-    check_text("--output", output)
-    options = pipeline_options(beam_options)
-    how = Format(short_side or 0, quality, fps)
+    check_text("`output`", output)
+    options = pipeline_options(beam_pipeline_options)
+    encoding = Encoding(short_side or 0, quality, fps)
     shards, manifest = plan(source, task, root, fold)
     from a2keras.training.prepare.builder import PreparedBuilder, quiet_libraries
 
     quiet_libraries()
     if short_side is None:
         short_side = VIDEO_SHORT_SIDE if manifest["task"] == "video" else 0
-    how = dataclasses.replace(how, short_side=short_side)
-    manifest["stored_as"] = how.as_dict()
+    encoding = dataclasses.replace(encoding, short_side=short_side)
+    manifest["stored_as"] = encoding.as_dict()
     directory = as_path(absolute(output))
     work = directory.parent / f"{directory.name}.incomplete"
     with reachable(output):
@@ -94,7 +89,7 @@ def prepare(
                 work.rmdir()
                 return Manifest.load(directory)
             _begin(work, manifest)
-        writer = ShardWriter(str(work), manifest["task"], manifest["classes"], how)
+        writer = ShardWriter(str(work), manifest["task"], manifest["classes"], encoding)
         with _written(directory):
             builder = PreparedBuilder(directory, work, shards, writer, manifest, options)
             builder.download_and_prepare(download_dir=work / "downloads")
@@ -110,80 +105,21 @@ def pipeline_options(text: str) -> dict[str, str]:
     for part in filter(None, (part.strip() for part in text.split(","))):
         key, equals, value = part.lstrip("-").partition("=")
         if not equals:
-            raise UserError(f"--beam_pipeline_options takes key=value,… Received: {part}")
+            raise UserError(f"`beam_pipeline_options` takes key=value,… Received: {part}")
         options[key] = value
     return options if "runner" in options else {**LOCAL, **options}
-
-
-def plan(source: str, task: str, root: str, fold: int) -> tuple[list[Shard], dict[str, Any]]:
-    """The shards of a source, and what the manifest says about it. It reads no media."""
-    kind, _, place = source.partition(":")
-    if kind not in SOURCES or not place:
-        forms = ", ".join(KINDS[name].form for name in SOURCES)
-        raise UserError(f"what to prepare must be one of {forms}. Received: {source}")
-    if kind == "tfds":
-        from a2keras.training.prepare.builder import quiet_libraries
-        from a2keras.training.prepare.tfds import tfds_shards
-
-        quiet_libraries()
-        return tfds_shards(place, root, task, examples_per_shard)
-    root = absolute(root) if root else ""
-    recipe = Recipe("prepare", data=absolute_source(source), task=task, root=root, fold=fold)
-    listing = list_source(recipe)
-    assert isinstance(listing, FileListing)
-    for note in listing.notes:
-        say(note)
-    for label in range(len(listing.classes)):
-        if label not in listing.labels:
-            listing.refuse_empty(label)
-    return file_shards(listing), {
-        "source": recipe.data,
-        "task": listing.task,
-        "classes": listing.classes,
-        "split_rule": listing.split_rule,
-        "fingerprint": listing.fingerprint,
-        "listed": len(listing.names),
-    }
-
-
-def examples_per_shard(count: int, task: str) -> int:
-    return min(LARGEST_SHARD[task], max(1, math.ceil(count / SMALLEST_NUMBER)))
-
-
-def file_shards(listing: FileListing) -> list[Shard]:
-    """Deals the files of every split out to shards, in the order of the list."""
-    per_shard = examples_per_shard(len(listing.names), listing.task)
-    members: dict[str, list[int]] = {}
-    contents = listing.contents()
-    for i, split in enumerate(listing.splits.tolist()):
-        members.setdefault(split or "train", []).append(i)
-    shards: list[Shard] = []
-    for split, mine in members.items():
-        for number, first in enumerate(range(0, len(mine), per_shard)):
-            files = tuple(
-                (
-                    listing.names[i],
-                    str(listing.splits[i]),
-                    listing.classes[listing.labels[i]],
-                    listing.files[i],
-                )
-                for i in mine[first : first + per_shard]
-            )
-            hashes = tuple(contents[i] for i in mine[first : first + per_shard])
-            shards.append(FileShard(split, number, len(files), files, hashes))
-    return shards
 
 
 def _is_done(directory: epath.Path, manifest: dict[str, Any]) -> bool:
     """Whether the same has been prepared there; `UserError` where it is something else."""
     if not directory.exists():
         if os.path.lexists(directory):
-            raise UserError(f"{directory} is a symbolic link to nowhere: choose another --output")
+            raise UserError(f"{directory} is a symbolic link to nowhere: choose another `output`")
         return False
     if not (directory / "manifest.json").exists():
         if not directory.is_dir() or any(directory.iterdir()):
             raise UserError(
-                f"{directory} exists and is no prepared data set: choose another --output"
+                f"{directory} exists and is no prepared data set: choose another `output`"
             )
         directory.rmdir()
         return False
@@ -193,7 +129,7 @@ def _is_done(directory: epath.Path, manifest: dict[str, Any]) -> bool:
             difference = f"with {_words(was[key])}, not {_words(manifest[key])}"
             if key == "fingerprint":
                 difference = f"before the files of {was['source']} changed"
-            raise UserError(f"{directory} was prepared {difference}: choose another --output")
+            raise UserError(f"{directory} was prepared {difference}: choose another `output`")
     examples = counted(was["examples"], "example")
     say(f"{directory} holds all this already, {examples}: nothing is left to do.")
     return True
