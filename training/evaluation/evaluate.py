@@ -70,11 +70,11 @@ def evaluate(
             that does not fit.
     """
     held_out = HeldOut.open(path, data, wanted)
-    return evaluate_opened(held_out, protocol or Protocol(), suffix_of(wanted))
+    return evaluate_held_out(held_out, protocol or Protocol(), suffix_of(wanted))
 
 
-def evaluate_opened(held_out: HeldOut, protocol: Protocol, suffix: str = "") -> dict[str, Any]:
-    """As `evaluate`, of what has been opened already."""
+def evaluate_held_out(held_out: HeldOut, protocol: Protocol, suffix: str = "") -> dict[str, Any]:
+    """As `evaluate`, of a run whose examples have been listed already."""
     scored = score(held_out, protocol)
     write(scored, held_out, suffix if held_out.data is None else "_data")
     return scored.document

@@ -9,7 +9,7 @@ from a2keras.console import say
 from a2keras.documents import write_json
 from a2keras.errors import UserError, counted
 from a2keras.training.data.source import fingerprints_of
-from a2keras.training.evaluation.evaluate import evaluate_opened as evaluate_one
+from a2keras.training.evaluation.evaluate import evaluate_held_out
 from a2keras.training.evaluation.held_out import HeldOut, Protocol
 from a2keras.training.evaluation.scores import ACCURACIES, percent, spread
 
@@ -33,13 +33,13 @@ def pooled(documents: Sequence[dict[str, Any]], measures: Sequence[str]) -> dict
     }
 
 
-def evaluate_opened(opened: Sequence[HeldOut], protocol: Protocol) -> dict[str, Any]:
+def evaluate_folds(runs: Sequence[HeldOut], protocol: Protocol) -> dict[str, Any]:
     """Scores runs on what each held out, and writes `folds.json` into the first of them.
 
     UCF-101's score is the mean over its three official splits: three runs with `fold` 1, 2 and 3.
 
     Args:
-        opened: the runs, and what each is scored on.
+        runs: with what each is scored on.
         protocol: other views than the recipes'.
 
     Returns:
@@ -48,11 +48,11 @@ def evaluate_opened(opened: Sequence[HeldOut], protocol: Protocol) -> dict[str, 
     Raises:
         UserError: as `evaluate`, or runs that are not folds of the same data.
     """
-    check_folds(opened)
+    check_folds(runs)
     documents = []
-    for held_out in opened:
+    for held_out in runs:
         say(f"scoring {held_out.run.path}")
-        documents.append(evaluate_one(held_out, protocol))
+        documents.append(evaluate_held_out(held_out, protocol))
     measures = [each for each in (*ACCURACIES, "balanced_accuracy") if each in documents[0]]
     document = {
         "mean": {each: spread([fold[each] for fold in documents]) for each in measures},
@@ -61,20 +61,20 @@ def evaluate_opened(opened: Sequence[HeldOut], protocol: Protocol) -> dict[str, 
         "protocol": documents[0]["protocol"],
         "folds": documents,
     }
-    with opened[0].run.writing("the mean"):
-        write_json(opened[0].run.path / "folds.json", document)
+    with runs[0].run.writing("the mean"):
+        write_json(runs[0].run.path / "folds.json", document)
     return document
 
 
-def check_folds(opened: Sequence[HeldOut]) -> None:
+def check_folds(runs: Sequence[HeldOut]) -> None:
     """Refuses runs whose mean would say nothing: of other recipes, classes, or of shared examples.
 
     Raises:
         UserError: names the two runs and what is wrong with them.
     """
-    first = opened[0]
+    first = runs[0]
     scored: dict[str, Path] = {}
-    for each in opened:
+    for each in runs:
         if each.preprocessing.labels != first.preprocessing.labels:
             raise UserError(f"{each.run.path} has other classes than {first.run.path}")
         for field in dataclasses.fields(first.run.recipe):

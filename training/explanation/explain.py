@@ -19,7 +19,7 @@ from a2keras.models.preprocessing.decode import files_in
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.models.weights import fetching, published
-from a2keras.training.data import open_held_out
+from a2keras.training.evaluation.held_out import HeldOut
 from a2keras.training.explanation.overlays import draw_attention, draw_input
 from a2keras.training.explanation.page import page
 from a2keras.training.run.directory import Run, local, writing
@@ -102,19 +102,19 @@ def explain(
         UserError: no finished run, a network without feature maps, no file that can be read, or an
             output directory with something else in it.
     """
-    opened, output = Explainable.open(str(place)), local(output)
+    network, output = Explainable.open(str(place)), local(output)
     ours = not output.exists() or (output / "explain.json").exists()
     if not ours and not (output.is_dir() and not any(output.iterdir())):
-        raise UserError(f"{output} exists and holds something else: choose another --output")
-    examples, skipped = _examples(opened, files, samples)
+        raise UserError(f"{output} exists and holds something else: choose another `output`")
+    examples, skipped = _examples(network, files, samples)
     # Keras, which takes seconds, is loaded only now.
     from a2keras.training.explanation.attended import Onlooker
     from a2keras.training.explanation.deletion import BLANKED_BY, summary, views_needed
 
-    onlooker = Onlooker(opened.load(), opened.preprocessing.labels)
+    onlooker = Onlooker(network.load(), network.preprocessing.labels)
     explained: list[dict] = []
     document: dict[str, Any] = {
-        "run": opened.place,
+        "run": network.place,
         "class_maps": {"method": "Grad-CAM", "layer": onlooker.class_maps.layer},
         "explained": explained,
         "skipped": skipped,
@@ -139,14 +139,14 @@ def explain(
 
 
 def _examples(
-    opened: Explainable, files: list[str], samples: int
+    network: Explainable, files: list[str], samples: int
 ) -> tuple[list[Example], list[dict]]:
     if files:
-        found = files_in(files, opened.preprocessing.is_video)
-        return _from_files(found, opened.preprocessing)
-    if opened.run is None:
-        raise UserError(f"{opened.place} is no run, which would hold examples out: give files")
-    return _held_out(opened.run, opened.preprocessing, samples), []
+        found = files_in(files, network.preprocessing.is_video)
+        return _from_files(found, network.preprocessing)
+    if network.run is None:
+        raise UserError(f"{network.place} is no run, which would hold examples out: give files")
+    return _held_out(HeldOut.open(network.run.path), samples), []
 
 
 def _from_files(files: list[str], preprocessing: Preprocessing) -> tuple[list[Example], list[dict]]:
@@ -161,28 +161,26 @@ def _from_files(files: list[str], preprocessing: Preprocessing) -> tuple[list[Ex
     return examples, skipped
 
 
-def _held_out(run: Run, preprocessing: Preprocessing, samples: int) -> list[Example]:
+def _held_out(held_out: HeldOut, samples: int) -> list[Example]:
     """Examples that were not trained on, of as many classes as possible, always the same ones."""
-    split, source = open_held_out(run.recipe, preprocessing.labels, None, run.skipped())
-    run.check_data(source.fingerprint)
-    held_out = source.splits[split]
+    preprocessing, examples = held_out.preprocessing, held_out.examples
     # Every class' first example, then every class' second one, …
-    rank = np.zeros(len(held_out), int)
-    for label in np.unique(held_out.labels):
-        rank[held_out.labels == label] = np.arange((held_out.labels == label).sum())
-    examples: list[Example] = []
-    for i in np.lexsort((held_out.labels, rank)):
+    rank = np.zeros(len(examples), int)
+    for label in np.unique(examples.labels):
+        rank[examples.labels == label] = np.arange((examples.labels == label).sum())
+    found: list[Example] = []
+    for i in np.lexsort((examples.labels, rank)):
         try:
-            pixels = preprocessing.view(held_out.frames(int(i)))
+            pixels = preprocessing.view(examples.frames(int(i)))
         except DecodeError:  # the run's report lists it
             continue
-        label = preprocessing.labels[held_out.labels[i]]
-        examples.append(Example(held_out.names[i], pixels, label))
-        if len(examples) == samples:
+        label = preprocessing.labels[examples.labels[i]]
+        found.append(Example(examples.names[i], pixels, label))
+        if len(found) == samples:
             break
-    if not examples:
+    if not found:
         raise UserError("none of the held-out examples can be read")
-    return examples
+    return found
 
 
 def _file_name(name: str) -> str:
