@@ -1,31 +1,22 @@
 """How good a run is on examples that it has not seen, with what it takes to judge the number."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
-from a2keras.console import progress, say
+from a2keras.console import say
 from a2keras.documents import write_json
-from a2keras.errors import UserError
 from a2keras.files import write_text
 from a2keras.models import keras_files
-from a2keras.models.preprocessing.errors import DecodeError
-from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.charts import draw_calibration, draw_confusion
-from a2keras.training.config import Recipe
-from a2keras.training.data.reading import in_order, threads_for
-from a2keras.training.data.source import Examples, Skipped, fingerprints_of
-from a2keras.training.evaluation import forward
+from a2keras.training.data.source import fingerprints_of
+from a2keras.training.evaluation.forward import predict_views
 from a2keras.training.evaluation.held_out import SCORED, HeldOut, Protocol
 from a2keras.training.evaluation.mistakes import mistakes_page, predictions_csv
 from a2keras.training.evaluation.scores import mean_of_views, scores
-
-VIEWS_AT_ONCE = 64
-SMALL = 2**18  # bytes of an image of which as many are cut together
 
 
 @dataclass(frozen=True)
@@ -157,101 +148,3 @@ def trained_on(held_out: HeldOut) -> str | None:
         f"WARNING: {len(again)} of the {total} examples are files that {held_out.run.path} was "
         f"trained on, such as {again[0]}: the score says little about others"
     )
-
-
-def predict_views(
-    model: keras.Model, examples: Examples, preprocessing: Preprocessing, recipe: Recipe
-) -> tuple[np.ndarray, list[int], list[Skipped]]:
-    """Class probabilities of every view, made exactly as `predict` makes them.
-
-    Returns:
-        probabilities float32 (N, views, classes): the centre crop of the middle clip (of an image:
-        of the image), and where several views are averaged these views after it; the indices of the
-        examples that could be read; the files that could not.
-    """
-    clips = recipe.views if preprocessing.is_video else 1
-    several = clips * recipe.crops > 1
-    count = 1 + several * clips * recipe.crops
-    batch = min(forward.at_once(preprocessing.input_shape), count * len(examples))
-    outputs: list[np.ndarray] = []
-    waiting: list[np.ndarray] = []
-    read: list[int] = []
-    skipped: list[Skipped] = []
-    for number, views in _views(examples, preprocessing, recipe, several, skipped):
-        read.append(number)
-        waiting += views
-        while len(waiting) >= batch:
-            outputs.append(forward.probabilities(model, waiting[:batch], batch))
-            waiting = waiting[batch:]
-    if not read:
-        raise UserError("none of the files to evaluate can be read")
-    if waiting:
-        outputs.append(forward.probabilities(model, waiting, batch))
-    return np.concatenate(outputs).reshape(len(read), count, -1), read, skipped
-
-
-def _views(
-    examples: Examples,
-    preprocessing: Preprocessing,
-    recipe: Recipe,
-    several: bool,
-    skipped: list[Skipped],
-) -> Iterator[tuple[int, list[np.ndarray]]]:
-    """Of each example that can be read its number and its views, see `predict_views`.
-
-    Small images of one size that come one after the other are cut together, as the frames of a clip
-    are: what Keras takes for a call is more than such a picture costs.
-    """
-    clips = recipe.views if preprocessing.is_video else 1
-    alike: list[tuple[int, np.ndarray]] = []
-
-    def together() -> Iterator[tuple[int, list[np.ndarray]]]:
-        images = np.stack([image for _, image in alike])
-        views = [preprocessing.crops(images)]
-        views += [preprocessing.crops(images, recipe.crops)] if several else []
-        for (number, _), *own in zip(alike, *np.concatenate(views), strict=True):
-            yield number, own
-        alike.clear()
-
-    def singly() -> Iterator[tuple[int, list[np.ndarray]]]:
-        for number, frames in alike:
-            views = [*preprocessing.views_of(frames)]
-            views += [*preprocessing.views_of(frames, clips, recipe.crops)] if several else []
-            yield number, views
-        alike.clear()
-
-    for number, frames in _frames(examples, preprocessing.is_video, skipped):
-        if alike and alike[0][1].shape != frames.shape:
-            yield from singly()
-        alike.append((number, frames))
-        if preprocessing.is_video or frames.nbytes > SMALL:
-            yield from singly()
-        elif len(alike) == VIEWS_AT_ONCE:
-            yield from together()
-    yield from singly()
-
-
-def _frames(
-    examples: Examples, is_video: bool, skipped: list[Skipped]
-) -> Iterator[tuple[int, np.ndarray]]:
-    """What can be read, images by threads; and of what cannot, the reason."""
-
-    def attempt(number: int) -> np.ndarray | DecodeError:
-        try:
-            return examples.frames(number)
-        except DecodeError as error:
-            return error
-
-    numbers = range(len(examples))
-    paths = [path for path in map(examples.path, numbers) if path is not None]
-    threads = threads_for(paths) if len(paths) == len(examples) else 1
-    # A whole video may take gigabytes, and its decoder has threads of its own; so may many photos.
-    portion = 16 if threads == 1 else 1
-    found = map(attempt, numbers) if is_video else in_order(attempt, numbers, threads, portion)
-    for number, frames in enumerate(
-        progress(found, "evaluating", unit=" examples", total=len(examples))
-    ):
-        if isinstance(frames, DecodeError):
-            skipped.append(Skipped(examples.names[number], str(frames)))
-        else:
-            yield number, frames

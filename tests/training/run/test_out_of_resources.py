@@ -15,7 +15,7 @@ from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.config import Recipe
 from a2keras.training.data import open_source, resolve
 from a2keras.training.data.files import MediaFile, read_all
-from a2keras.training.evaluation.evaluate import predict_views
+from a2keras.training.evaluation.forward import predict_views
 from a2keras.training.explanation.explain import _from_files
 from a2keras.training.prepare import shards
 from a2keras.training.prepare.encoding import Encoding
