@@ -76,12 +76,12 @@ def _write_video(path: Path, frames: int, size: tuple[int, int] = (34, 46), shad
         container.mux(stream.encode())
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def write_images():
     return _write_images
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def write_video():
     return _write_video
 

@@ -122,6 +122,13 @@ class TinyGap(TinyPictures):
             yield number, {"image": encoded(picture(number), "PNG"), "label": number % 2}
 
 
+class TinyUnknown(TinyPictures):
+    """Images in a split whose name says nothing."""
+
+    def _split_generators(self, dl_manager):
+        return {"extra": self._generate_examples(range(3))}
+
+
 class TinyTest(TinyPictures):
     """Images to be scored, of one class."""
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from a2keras.errors import UserError
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.image import read_image
 from a2keras.models.preprocessing.video import Video
@@ -81,8 +80,6 @@ def tfds_shards(place: str, root: str, task: str, sizes: Any) -> tuple[list[Shar
             shards.append(
                 TfdsShard(split or "train", number, count, place, root, name, first, split)
             )
-    if not shards:
-        raise UserError(f"tfds:{place} has no examples")
     return shards, {
         "source": f"tfds:{place}",
         "task": layout.task,

@@ -13,12 +13,12 @@ from a2keras.errors import UserError
 from a2keras.measuring import forget_peak, peak_resident
 from a2keras.models.paper_tables import TABLES
 from a2keras.models.preprocessing.spec import Preprocessing
-from a2keras.training.ablation import running, step_cost
+from a2keras.training.ablation import running
 from a2keras.training.ablation.picture import apart
 from a2keras.training.ablation.plan import Ablation
 from a2keras.training.ablation.report import markdown
 from a2keras.training.ablation.rows import key, network_of, recipe_of, rows_of
-from a2keras.training.ablation.step_cost import costs, measure
+from a2keras.training.ablation.step_cost import measure
 from a2keras.training.compute import network
 from a2keras.training.config import Recipe
 
@@ -126,7 +126,7 @@ def test_a_process_that_is_killed_says_so(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def small_networks(monkeypatch):
+def small_networks(monkeypatch, costs_of_one_step):
     """Puts a network with two places for blocks in the place of ResNet-26 and ResNet-29."""
     import keras
 
@@ -145,10 +145,6 @@ def small_networks(monkeypatch):
         return keras.Model(keras.utils.get_source_inputs(input_tensor), x)
 
     monkeypatch.setattr(models, "build", build)
-    # Another process would build the large ones.
-    monkeypatch.setattr(running, "measure", costs)
-    monkeypatch.setattr(step_cost, "LEAST", 1)
-    monkeypatch.setattr(step_cost, "MOST", 1)
 
 
 @pytest.fixture
@@ -271,7 +267,9 @@ def test_equal_costs_are_drawn_beside_each_other():
     )
 
 
-def test_a_run_that_fails_does_not_keep_the_others(tmp_path, videos, small_networks, monkeypatch):
+def test_a_run_that_fails_does_not_keep_the_others(
+    tmp_path, videos, small_networks, monkeypatch, capsys
+):
     trained = []
 
     def train(recipe, output, *rest, **more):
@@ -288,6 +286,8 @@ def test_a_run_that_fails_does_not_keep_the_others(tmp_path, videos, small_netwo
     assert str(error.value) == (
         f"2 of 2 runs failed, such as {output}/runs/resnet26_video_seed0: resnet26_video is no good"
     )
+    told = capsys.readouterr().err
+    assert "run 1 of 2: ResNet-26, seed 0\nthis run failed: resnet26_video is no good\n" in told
 
 
 def test_what_is_refused(tmp_path, images, run_command):

@@ -10,12 +10,10 @@ import pytest
 
 from a2keras.errors import UserError
 from a2keras.models.preprocessing.spec import Preprocessing
-from a2keras.training.ablation import running, step_cost
 from a2keras.training.ablation.plan import Ablation
 from a2keras.training.ablation.report import markdown
 from a2keras.training.ablation.rows import rows_of
 from a2keras.training.ablation.statistics import difference, differences
-from a2keras.training.ablation.step_cost import costs
 from a2keras.training.compute import network
 from a2keras.training.config import Recipe
 from a2keras.training.evaluation.folds import pooled
@@ -156,8 +154,8 @@ def test_only_other_test_examples_are_told():
 
 
 @pytest.fixture
-def small_network(monkeypatch):
-    """A network with two places for blocks in the place of every network; its costs, here."""
+def small_network(monkeypatch, costs_of_one_step):
+    """Puts a network with two places for blocks in the place of every network."""
     import keras
 
     from a2keras import models
@@ -174,10 +172,6 @@ def small_network(monkeypatch):
         return keras.Model(keras.utils.get_source_inputs(input_tensor), x)
 
     monkeypatch.setattr(models, "build", build)
-    # Another process would take seconds to start.
-    monkeypatch.setattr(running, "measure", costs)
-    monkeypatch.setattr(step_cost, "LEAST", 1)
-    monkeypatch.setattr(step_cost, "MOST", 1)
 
 
 def settings(output: Path, *more: str) -> list[str]:

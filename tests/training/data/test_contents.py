@@ -161,6 +161,13 @@ def test_without_equal_files_the_draw_is_what_it_was():
     assert np.array_equal(stratified(labels, 0.3, 7, np.arange(200)[::-1]), expected)
 
 
+def test_nothing_held_out_is_nothing_to_score(images):
+    recipe = Recipe("mine", data=f"folder:{images}", test_fraction=0, validation_fraction=0)
+    with pytest.raises(UserError) as error:
+        open_held_out(recipe, ("blue", "red"))
+    assert str(error.value) == f"folder:{images} has no test or validation examples: give `data`"
+
+
 def test_a_file_in_two_classes_is_told_and_not_scored(tmp_path, write_images, capsys):
     write_images(tmp_path / "cat", 6, 0)
     write_images(tmp_path / "dog", 6, 1)

@@ -1,5 +1,6 @@
 """Folders of media: what is taken, what is refused in one sentence, what is left out and listed."""
 
+import errno
 import os
 import shutil
 from collections import Counter
@@ -120,13 +121,28 @@ def test_unreadable_files_are_left_out_and_listed(images, capsys):
     assert report["examples_by_class"]["train"] == {"blue": 8, "red": 8}
 
 
-def test_frames_are_kept_small_within_the_budget_and_read_anew_beyond_it(tmp_path, write_video):
+def test_a_folder_that_may_not_be_listed_is_told(images, monkeypatch):
+    def refuse(path="."):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(UserError) as error:
+        list_folder(images)
+    assert str(error.value) == f"{images} cannot be listed: Permission denied"
+
+
+def test_frames_are_kept_small_within_the_budget_and_read_anew_beyond_it(
+    tmp_path, write_video, capsys
+):
     for name, shade in (("dark", 0), ("light", 80)):
         for i in range(4):
             write_video(tmp_path / name / f"{i}.avi", 5 + i, shade=shade)
     recipe = Recipe("mine", task="video", size=16, frames=4, crop_scale=0.8, memory_budget=1.0)
     kept = open_folder(tmp_path, recipe).splits["train"]
     anew = open_folder(tmp_path, Recipe(**{**vars(recipe), "memory_budget": 1e-5})).splits["train"]
+    assert capsys.readouterr().err == (
+        "the decoded videos do not fit into memory_budget=1e-05 GiB: they are read anew\n"
+    )
     assert kept.kept[0].shape[1:] == (20, 27, 3)  # 34×46 with a short side of 16 / 0.8
     assert anew.kept is None
     for i in range(len(kept)):

@@ -10,7 +10,12 @@ import numpy as np
 import pytest
 
 from a2keras.errors import UserError
+from a2keras.models.preprocessing.errors import DecodeError
+from a2keras.models.preprocessing.spec import Preprocessing
+from a2keras.training.data.source import Examples, Source
+from a2keras.training.evaluation.held_out import HeldOut
 from a2keras.training.explanation.attended import Block, ClassMap, Onlooker
+from a2keras.training.explanation.explain import _held_out
 from a2keras.training.explanation.overlays import draw_attention
 
 
@@ -143,9 +148,22 @@ def check_deletion(document, output):
     assert document["deletion"]["blanked_by"] in page
 
 
-def saved(network, folder, labels):
-    from a2keras.models.preprocessing.spec import Preprocessing
+class Unreadable(Examples):
+    labels, names, is_video = np.array([0, 1]), ("a", "b"), False
 
+    def frames(self, index):
+        raise DecodeError(self.names[index], "is no image")
+
+
+def test_held_out_examples_that_cannot_be_read_are_told():
+    source = Source(("a", "b"), {"test": Unreadable()}, "by hand", "")
+    held_out = HeldOut(None, Preprocessing(("a", "b"), 16), "test", source)
+    with pytest.raises(UserError) as error:
+        _held_out(held_out, 4)
+    assert str(error.value) == "none of the held-out examples can be read"
+
+
+def saved(network, folder, labels):
     folder.mkdir()
     network.save(folder / "model.keras")
     Preprocessing(labels, network.input_shape[1]).save(folder)

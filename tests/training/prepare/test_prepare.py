@@ -20,11 +20,12 @@ from a2keras.training.data import list_source, open_held_out, open_source, resol
 from a2keras.training.data.files import MediaFile
 from a2keras.training.data.pipeline import training_batches
 from a2keras.training.data.records.manifest import Manifest
+from a2keras.training.data.source import Skipped
 from a2keras.training.prepare import shards as prepare_shards
 from a2keras.training.prepare.encoding import Encoding
 from a2keras.training.prepare.plan import examples_per_shard, plan
 from a2keras.training.prepare.shards import FileShard, ShardWriter, read_done
-from a2keras.training.prepare.storing import LOCAL, pipeline_options, prepare
+from a2keras.training.prepare.storing import LOCAL, pipeline_options, prepare, tell
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tiny_datasets import encoded, picture
@@ -56,23 +57,6 @@ def folder(tmp_path_factory, write_video):
     write_jumping_video(folder / "light/jump.mkv")
     (folder / "dark/none.mp4").write_bytes(b"no video at all")
     return folder
-
-
-@pytest.fixture(scope="module")
-def write_video():
-    """That of conftest.py, for all tests of this module."""
-
-    def write(path: Path, frames: int, shade: int = 0) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with av.open(str(path), "w") as container:
-            stream = container.add_stream("mpeg4", rate=10)
-            stream.height, stream.width, stream.pix_fmt = 34, 46, "yuv420p"
-            for i in range(frames):
-                pixels = np.full((34, 46, 3), 40 + shade + 5 * i, "uint8")
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
-            container.mux(stream.encode())
-
-    return write
 
 
 @pytest.fixture(scope="module")
@@ -322,6 +306,20 @@ def test_what_cannot_be_prepared_is_told(tmp_path, run_command):
             run_command("prepare", *arguments, f"--output={tmp_path}/out")
         assert str(error.value) == message
     assert not (tmp_path / "out").exists()
+
+
+def test_what_was_left_out_is_told(capsys):
+    manifest = Manifest(
+        source="folder:d", task="image", classes=("a", "b"), split_rule="", stored_as={},
+        fingerprint="f", listed=7, examples=5, bytes=3 * 2**20,
+        skipped=(Skipped("x.png", "x.png: is no image"), Skipped("y.png", "y.png: is no image")),
+    )  # fmt: skip
+    tell(manifest, "out")
+    assert capsys.readouterr().err == (
+        "out: 5 examples of 2 classes, 3.0 MiB of records\n"
+        "2 of 7 examples cannot be read and are listed in manifest.json, such as\n"
+        "  x.png: is no image\n"
+    )
 
 
 def test_without_beam_one_sentence_says_what_to_install(tmp_path, monkeypatch):

@@ -123,6 +123,18 @@ def test_files_of_records_that_are_damaged(prepared):
         assert str(prepared) in str(told.value) and "\n" not in str(told.value)
 
 
+def test_records_that_are_gone_or_none_are_told(prepared):
+    first, *others = sorted(prepared.glob("*array_record*"))
+    first.write_bytes(b"no records at all")
+    with pytest.raises(UserError, match=f"^{prepared} has damaged records: "):
+        recipe_of(prepared)
+    for path in (first, *others):
+        path.unlink()
+    with pytest.raises(UserError) as told:
+        recipe_of(prepared)
+    assert str(told.value) == f"{prepared} has no records of train: prepare it again"
+
+
 def test_damaged_descriptions(prepared):
     manifest = json.loads((prepared / "manifest.json").read_text())
     examples = (prepared / "examples.csv").read_text()
@@ -192,7 +204,7 @@ def test_nothing_is_left_in_the_temporary_directory(images, tmp_path, monkeypatc
     assert list(scratch.iterdir()) == []
 
 
-def test_what_another_preparation_has_left_goes_but_not_what_it_links_to(images, tmp_path):
+def test_what_another_preparation_has_left_goes_but_not_what_it_links_to(images, tmp_path, capsys):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/film").touch()
     work = tmp_path / "set.incomplete"
@@ -201,6 +213,8 @@ def test_what_another_preparation_has_left_goes_but_not_what_it_links_to(images,
     (work / "plan.json").write_text("{}")
     prepare(f"folder:{images}", str(tmp_path / "set"))
     assert (tmp_path / "mine/film").exists() and not work.exists()
+    begins = f"{work} is left of another preparation, which begins anew\n"
+    assert capsys.readouterr().err.startswith(begins)
 
 
 def test_nothing_behind_a_link_is_emptied(images, tmp_path):
@@ -214,6 +228,15 @@ def test_nothing_behind_a_link_is_emptied(images, tmp_path):
         "followed"
     )
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["film"]
+
+
+def test_an_output_that_is_a_link_to_nowhere(images, tmp_path):
+    (tmp_path / "set").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(UserError) as told:
+        prepare(f"folder:{images}", str(tmp_path / "set"))
+    assert str(told.value) == (
+        f"{tmp_path / 'set'} is a symbolic link to nowhere: choose another `output`"
+    )
 
 
 @pytest.mark.parametrize("name", ["file", "file/below", "loop", "x" * 300])

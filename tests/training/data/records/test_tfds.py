@@ -13,6 +13,7 @@ from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.config import Recipe
 from a2keras.training.data import list_source, open_held_out, open_source, resolve
 from a2keras.training.data.pipeline import plain_batches, training_batches
+from a2keras.training.data.records.tfds import Layout, read_labels
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 import tiny_datasets
@@ -144,6 +145,16 @@ def test_labels_are_read_once(root, cache, monkeypatch):
     assert list((cache / "a2keras").glob(f"labels_{before.fingerprint}_label.npy"))
 
 
+def test_records_without_labels_are_damaged():
+    class Records(list):
+        def __getitems__(self, places):
+            return [self[i] for i in places]
+
+    layout = Layout("image", "image", "label", {"train": ""}, {"train": 2}, "f" * 64)
+    with pytest.raises(UserError, match=r"^tfds:mine has damaged records: \S"):
+        read_labels(Records([b"no", b"record"]), layout, "tfds:mine")
+
+
 def test_what_cannot_be_used_is_told(root):
     def sentence(data, **settings):
         with pytest.raises(UserError) as error:
@@ -162,6 +173,9 @@ def test_what_cannot_be_used_is_told(root):
     assert sentence("tfds:tiny_pairs") == (
         "tiny_pairs/1.0.0 does not say which image or video has which class: its features are "
         "left, right, label"
+    )
+    assert sentence("tfds:tiny_unknown") == (
+        "tiny_unknown/1.2.0 has no split to train on: it has extra"
     )
     assert sentence("tfds:tiny_download") == (
         f"tfds:tiny_download is not in {root}/tiny_download/1.2.0 and cannot be prepared: "
@@ -199,6 +213,11 @@ FEATURE = "tensorflow_datasets.core.features.features_dict.FeaturesDict"
             "asks for evil_module.X: only",
         ),
         ("features.json", "[" * 100_000, "is not a description of a set of TFDS: "),
+        (
+            "features.json",
+            {"pythonClassName": FEATURE, "jsonFeature": {"json": "{"}},
+            "is not a description of a set of TFDS: ",
+        ),
         ("dataset_info.json", "{", "is not a description of a set of TFDS: "),
         ("dataset_info.json", "[" * 100_000, "is not a description of a set of TFDS: "),
     ],
