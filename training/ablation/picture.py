@@ -66,8 +66,8 @@ def _draw_accuracies(document: dict[str, Any], axis: Any) -> None:
     axis.xaxis.set_minor_formatter(
         StrMethodFormatter("{x:.3g}") if max(costs) < 3 * min(costs) else NullFormatter()
     )
-    one = "a clip" if document["task"] == "video" else "an image"
-    axis.set_xlabel(f"multiply-adds of {one} in G (logarithmic)", color=MUTED)
+    example = "a clip" if document["task"] == "video" else "an image"
+    axis.set_xlabel(f"multiply-adds of {example} in G (logarithmic)", color=MUTED)
     axis.set_ylabel(f"{words_of(main)} in %", color=MUTED)
     axis.set_title("mean ± std over the seeds", loc="left", color=INK)
     axis.margins(x=0.1, y=0.1)

@@ -25,16 +25,16 @@ def differences(rows: Sequence[Mapping[str, Any]], measures: Sequence[str]) -> l
     """
     found = []
     for first, second in combinations(rows, 2):
-        told = {}
+        measured = {}
         for measure in measures:
             ours, theirs = (
                 {(run["seed"], run["fold"]): (run[measure], run["examples"]) for run in row["runs"]}
                 for row in (second, first)
             )
             if ours.keys() & theirs.keys():
-                told[measure] = difference(ours, theirs)
-        if told:
-            found.append({"row": second["key"], "against": first["key"], **told})
+                measured[measure] = difference(ours, theirs)
+        if measured:
+            found.append({"row": second["key"], "against": first["key"], **measured})
     return found
 
 

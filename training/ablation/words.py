@@ -115,11 +115,12 @@ def _of_costs(document: dict[str, Any]) -> list[str]:
     first, recipe = document["rows"][0], document["recipe"]
     beyond = ", beyond what it took before there was a network"
     pixels = f"{recipe['size']}×{recipe['size']} pixels"
-    one = f"image of {pixels}"
+    example = f"image of {pixels}"
     if document["task"] == "video":
-        one = f"clip of {recipe['frames']} frames of {pixels}"
+        example = f"clip of {recipe['frames']} frames of {pixels}"
     return [
-        f"parameters with moving statistics; multiply-adds and activations of one {one}, by count",
+        "parameters with moving statistics; multiply-adds and activations of one "
+        f"{example}, by count",
         f"steps: median of at least {min(row['steps'] for row in document['rows'])} training steps "
         f"after warm-up on {first['device']}: the time that passes, and that of all cores, which "
         "other work on the machine disturbs less",

@@ -35,6 +35,6 @@ def balanced_order(labels: np.ndarray, seed: int, epoch: int) -> np.ndarray:
     for each in present:
         places, members = np.flatnonzero(turns == each), np.flatnonzero(labels == each)
         times = -(-len(places) // len(members))
-        shown = [random.permutation(members) for _ in range(times)]
-        order[places] = np.concatenate([*shown, members[:0]])[: len(places)]
+        passes = [random.permutation(members) for _ in range(times)]
+        order[places] = np.concatenate([*passes, members[:0]])[: len(places)]
     return order

@@ -50,12 +50,15 @@ def readable(data: str) -> Iterator[None]:
         if isinstance(error, tf.errors.ResourceExhaustedError):
             raise
         if "[Op:IteratorGetNext]" in str(error):
-            told = f"{data} has a damaged record ({words_of(error)})"
-            raise UserError(f"a file can no longer be read: {told}") from error
+            raise _damaged(data, error) from error
         raise
     except UnicodeDecodeError as error:  # of TensorFlow, of its own message
-        told = f"{data} has a damaged record ({words_of(error)})"
-        raise UserError(f"a file can no longer be read: {told}") from error
+        raise _damaged(data, error) from error
+
+
+def _damaged(data: str, error: Exception) -> UserError:
+    reason = f"{data} has a damaged record ({words_of(error)})"
+    return UserError(f"a file can no longer be read: {reason}")
 
 
 def words_of(error: Exception) -> str:

@@ -139,10 +139,10 @@ def _refuse_splits_within(
             )
 
 
-def _alike(tree: Tree, one: str, other: str) -> bool:
+def _alike(tree: Tree, first: str, second: str) -> bool:
     """Whether two folders have at least two folders of the same names in them."""
-    names = [{_last(child) for child in tree.folders.get(each, [])} for each in (one, other)]
-    return len(names[0] & names[1]) > 1 and not tree.media.get(other)
+    names = [{_last(child) for child in tree.folders.get(each, [])} for each in (first, second)]
+    return len(names[0] & names[1]) > 1 and not tree.media.get(second)
 
 
 def _within(tree: Tree, split: SplitFolder, other: str) -> bool:
@@ -156,9 +156,9 @@ def _same_folders(tree: Tree, full: list[str]) -> tuple[str, ...]:
     some = some and any(not is_filler(name) for name in set.intersection(*names))
     if len(full) < 2 or not (some or all(_alike(tree, full[0], other) for other in full[1:])):
         return ()
-    told = ", ".join(map(_last, full[:3]))
+    examples = ", ".join(map(_last, full[:3]))
     return (
-        f"WARNING: {told} have folders of the same names in them and are taken for classes; if "
+        f"WARNING: {examples} have folders of the same names in them and are taken for classes; if "
         f"they are splits, {EXPECTED}",
     )
 

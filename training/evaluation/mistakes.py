@@ -75,9 +75,9 @@ def mistakes_page(
     """
     truth = examples.labels[read]
     wrong = worst(truth, probabilities)
-    told = counted(len(wrong), "mistake")
+    summary = counted(len(wrong), "mistake")
     if len(wrong) > SHOWN:
-        told += f", of which these {SHOWN} are the most confident"
+        summary += f", of which these {SHOWN} are the most confident"
     kind = "clips" if preprocessing.is_video else "images"
     labels = preprocessing.labels
     figures = []
@@ -93,7 +93,7 @@ def mistakes_page(
             for picture in _pictures(examples, read[i], preprocessing)
         )
         figures.append(f"<figure><div>{images}</div><figcaption>{caption}</figcaption></figure>")
-    parts = [_STYLE, "<h1>The worst mistakes</h1>", f"<p>{_safe(title)}: {told}.</p>"]
+    parts = [_STYLE, "<h1>The worst mistakes</h1>", f"<p>{_safe(title)}: {summary}.</p>"]
     parts += [f"<div class='mistakes {kind}'>", *figures, "</div>"]
     return document("a2keras evaluate: the worst mistakes", parts)
 

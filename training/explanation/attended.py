@@ -113,14 +113,14 @@ class Onlooker:
         with keras_files.computing():
             outputs, maps = call_with_maps(self.model, keras.ops.convert_to_tensor(batch))
             probabilities = keras.ops.convert_to_numpy(outputs)[0].astype("float32")
-            shown = np.argsort(-probabilities, kind="stable")[:CLASSES_SHOWN].tolist()
-            if label in self.labels and (truth := self.labels.index(label)) not in shown:
-                shown[-1] = truth
-            found = self.class_maps(batch, shown)[0]
+            chosen = np.argsort(-probabilities, kind="stable")[:CLASSES_SHOWN].tolist()
+            if label in self.labels and (truth := self.labels.index(label)) not in chosen:
+                chosen[-1] = truth
+            found = self.class_maps(batch, chosen)[0]
         found = found[None] if found.ndim == 3 else found
         class_maps = [
             ClassMap(self.labels[number], float(probabilities[number]), found[..., i])
-            for i, number in enumerate(shown)
+            for i, number in enumerate(chosen)
         ]
         return Attended(probabilities, self.class_maps.layer, class_maps, _blocks(maps))
 

@@ -40,8 +40,9 @@ def _example(each: dict[str, Any]) -> list[str]:
         caption += f", in truth {printable(each['label'])}"
     parts = [f"<h2>{html.escape(name)}</h2>", figure(each["picture"], caption)]
     if "deletion" in each:
-        told = f"Deletion: the probability of {printable(each['prediction'])} while it is blanked."
-        parts.append(figure(each["deletion"]["picture"], told))
+        prediction = printable(each["prediction"])
+        caption = f"Deletion: the probability of {prediction} while it is blanked."
+        parts.append(figure(each["deletion"]["picture"], caption))
     return parts
 
 

@@ -166,12 +166,12 @@ def run_beam(shards: Sequence[Shard], writer: ShardWriter, options: dict[str, st
 def _reason(error: BaseException) -> str:
     """The error that a worker has had, of the account of it that Beam gives."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = [
+    errors = [
         line
         for line in lines
         if re.match(r"[\w.]*(Error|Exception|Interrupt|OutOfResources)\b", line)
     ]
-    return (told or lines or [type(error).__name__])[-1]
+    return (errors or lines or [type(error).__name__])[-1]
 
 
 def quiet_libraries() -> None:

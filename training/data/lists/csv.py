@@ -173,8 +173,8 @@ def _listing(
     lists: Sequence[ListFile], examples: list[Example], notes: tuple[str, ...], task: str
 ) -> ListListing:
     paths = [printable(each.path) for each in lists]
-    media, told = _media(examples, paths[0], task)
-    notes += told
+    media, passed_over = _media(examples, paths[0], task)
+    notes += passed_over
     task = task_of([printable(each.path) for each in media], paths[0], task)
     listed = [e for e in media if suffix_of(e.file.path) in SUFFIXES[task] or not e.is_there]
     for each in listed:

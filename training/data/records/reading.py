@@ -128,12 +128,12 @@ def _steady(times: Any) -> Any:
         median = (ascending[(count - 1) // 2] + ascending[count // 2]) / 2
         return tf.reduce_all(steps > 0) & tf.reduce_any(tf.abs(steps - median) > median / 2)
 
-    def asked() -> Any:
+    def by_python() -> Any:
         return tf.numpy_function(steady_indices, [times], tf.int64, stateful=False)
 
     variable = tf.cond(tf.size(steps) > 0, varies, lambda: False)
     everything = tf.range(tf.size(times, out_type=tf.int64))
-    return tf.ensure_shape(tf.cond(variable, asked, lambda: everything), (None,))
+    return tf.ensure_shape(tf.cond(variable, by_python, lambda: everything), (None,))
 
 
 def _decoder(sample: bytes, place: str) -> Any:
