@@ -38,7 +38,7 @@ STAGES = """
 import sys, time
 from a2keras.training.config import Recipe
 from a2keras.training.data import list_data
-from a2keras.training.data.listing import assign_splits, equal_files
+from a2keras.training.data.opening import assign_splits, equal_files
 start = time.perf_counter()
 listed = list_data(Recipe("benchmark", data="folder:" + sys.argv[1], size=32))
 times = [time.perf_counter()]

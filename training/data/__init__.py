@@ -12,14 +12,14 @@ from a2keras.models import names
 from a2keras.models.preprocessing.places import absolute, check_text
 from a2keras.training.config import Recipe
 from a2keras.training.data.errors import reachable
-from a2keras.training.data.listing import (
-    Listing,
+from a2keras.training.data.listing import Listing
+from a2keras.training.data.lists.places import split_places
+from a2keras.training.data.opening import (
     check_open,
     check_trainable,
     list_held_out,
     open_listing,
 )
-from a2keras.training.data.lists.places import split_places
 from a2keras.training.data.source import Skipped, Source
 from a2keras.training.host_files import checked_host
 

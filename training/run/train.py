@@ -19,7 +19,8 @@ from a2keras.training.compute.freezing import check_start, learning
 from a2keras.training.compute.strategies import computation_for
 from a2keras.training.config import Recipe
 from a2keras.training.data.errors import readable
-from a2keras.training.data.listing import Listing, open_listing
+from a2keras.training.data.listing import Listing
+from a2keras.training.data.opening import open_listing
 from a2keras.training.data.pipeline import steps_per_epoch
 from a2keras.training.data.source import Source
 from a2keras.training.run.checkpoints import Checkpoints, Saving

@@ -13,7 +13,7 @@ from a2keras.errors import UserError
 from a2keras.training.config import Recipe
 from a2keras.training.data import contents, list_source, open_held_out, open_source, resolve
 from a2keras.training.data.folder import list_folder
-from a2keras.training.data.listing import assign_splits, equal_files
+from a2keras.training.data.opening import assign_splits, equal_files
 from a2keras.training.data.source import fingerprints_of
 from a2keras.training.data.splits import merged, spreading, stratified
 from a2keras.training.run.directory import Run

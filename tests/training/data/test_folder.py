@@ -11,7 +11,7 @@ import pytest
 from a2keras.errors import UserError
 from a2keras.training.config import Recipe
 from a2keras.training.data.folder import list_folder
-from a2keras.training.data.listing import open_listing
+from a2keras.training.data.opening import open_listing
 from a2keras.training.data.reading import in_order, threads_for
 from a2keras.training.data.source import ArrayExamples, Source
 

@@ -7,7 +7,7 @@ from a2keras.errors import UserError
 from a2keras.training.config import Recipe
 from a2keras.training.data import resolve
 from a2keras.training.data.folder import list_folder
-from a2keras.training.data.listing import assign_splits
+from a2keras.training.data.opening import assign_splits
 from a2keras.training.data.splits import (
     fold_numbers,
     groups_of,

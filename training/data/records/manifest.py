@@ -12,8 +12,8 @@ from a2keras.cells import csv_rows, csv_text
 from a2keras.documents import RECORD, as_json, read_json
 from a2keras.errors import UserError, counted, printable, reason_of
 from a2keras.files import read_bytes
-from a2keras.training.data.listing import SPLITS
 from a2keras.training.data.source import Skipped
+from a2keras.training.data.split_names import SPLITS
 
 MANIFEST = "manifest.json"
 EXAMPLES = "examples.csv"

@@ -1,0 +1,197 @@
+"""From a listing to a source: what can be read of it, and which of its examples are held out."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from a2keras.console import say
+from a2keras.errors import UserError, counted, printable
+from a2keras.training.config import Recipe
+from a2keras.training.data.listing import Listing
+from a2keras.training.data.source import Skipped, Source
+from a2keras.training.data.split_names import SPLITS
+from a2keras.training.data.splits import (
+    fold_numbers,
+    groups_of,
+    merged,
+    named_groups,
+    overlapping,
+    random_groups,
+    spreading,
+    stratified,
+)
+
+
+def labelled_twice(listing: Listing) -> np.ndarray:
+    """Whether the same content is in another class, too: bool (N,)."""
+    original = listing.originals()
+    return spreading(listing.labels != listing.labels[original], original)
+
+
+def check_trainable(listing: Listing) -> None:
+    """Refuses what nothing can be trained on, before any of it is read.
+
+    Raises:
+        UserError: nothing that is not held out, fewer than two classes, or a class that is empty by
+            mistake or only held out.
+    """
+    given = np.isin(listing.splits, ["", "train"])
+    if not given.any():
+        held_out = " and ".join(sorted(set(listing.splits.tolist()), key=SPLITS.index))
+        raise UserError(f"{listing.place} has nothing to train on: all of it is for {held_out}")
+    trained, there = set(listing.labels[given].tolist()), set(listing.labels.tolist())
+    if len(listing.classes) < 2:
+        listing.refuse_single()
+    for label in range(len(listing.classes)):
+        if label not in there:
+            listing.refuse_empty(label)
+        elif label not in trained:
+            listing.refuse_unknown(label)
+
+
+def check_open(recipe: Recipe, place: str, is_open: bool) -> None:
+    """`UserError` where the recipe asks for folds, and the data are split already."""
+    if recipe.folds and not is_open:
+        raise UserError(
+            f"folds needs data without splits of their own, and {place} has them. "
+            f"Received: folds={recipe.folds}"
+        )
+
+
+def assign_splits(listing: Listing, recipe: Recipe) -> tuple[np.ndarray, str]:
+    """The split of every example, and the rule in words.
+
+    It depends on names, labels and contents alone. What is drawn keeps examples of equal content,
+    and the parts of one video, on one side; groups that are named are the user's own choice.
+    """
+    splits = listing.splits.astype("U10")  # as long as "validation"
+    rules = [listing.split_rule] if listing.split_rule else []
+    units, twice = listing.units(), labelled_twice(listing)
+    open_splits = splits == ""
+    for name in SPLITS[1:]:  # what equals a held-out example is held out, too
+        splits[open_splits & np.isin(units, units[splits == name])] = name
+    splits[splits == ""] = "train"
+    if recipe.test_groups and not recipe.group_pattern:
+        raise UserError("test_groups needs group_pattern, which tells the group of a file")
+    check_open(recipe, listing.place, bool((listing.splits == "").all()))
+    groups = groups_of(list(listing.names), recipe.group_pattern) if recipe.group_pattern else None
+    fractions = {"test": recipe.test_fraction, "validation": recipe.validation_fraction}
+    for name, fraction in fractions.items():
+        if name in listing.splits or (name == "test" and not open_splits.any()):
+            continue
+        pool = np.flatnonzero(splits == "train")
+        if name == "test" and recipe.folds:
+            whole = units if groups is None else merged(groups, units)
+            chosen = fold_numbers(listing.labels, whole, recipe.folds) == recipe.fold
+            of = "every class"
+            if groups is not None:
+                of = f"groups {', '.join(sorted(set(groups[chosen])))} of {recipe.group_pattern}"
+            rules.append(f"test: fold {recipe.fold} of {recipe.folds}, {of}")
+        elif groups is None:
+            labels = listing.labels[pool]
+            chosen = stratified(labels, fraction, recipe.seed, units[pool], twice[pool])
+            rules.append(f"{name}: {fraction:g} of every class (seed {recipe.seed})")
+        elif name == "test" and recipe.test_groups:
+            chosen = named_groups(groups[pool], recipe.test_groups)
+            rules.append(f"test: groups {recipe.test_groups} of {recipe.group_pattern}")
+        else:
+            chosen = random_groups(merged(groups[pool], units[pool]), fraction, recipe.seed)
+            held = ", ".join(sorted(set(groups[pool][chosen].tolist())))
+            rules.append(f"{name}: groups {held or 'none'} of {recipe.group_pattern}")
+        splits[pool[chosen]] = name
+    return splits, "; ".join(rules)
+
+
+def open_listing(listing: Listing, recipe: Recipe) -> Source:
+    """Finds out what can be read, and splits that.
+
+    Raises:
+        UserError: nothing to train on, see `check_trainable`, or a class of which nothing can be
+            read or is left to train on.
+    """
+    for note in listing.notes:
+        say(note)
+    check_trainable(listing)
+    readable, skipped = listing.readable(recipe)
+    given = np.isin(readable.splits, ["", "train"])
+    labels = np.unique(listing.labels)
+    for label in labels:
+        if not (given & (readable.labels == label)).any():
+            raise UserError(f"no file of {listing.class_place(label)} can be read")
+    splits, rule = assign_splits(readable, recipe)
+    for label in labels:
+        if not ((splits == "train") & (readable.labels == label)).any():
+            place = listing.class_place(label)
+            raise UserError(f"the split leaves nothing of {place} to train on")
+    for sentence in equal_files(readable, splits):
+        say(sentence)
+    return _source(readable, splits, rule, SPLITS, recipe, skipped)
+
+
+def equal_files(listing: Listing, splits: np.ndarray) -> list[str]:
+    """What a user should know about examples of equal content, in sentences."""
+    original = listing.originals()
+    sentences = []
+    for found, words in (
+        (listing.labels != listing.labels[original], "WARNING: of equal content in another class"),
+        (splits != splits[original], "WARNING: of equal content in another split"),
+        (
+            original != np.arange(len(original)),
+            "of equal content, kept on one side where splits are drawn",
+        ),
+    ):
+        if (where := np.flatnonzero(found)).size:
+            names = listing.names[original[where[0]]], listing.names[where[0]]
+            sentences.append(
+                f"{words}: {counted(len(where), 'example')}, such as {' and '.join(names)}"
+            )
+    if pairs := overlapping(listing.contents(), splits):
+        first, second = (listing.names[i] for i in pairs[0])
+        sentences.append(
+            "WARNING: of a video of which another split has the same frames: "
+            f"{counted(len(pairs), 'example')}, such as {first} and {second}"
+        )
+    return sentences
+
+
+def list_held_out(
+    listing: Listing, recipe: Recipe, whole: bool, skipped: Sequence[Skipped] = ()
+) -> Source:
+    """What `open_listing` would hold out, without reading it.
+
+    Args:
+        listing: all examples.
+        recipe: how to split them.
+        whole: other data than were trained on: of a source without splits of its own take all
+            examples as "test", and draw none.
+        skipped: what `open_listing` could not read.
+    """
+    if whole:
+        for note in listing.notes:
+            say(note)
+        splits, rule = listing.splits.astype("U10"), listing.split_rule
+        if (splits == "").all():
+            splits[:], rule = "test", "all examples"
+        return _source(listing, splits, rule, SPLITS[1:], recipe, listing.skipped)
+    left_out = {printable(each.path) for each in skipped}
+    members = [i for i, name in enumerate(listing.names) if name not in left_out]
+    listing = listing.select(np.array(members, "int64"))
+    splits, rule = assign_splits(listing, recipe)
+    all_skipped = tuple(skipped) or listing.skipped
+    return _source(listing, splits, rule, SPLITS[1:], recipe, all_skipped)
+
+
+def _source(
+    listing: Listing,
+    splits: np.ndarray,
+    rule: str,
+    wanted: tuple[str, ...],
+    recipe: Recipe,
+    skipped: tuple[Skipped, ...] = (),
+) -> Source:
+    examples = {  # the test examples are only scored later, from the source itself
+        name: listing.select(np.flatnonzero(splits == name)).examples(recipe, name != "test")
+        for name in wanted
+        if (splits == name).any()
+    }
+    return Source(listing.classes, examples, rule, listing.fingerprint, skipped)
