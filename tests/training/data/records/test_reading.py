@@ -69,6 +69,13 @@ def test_a_video_without_frames_is_told():
     films = Records([record([PICTURE] * 5, "video"), record([], "video")])
     examples = examples_of(films, "video")
     assert examples.frames(0).shape == (5, 7, 11, 3)
+    with pytest.raises(DecodeError, match=r"^prepared:x: has a damaged record \("):
+        examples.frames(1)
+
+
+def test_a_picture_without_pixels_is_told(monkeypatch):
+    examples = examples_of(Records([record([PICTURE])] * 2))
+    monkeypatch.setattr(examples, "load", lambda index: tf.zeros((0, 11, 3), "uint8"))
     with pytest.raises(DecodeError) as error:
         examples.frames(1)
     assert str(error.value) == "second: has no pixels"
