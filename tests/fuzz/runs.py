@@ -136,14 +136,14 @@ def ablation_seeds(folder: Path) -> Iterable[Path]:
 
 def open_ablation(path: Path) -> None:
     """What an ablation takes over from an earlier call. Nothing is measured or trained anew."""
-    from a2keras.training.ablation import ablation, report
+    from a2keras.training.ablation import report, running
 
     folder = next(each for each in path.parents if (each / "costs.json").is_file())
     begun = ablation_of(folder)
     recipes, (row, run) = ablation_run(begun)
-    ablation.measure = lambda *_: {"parameters": 0}  # a minute's work, of a file that is too old
-    costs = ablation._costs(begun, recipes)
-    kept = ablation._kept_score(run)
+    running.measure = lambda *_: {"parameters": 0}  # a minute's work, of a file that is too old
+    costs = running._costs(begun, recipes)
+    kept = running._kept_score(run)
     if kept:
         report.document(begun, costs, [(row, run, kept)], 1)
 
