@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
-from a2keras.errors import UNPRINTABLE_BEYOND_ASCII, UserError, printable, reason_of
+from a2keras.errors import UNPRINTABLE_BEYOND_ASCII, UserError, printable, reason_of, system_reason
 from a2keras.files import open_file, write_text
 
 MAX_BYTES = 64 * 1024**2  # a run on two million files has a data.json of some 30 MB
@@ -65,7 +65,7 @@ def read_json(path: Any, record: Any = dict, what: str = "a JSON document") -> A
     except FileNotFoundError:
         reason = "it does not exist"
     except OSError as error:
-        reason = error.strerror or reason_of(error)
+        reason = system_reason(error)
     except ValueError as error:
         reason = str(error)
     raise UserError(f"{printable(path)} is not {what}: {reason}")
