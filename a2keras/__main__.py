@@ -49,7 +49,7 @@ def usage() -> str:
     lines = [f"a2keras {a2keras.__version__}: double attention (A²-Nets) for Keras", ""]
     lines += ["usage: a2keras COMMAND [--flag=value]… ", ""]
     lines += [f"  {name:<10} {command.summary}" for name, command in COMMANDS.items()]
-    return "\n".join([*lines, "", "`a2keras COMMAND --help` tells a command's flags."])
+    return "\n".join([*lines, "", "`a2keras COMMAND --help` lists a command's flags."])
 
 
 def run(arguments: list[str]) -> None:

@@ -16,7 +16,7 @@ from typing import IO, Any
 import numpy as np
 
 from a2keras.errors import printable, reason_of
-from a2keras.files import opened
+from a2keras.files import open_file
 
 # An archive may say more bytes than it has: it is compressed. Arrays are not compressed this far.
 LARGE, EXPANSION = 2**28, 100
@@ -37,14 +37,14 @@ def read_npz(path: Path, limit: int | None = None) -> dict[str, np.ndarray]:
     """
     most = max(LARGE, EXPANSION * path.stat().st_size)
     most = most if limit is None else min(limit, most)
-    with opened(path) as file, _damage(), zipfile.ZipFile(file) as archive:
+    with open_file(path) as file, _damage(), zipfile.ZipFile(file) as archive:
         return _members(archive, most)
 
 
 def read_npy(path: Path, limit: int) -> np.ndarray:
     """The array of a `.npy` file; arguments and errors as of `read_npz`."""
     size = path.stat().st_size
-    with opened(path) as file, _damage():
+    with open_file(path) as file, _damage():
         return _array(file, min(size, limit + _CHUNK))
 
 

@@ -48,7 +48,7 @@ def parse(
     return values, positional
 
 
-def define_format(values: flags.FlagValues, *more: str, text: str = "how to print") -> None:
+def define_format(values: flags.FlagValues, *more: str, text: str = "output format") -> None:
     """Defines `--format`: text for people, json for programs, or one of more."""
     flags.DEFINE_enum("format", "text", ["text", "json", *more], text, flag_values=values)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from a2keras.documents import as_json
-from a2keras.errors import UserError, printable_lines, reason_of
+from a2keras.errors import UserError, printable_lines, system_reason
 
 
 def is_command() -> bool:
@@ -54,8 +54,7 @@ def _print(text: str, stream: Any) -> None:
         os.dup2(nowhere, stream.fileno())  # also for what Python flushes at its end
         os.close(nowhere)
         if stream is sys.stdout and not isinstance(error, BrokenPipeError):
-            reason = error.strerror or reason_of(error)
-            raise UserError(f"standard output cannot be written: {reason}") from error
+            raise UserError(f"standard output cannot be written: {system_reason(error)}") from error
 
 
 def prepare_streams() -> None:

@@ -3,6 +3,7 @@
 import html
 from typing import Any
 
+from a2keras.errors import counted
 from a2keras.html_page import document, figure
 
 _INTRODUCTION = {
@@ -48,9 +49,7 @@ def _heading(story: dict[str, Any]) -> list[str]:
         "balanced accuracy": f"{evaluation['balanced_accuracy']:.1%}",
         "always the most frequent class": f"{evaluation['majority_rate']:.1%}",
         f"parameters of {results['model']}": f"{results['parameters']:,}",
-        f"epochs, {results['replicas']} replica{'s' * (results['replicas'] > 1)}": str(
-            results["epochs"]
-        ),
+        f"epochs, {counted(results['replicas'], 'replica')}": str(results["epochs"]),
         "seconds for all of this task": f"{story['seconds']:.0f}",
     }
     boxes = "".join(

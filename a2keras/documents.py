@@ -7,8 +7,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
-from a2keras.errors import UNPRINTABLE_BEYOND_ASCII, UserError, printable, reason_of
-from a2keras.files import opened, write_text
+from a2keras.errors import UNPRINTABLE_BEYOND_ASCII, UserError, printable, reason_of, system_reason
+from a2keras.files import open_file, write_text
 
 MAX_BYTES = 64 * 1024**2  # a run on two million files has a data.json of some 30 MB
 
@@ -59,13 +59,13 @@ def read_json(path: Any, record: Any = dict, what: str = "a JSON document") -> A
         UserError: `{path} is not {what}: {reason}`, in one sentence.
     """
     try:
-        with opened(path) as file:
+        with open_file(path) as file:
             content = file.read(MAX_BYTES + 1)
         return parse_json(content, record)
     except FileNotFoundError:
         reason = "it does not exist"
     except OSError as error:
-        reason = error.strerror or reason_of(error)
+        reason = system_reason(error)
     except ValueError as error:
         reason = str(error)
     raise UserError(f"{printable(path)} is not {what}: {reason}")
@@ -117,9 +117,9 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _sentence(error: Any) -> str:
     """The first of pydantic's complaints, with its place and what stands there."""
     first = error.errors(include_url=False)[0]
-    said = first.get("ctx", {}).get("error")
-    if isinstance(said, Exception):  # of a record's own checks
-        return reason_of(said)
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, Exception):  # of a record's own checks
+        return reason_of(cause)
     place = ".".join(map(str, first["loc"])) or "the document"
     rule = first["msg"][:1].lower() + first["msg"][1:]
     received = printable(repr(first["input"]))

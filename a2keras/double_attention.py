@@ -4,7 +4,7 @@ Letters, as in the paper: B examples, L positions (d·h·w), c channels, m value
 descriptors. Positions are rows here, so that every product is the transpose of the paper's.
 """
 
-from typing import Any
+from typing import Any, Unpack
 
 import keras
 from keras import ops
@@ -19,58 +19,10 @@ from a2keras.association import (
 )
 from a2keras.normalization import BatchStatistics
 from a2keras.position_attention import PositionAttention
-from a2keras.positions import (
-    at_least_float32,
-    check_positive,
-    flatten_positions,
-    lowered,
-    masked_softmax,
-    only_kept,
-    unflatten_positions,
-)
-
-
-def gather_softmax(logits: Any, mask: Any = None) -> Any:
-    """B of Eq. 4: softmax over positions, one map per descriptor, at least in float32.
-
-    Args:
-        logits: theta(X), (B, L, n).
-        mask: (B, L), True where a position may be gathered from. An example whose positions are
-            all masked gathers nothing: its maps are zero.
-
-    Returns:
-        (B, L, n) in the dtype of the logits; each column sums to 1 over L.
-    """
-    x = at_least_float32(logits)
-    keep = None if mask is None else ops.expand_dims(mask, -1)
-    return ops.cast(masked_softmax(x, keep, axis=1), logits.dtype)
-
-
-def gather_exponentials(logits: Any, mask: Any = None) -> tuple[Any, Any]:
-    """`gather_softmax` before its division, for gathering first and dividing what was gathered.
-
-    That is n rows of descriptors instead of the maps, L rows: fewer passes over the positions, in
-    the gradients too.
-
-    Args:
-        logits, mask: as for `gather_softmax`.
-
-    Returns:
-        weights (B, L, n) in the dtype of the logits, the largest one of each map 1, and their sums
-        (B, n, 1), which are no less than 1, at least in float32.
-    """
-    keep = None if mask is None else ops.expand_dims(mask, -1)
-    x = lowered(at_least_float32(logits), keep)
-    weights = ops.exp(x - ops.stop_gradient(ops.amax(x, axis=1, keepdims=True)))
-    weights = weights if keep is None else ops.where(keep, weights, 0)
-    sums = ops.sum(weights, axis=1)
-    sums = sums if keep is None else ops.maximum(sums, 1)  # 0 where all positions are masked
-    return ops.cast(weights, logits.dtype), ops.expand_dims(sums, -1)
-
-
-def distribution_softmax(logits: Any) -> Any:
-    """V of Eq. 5: softmax over the descriptors per position, (B, L, n), at least in float32."""
-    return ops.cast(ops.softmax(at_least_float32(logits), axis=-1), logits.dtype)
+from a2keras.position_layer import KerasObject, LayerArguments
+from a2keras.positions import check_positive, flatten_positions, only_kept, unflatten_positions
+from a2keras.pre_activation import BATCH_NORMALIZATION
+from a2keras.softmaxes import distribution_softmax, gather_exponentials, gather_softmax
 
 
 def double_attention(
@@ -161,10 +113,37 @@ class DoubleAttention(PositionAttention):
         residual: bool = True,
         association: str = "auto",
         data_format: str | None = None,
-        **kwargs: Any,
+        use_bias: bool = False,
+        kernel_initializer: KerasObject = "glorot_uniform",
+        output_initializer: KerasObject = None,
+        bias_initializer: KerasObject = "zeros",
+        kernel_regularizer: KerasObject = None,
+        bias_regularizer: KerasObject = None,
+        kernel_constraint: KerasObject = None,
+        bias_constraint: KerasObject = None,
+        bn_momentum: float = BATCH_NORMALIZATION["momentum"],
+        bn_epsilon: float = BATCH_NORMALIZATION["epsilon"],
+        bn_trainable: bool = True,
+        synchronized: bool = False,
+        **kwargs: Unpack[LayerArguments],
     ):
         super().__init__(
-            pre_activation=pre_activation, residual=residual, data_format=data_format, **kwargs
+            pre_activation=pre_activation,
+            residual=residual,
+            data_format=data_format,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            output_initializer=output_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            bias_constraint=bias_constraint,
+            bn_momentum=bn_momentum,
+            bn_epsilon=bn_epsilon,
+            bn_trainable=bn_trainable,
+            synchronized=synchronized,
+            **kwargs,
         )
         self.value_channels = check_positive("value_channels", value_channels, optional=True)
         self.descriptors = check_positive("descriptors", descriptors, optional=True)

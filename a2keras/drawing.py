@@ -17,7 +17,7 @@ _LITERAL: Any = {
     "text.usetex": False,
     "axes.formatter.use_mathtext": False,
 }
-_told: set[str] = set()
+_reported: set[str] = set()
 
 
 @contextlib.contextmanager
@@ -45,7 +45,7 @@ def figure(
         yield drawing, drawing.subplots(*shape, **options)
         _choose_fonts(drawing)
         with replacing(path) as partial, warnings.catch_warnings():
-            # They have been told, once and not for every character.
+            # They have been reported, once and not for every character.
             warnings.filterwarnings("ignore", ".*(missing from|does not support)")
             drawing.savefig(partial, dpi=dpi)
 
@@ -66,18 +66,18 @@ def _choose_fonts(drawing: Any) -> None:
     import matplotlib as mpl
     from matplotlib.text import Text
 
-    for axes in drawing.axes:  # the texts of ticks are made when they are asked for
+    for axes in drawing.axes:  # the texts of ticks are made when they are read
         axes.get_xticklabels(), axes.get_yticklabels()
     texts = drawing.findobj(Text)
     needed = {character for text in texts for character in text.get_text() if character > "\x7f"}
     families, missing = _families(frozenset(needed))
     for text in texts if families else ():
         text.set_fontfamily([*mpl.rcParams["font.family"], *families])
-    if unknown := sorted(set(missing) - _told):
-        _told.update(unknown)
-        such = "".join(unknown[:10])
+    if unknown := sorted(set(missing) - _reported):
+        _reported.update(unknown)
+        examples = "".join(unknown[:10])
         say(
-            f"{len(unknown)} characters are in no font that is installed here, such as {such}: "
+            f"{len(unknown)} characters are in no font that is installed here, such as {examples}: "
             "pictures show boxes in their place (Noto fonts have most characters)"
         )
 
@@ -106,5 +106,5 @@ def _characters(font: str) -> frozenset[str]:
 
     try:
         return frozenset(map(chr, FT2Font(font).get_charmap()))
-    except (OSError, RuntimeError):  # gone, or of pictures instead of outlines
+    except (OSError, RuntimeError):  # removed, or of pictures instead of outlines
         return frozenset()

@@ -21,7 +21,7 @@ class OutOfResources(UserError):
     Args:
         lack: what there is too little of, as `lacking` names it.
         doing: what was being done, such as "FILE was read".
-        error: that told so.
+        error: by which it was noticed.
     """
 
     def __init__(self, lack: str, doing: str, error: BaseException) -> None:
@@ -77,6 +77,11 @@ def reason_of(error: BaseException, limit: int = 200) -> str:
     """The first line of what a library says, which may be pages; its type where it says nothing."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return printable(lines[0][:limit].strip())
+
+
+def system_reason(error: OSError) -> str:
+    """What the operating system says, without the number and the file's name."""
+    return error.strerror or reason_of(error)
 
 
 def counted(count: int, noun: str) -> str:

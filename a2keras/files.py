@@ -25,7 +25,7 @@ BLOCK = 2**18  # bytes that are read at a time
 NO_FILE = "it is a pipe or a device, not a file"
 
 
-def opened(path: Any) -> io.BufferedReader:
+def open_file(path: Any) -> io.BufferedReader:
     """Opens for reading what may come from anywhere, where it is a file: a pipe would be waited for
     without end, and a device has none.
 
@@ -38,11 +38,11 @@ def opened(path: Any) -> io.BufferedReader:
     if "://" in str(path):  # where there are no others
         file: io.BufferedReader = path.open("rb")
         return file
-    return os.fdopen(_opened(path), "rb")
+    return os.fdopen(_descriptor(path), "rb")
 
 
-def _opened(path: Any) -> int:
-    """The descriptor of a file of this machine, see `opened`."""
+def _descriptor(path: Any) -> int:
+    """The descriptor of a file of this machine, see `open_file`."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):
@@ -54,8 +54,8 @@ def _opened(path: Any) -> int:
 
 
 def read_bytes(path: Any) -> bytes:
-    """The content of a file, see `opened`."""
-    with opened(path) as file:
+    """The content of a file, see `open_file`."""
+    with open_file(path) as file:
         return file.read()
 
 
@@ -241,7 +241,7 @@ def cache_directory() -> Path:
 def sha256(path: str | Path) -> str:
     """The hash of a file's content, in hexadecimal digits."""
     # Without a file object: of the smallest files to make one takes twice as long as to read them.
-    descriptor = _opened(path)
+    descriptor = _descriptor(path)
     try:
         digest = hashlib.sha256()
         while block := os.read(descriptor, BLOCK):

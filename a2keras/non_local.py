@@ -1,13 +1,16 @@
 """The non-local block (Wang et al., 2018), embedded Gaussian: the paper's main rival."""
 
-from typing import Any
+from typing import Any, Unpack
 
 import keras
 from keras import ops
 
 from a2keras.normalization import BatchStatistics
 from a2keras.position_attention import PositionAttention
-from a2keras.positions import at_least_float32, check_positive, masked_softmax, only_kept
+from a2keras.position_layer import KerasObject, LayerArguments
+from a2keras.positions import check_positive, only_kept
+from a2keras.pre_activation import BATCH_NORMALIZATION
+from a2keras.softmaxes import masked_softmax
 
 
 @keras.saving.register_keras_serializable("a2keras")
@@ -46,10 +49,37 @@ class NonLocal(PositionAttention):
         pre_activation: bool = False,
         residual: bool = True,
         data_format: str | None = None,
-        **kwargs: Any,
+        use_bias: bool = False,
+        kernel_initializer: KerasObject = "glorot_uniform",
+        output_initializer: KerasObject = None,
+        bias_initializer: KerasObject = "zeros",
+        kernel_regularizer: KerasObject = None,
+        bias_regularizer: KerasObject = None,
+        kernel_constraint: KerasObject = None,
+        bias_constraint: KerasObject = None,
+        bn_momentum: float = BATCH_NORMALIZATION["momentum"],
+        bn_epsilon: float = BATCH_NORMALIZATION["epsilon"],
+        bn_trainable: bool = True,
+        synchronized: bool = False,
+        **kwargs: Unpack[LayerArguments],
     ):
         super().__init__(
-            pre_activation=pre_activation, residual=residual, data_format=data_format, **kwargs
+            pre_activation=pre_activation,
+            residual=residual,
+            data_format=data_format,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            output_initializer=output_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            bias_constraint=bias_constraint,
+            bn_momentum=bn_momentum,
+            bn_epsilon=bn_epsilon,
+            bn_trainable=bn_trainable,
+            synchronized=synchronized,
+            **kwargs,
         )
         self.value_channels = check_positive("value_channels", value_channels, optional=True)
 
@@ -72,8 +102,7 @@ class NonLocal(PositionAttention):
         values = only_kept(values, mask)
         logits = ops.matmul(queries, ops.transpose(keys, (0, 2, 1)))  # (B, L, L)
         keep = None if mask is None else ops.expand_dims(mask, 1)  # (B, 1, L)
-        weights = masked_softmax(at_least_float32(logits), keep, axis=-1)
-        weights = ops.cast(weights, features.dtype)
+        weights = ops.cast(masked_softmax(logits, keep, axis=-1), features.dtype)
         z = self.output_projection(ops.matmul(weights, values), training=training, mask=mask)
         return z, (weights,)
 

@@ -1,4 +1,4 @@
-"""What every block of attention over positions shares: its arguments, its shapes and its checks."""
+"""What blocks share in which all positions meet: projections, BN–ReLU, residual, maps."""
 
 import itertools
 from typing import Any
@@ -8,22 +8,16 @@ from keras import ops
 
 from a2keras.attention_maps import is_recording, record
 from a2keras.normalization import BatchStatistics, batch_normalizations, check_synchronized
+from a2keras.position_layer import KerasObject, PositionLayer
 from a2keras.positions import (
-    MaskedLayer,
-    channel_axis,
-    channels_and_positions,
-    check_data_format,
-    check_dense,
     check_flag,
     check_fraction,
-    check_mask_shape,
     flatten_mask,
     flatten_positions,
-    mask_array,
     unflatten_positions,
     without_garbage,
 )
-from a2keras.pre_activation import BATCH_NORMALIZATION, Projection, clone_initializer
+from a2keras.pre_activation import BATCH_NORMALIZATION, Projection
 
 
 def _of_the_normalizations(name: str) -> property:
@@ -41,7 +35,7 @@ def _of_the_normalizations(name: str) -> property:
     return property(get, set_all)
 
 
-class PositionAttention(MaskedLayer):
+class PositionAttention(PositionLayer):
     """Base of the blocks that relate all positions of (B, *spatial, C) or (B, C, *spatial).
 
     A subclass says which projections it has and of how many channels, and implements `attend` with
@@ -59,14 +53,7 @@ class PositionAttention(MaskedLayer):
         pre_activation: bool = False,
         residual: bool = True,
         use_bias: bool = False,
-        data_format: str | None = None,
-        kernel_initializer: Any = "glorot_uniform",
-        output_initializer: Any = None,
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
+        output_initializer: KerasObject = None,
         bn_momentum: float = BATCH_NORMALIZATION["momentum"],
         bn_epsilon: float = BATCH_NORMALIZATION["epsilon"],
         bn_trainable: bool = True,
@@ -82,21 +69,13 @@ class PositionAttention(MaskedLayer):
                 "`use_bias` must be False with pre_activation=True: the paper's convolutions after "
                 f"BN–ReLU have no biases. Received: use_bias={use_bias}"
             )
-        self.data_format = check_data_format(data_format)
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.output_initializer = keras.initializers.get(output_initializer)
-        self.bias_initializer = keras.initializers.get(bias_initializer)
-        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
-        self.bias_regularizer = keras.regularizers.get(bias_regularizer)
-        self.kernel_constraint = keras.constraints.get(kernel_constraint)
-        self.bias_constraint = keras.constraints.get(bias_constraint)
         self._normalization = {
             "momentum": check_fraction("bn_momentum", bn_momentum),
             "epsilon": check_fraction("bn_epsilon", bn_epsilon),
             "trainable": check_flag("bn_trainable", bn_trainable),
             "synchronized": check_synchronized(check_flag("synchronized", synchronized)),
         }
-        self.supports_masking = True
 
     def channels_of(self, channels: int) -> dict[str, int]:
         """Names and channels of the projections of the input, that of the values last."""
@@ -152,40 +131,28 @@ class PositionAttention(MaskedLayer):
         channels, positions = self.sizes(input_shape)
         sizes = self.channels_of(channels)
         for name, size in sizes.items():
-            projection = self._projection(name, size, self.kernel_initializer)
+            projection = self._own_projection(name, size)
             projection.build((input_shape[0], positions, channels))
             setattr(self, name, projection)
-        output_initializer = self.output_initializer
-        if output_initializer is None:
-            # With a residual a fresh block is the identity; without, zeros would stop the signal.
-            output_initializer = "zeros" if self.residual else self.kernel_initializer
+        # With a residual a fresh block is the identity; without, zeros would stop the signal.
+        initializer = self.output_initializer or ("zeros" if self.residual else None)
         # Not `self.output`, which Keras has for the symbolic output of a layer.
-        self.output_projection = self._projection("output", channels, output_initializer)
+        self.output_projection = self._own_projection("output", channels, initializer)
         self.output_projection.build((input_shape[0], positions, list(sizes.values())[-1]))
-        axis = channel_axis(self.data_format)
-        self.input_spec = keras.InputSpec(min_ndim=3, axes={axis: channels})
+        self.require_channels(channels)
 
-    def _projection(self, name: str, channels: int, kernel_initializer: Any) -> Projection:
+    def _own_projection(
+        self, name: str, channels: int, kernel_initializer: Any = None
+    ) -> Projection:
         normalization = dict(self._normalization)
         normalization["trainable"] &= self.trainable
-        return Projection(
+        return self.projection(
+            name,
             channels,
-            block=f"{type(self).__name__} {self.name!r}",
-            name=name,
-            dtype=self.dtype_policy,
-            normalization=normalization if self.pre_activation else None,
             use_bias=self.use_bias,
-            kernel_initializer=clone_initializer(kernel_initializer),
-            bias_initializer=clone_initializer(self.bias_initializer),
-            kernel_regularizer=self.kernel_regularizer,
-            bias_regularizer=self.bias_regularizer,
-            kernel_constraint=self.kernel_constraint,
-            bias_constraint=self.bias_constraint,
+            kernel_initializer=kernel_initializer,
+            normalization=normalization if self.pre_activation else None,
         )
-
-    def sizes(self, input_shape: tuple) -> tuple[int, int | None]:
-        """Channels c and positions L (None if unknown) of an input shape, which it checks."""
-        return channels_and_positions(input_shape, self.data_format, type(self).__name__)
 
     def known_sizes(self, input_shape: tuple) -> tuple[int, int]:
         """Channels c and positions L; raises a `ValueError` where L is unknown."""
@@ -204,10 +171,7 @@ class PositionAttention(MaskedLayer):
         return_attention_scores: bool = False,
         training: bool | None = None,
     ) -> Any:
-        check_dense(type(self).__name__, inputs)
-        last = self.data_format == "channels_last"
-        inputs = ops.cast(inputs, self.compute_dtype)  # integers; Keras casts floats itself
-        x = inputs if last else ops.moveaxis(inputs, 1, -1)  # (B, *spatial, C)
+        x = self.channels_last(self.checked(inputs))  # (B, *spatial, C)
         mask = None if mask is None else flatten_mask(mask, x)  # (B, L)
         flat = flatten_positions(x)  # (B, L, C)
         with_maps = return_attention_scores or is_recording()
@@ -216,36 +180,17 @@ class PositionAttention(MaskedLayer):
         outputs = flat + outputs if self.residual else outputs
         # Keras's products of float64 are float32 on PyTorch.
         outputs = unflatten_positions(ops.cast(outputs, self.compute_dtype), x)
-        outputs = outputs if last else ops.moveaxis(outputs, -1, 1)
         if with_maps:
             maps = tuple(
                 ops.cast(unflatten_positions(each, x), self.compute_dtype) for each in maps
             )
             record(self, maps)
+        outputs = self.as_inputs(outputs)
         return (outputs, *maps) if return_attention_scores else outputs
 
-    def compute_output_shape(self, input_shape: tuple) -> tuple:
-        return tuple(input_shape)
-
-    def compute_output_spec(
-        self,
-        inputs: Any,
-        mask: Any = None,
-        return_attention_scores: bool = False,
-        training: bool | None = None,
-    ) -> Any:
-        check_dense(type(self).__name__, inputs)
-        spatial = inputs.shape[1:-1] if self.data_format == "channels_last" else inputs.shape[2:]
-        positions = (inputs.shape[0], *spatial)
-        if mask is not None:
-            check_mask_shape(mask_array(mask).shape, positions)
-        outputs = keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
-        if not return_attention_scores:
-            return outputs
-        return outputs, *(
-            keras.KerasTensor((*positions, columns), dtype=self.compute_dtype)
-            for columns in self.map_columns(inputs.shape)
-        )
+    def map_shapes(self, input_shape: tuple) -> tuple[tuple, ...]:
+        positions = self.positions_of(input_shape)
+        return tuple((*positions, columns) for columns in self.map_columns(input_shape))
 
     def get_config(self) -> dict:
         return {
@@ -253,16 +198,9 @@ class PositionAttention(MaskedLayer):
             "pre_activation": self.pre_activation,
             "residual": self.residual,
             "use_bias": self.use_bias,
-            "data_format": self.data_format,
+            "output_initializer": keras.initializers.serialize(self.output_initializer),
             "bn_momentum": self.bn_momentum,
             "bn_epsilon": self.bn_epsilon,
             "bn_trainable": self.bn_trainable,
             "synchronized": self.synchronized,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "output_initializer": keras.initializers.serialize(self.output_initializer),
-            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-            "bias_regularizer": keras.regularizers.serialize(self.bias_regularizer),
-            "kernel_constraint": keras.constraints.serialize(self.kernel_constraint),
-            "bias_constraint": keras.constraints.serialize(self.bias_constraint),
         }

@@ -8,21 +8,6 @@ import numpy as np
 from keras import ops
 
 
-class MaskedLayer(keras.layers.Layer):
-    """A layer whose `call` has an argument `mask`, checked before Keras makes a tensor of it.
-
-    A mask of numbers is True where they are not 0: that is found out before Keras casts them to the
-    layer's own type, in which small ones would be 0.
-    """
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if kwargs.get("mask") is not None:
-            mask = mask_array(kwargs["mask"])
-            is_symbolic = isinstance(mask, keras.KerasTensor)
-            kwargs["mask"] = mask if is_symbolic else ops.cast(mask, "bool")
-        return super().__call__(*args, **kwargs)
-
-
 def flatten_positions(x: Any) -> Any:
     """(B, *spatial, C) → (B, L, C)."""
     return ops.reshape(x, _merged(x, first=1, last=len(x.shape) - 1))
@@ -86,31 +71,6 @@ def at_least_float32(x: Any) -> Any:
     return ops.cast(x, "float32") if half else x
 
 
-LEAST = -3e38  # nearly the least number of float32
-
-
-def lowered(logits: Any, keep: Any) -> Any:
-    """Logits, float32 or wider, that no softmax sees where `keep`, see `masked_softmax`, is False.
-
-    Finite, since the difference of two infinities is no number.
-    """
-    return logits if keep is None else ops.where(keep, logits, LEAST)
-
-
-def masked_softmax(logits: Any, keep: Any, axis: int) -> Any:
-    """Softmax along an axis over what is to be kept; all zeros where that is nothing.
-
-    Keras's own function, which every converter knows: a softmax that is written out divides by
-    sums that a stock int8 conversion rounds to zero.
-
-    Args:
-        logits: float32 or wider.
-        keep: boolean, of a shape that broadcasts to the logits', or None.
-    """
-    weights = ops.softmax(lowered(logits, keep), axis=axis)
-    return weights if keep is None else ops.where(keep, weights, 0.0)
-
-
 def without_garbage(features: Any, mask: Any) -> Any:
     """(B, L, C) with zeros for what is no number at masked positions.
 
@@ -132,8 +92,8 @@ def check_dense(layer: str, inputs: Any) -> None:
     names = " ".join(kind.__name__ for kind in type(inputs).__mro__).lower()
     for kind in ("ragged", "sparse", "nested"):
         # By name, or as Keras's symbolic tensors and PyTorch's own say it.
-        said = (getattr(inputs, kind, False), getattr(inputs, f"is_{kind}", False))
-        if kind in names or True in said:
+        flags = (getattr(inputs, kind, False), getattr(inputs, f"is_{kind}", False))
+        if kind in names or True in flags:
             raise ValueError(
                 f"{layer} needs a dense tensor; pad what is ragged, and tell by `mask` which "
                 f"positions count. Received: a {kind} tensor of shape {tuple(inputs.shape)}"

@@ -37,9 +37,10 @@ class Projection(keras.layers.Layer):
     Args:
         channels: output channels.
         block: words for the block that it belongs to, for messages.
+        kernel: initializer, regularizer and constraint of the kernel, as `add_weight` takes them.
+        bias: those of a bias per output channel; None: no bias.
         normalization: arguments of the batch normalisation of BN → ReLU before the kernel, as in
             the paper's networks; None: no BN → ReLU.
-        use_bias: add a bias per output channel.
     """
 
     def __init__(
@@ -47,26 +48,15 @@ class Projection(keras.layers.Layer):
         channels: int,
         *,
         block: str,
+        kernel: dict[str, Any],
+        bias: dict[str, Any] | None = None,
         normalization: dict[str, Any] | None = None,
-        use_bias: bool = False,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.channels = channels
         self.block = block
-        self.use_bias = use_bias
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.bias_initializer = keras.initializers.get(bias_initializer)
-        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
-        self.bias_regularizer = keras.regularizers.get(bias_regularizer)
-        self.kernel_constraint = keras.constraints.get(kernel_constraint)
-        self.bias_constraint = keras.constraints.get(bias_constraint)
+        self._kernel, self._bias = kernel, bias
         self.normalization = None
         if normalization is not None:
             self.normalization = BlockBatchNormalization(
@@ -77,22 +67,11 @@ class Projection(keras.layers.Layer):
     def build(self, input_shape: tuple) -> None:
         if self.normalization is not None:
             self.normalization.build(input_shape)
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(input_shape[-1], self.channels),
-            initializer=self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
+        shape = (input_shape[-1], self.channels)
+        self.kernel = self.add_weight(name="kernel", shape=shape, **self._kernel)
         self.bias = None
-        if self.use_bias:
-            self.bias = self.add_weight(
-                name="bias",
-                shape=(self.channels,),
-                initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+        if self._bias is not None:
+            self.bias = self.add_weight(name="bias", shape=(self.channels,), **self._bias)
 
     def activate(
         self,

@@ -1,31 +1,25 @@
 """Squeeze-and-excitation (Hu et al., 2018): the paper's second rival."""
 
-from typing import Any
+from typing import Any, Unpack
 
 import keras
 from keras import ops
 
 from a2keras.attention_maps import record
+from a2keras.position_layer import KerasObject, LayerArguments, PositionLayer
 from a2keras.positions import (
-    MaskedLayer,
     at_least_float32,
     channel_axis,
-    channels_and_positions,
-    check_data_format,
-    check_dense,
-    check_mask_shape,
     check_positive,
     flatten_mask,
     flatten_positions,
-    mask_array,
     unflatten_positions,
     without_garbage,
 )
-from a2keras.pre_activation import Projection, clone_initializer
 
 
 @keras.saving.register_keras_serializable("a2keras")
-class SqueezeExcitation(MaskedLayer):
+class SqueezeExcitation(PositionLayer):
     """Scales every channel by a gate computed from the average over all positions.
 
     Global average pooling → dense C // ratio with ReLU → dense C with sigmoid → scale.
@@ -54,69 +48,52 @@ class SqueezeExcitation(MaskedLayer):
         ratio: int = 16,
         *,
         data_format: str | None = None,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
-        **kwargs: Any,
+        kernel_initializer: KerasObject = "glorot_uniform",
+        bias_initializer: KerasObject = "zeros",
+        kernel_regularizer: KerasObject = None,
+        bias_regularizer: KerasObject = None,
+        kernel_constraint: KerasObject = None,
+        bias_constraint: KerasObject = None,
+        **kwargs: Unpack[LayerArguments],
     ):
-        super().__init__(**kwargs)
+        super().__init__(
+            data_format=data_format,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            bias_constraint=bias_constraint,
+            **kwargs,
+        )
         self.ratio = check_positive("ratio", ratio)
-        self.data_format = check_data_format(data_format)
-        self.dense_arguments = {
-            "kernel_initializer": keras.initializers.get(kernel_initializer),
-            "bias_initializer": keras.initializers.get(bias_initializer),
-            "kernel_regularizer": keras.regularizers.get(kernel_regularizer),
-            "bias_regularizer": keras.regularizers.get(bias_regularizer),
-            "kernel_constraint": keras.constraints.get(kernel_constraint),
-            "bias_constraint": keras.constraints.get(bias_constraint),
-        }
-        self.supports_masking = True
 
     def build(self, input_shape: tuple) -> None:
         channels, _ = self.sizes(input_shape)
         squeezed = self.units(channels)
-        self.squeeze = self._projection("squeeze", squeezed)
+        self.squeeze = self.projection("squeeze", squeezed, use_bias=True)
         self.squeeze.build((input_shape[0], channels))
-        self.excite = self._projection("excite", channels)
+        self.excite = self.projection("excite", channels, use_bias=True)
         self.excite.build((input_shape[0], squeezed))
-        axis = channel_axis(self.data_format)
-        self.input_spec = keras.InputSpec(min_ndim=3, axes={axis: channels})
-
-    def _projection(self, name: str, units: int) -> Projection:
-        arguments = dict(self.dense_arguments)
-        for each in ("kernel_initializer", "bias_initializer"):
-            arguments[each] = clone_initializer(arguments[each])
-        block = f"{type(self).__name__} {self.name!r}"
-        return Projection(
-            units, block=block, use_bias=True, name=name, dtype=self.dtype_policy, **arguments
-        )
+        self.require_channels(channels)
 
     def units(self, channels: int) -> int:
         """Units of the first dense layer."""
         return max(1, channels // self.ratio)
 
-    def sizes(self, input_shape: tuple) -> tuple[int, int | None]:
-        """Channels c and positions L (None if unknown) of an input shape, which it checks."""
-        return channels_and_positions(input_shape, self.data_format, type(self).__name__)
-
     def call(self, inputs: Any, mask: Any = None, return_attention_scores: bool = False) -> Any:
-        check_dense(type(self).__name__, inputs)
-        last = self.data_format == "channels_last"
-        inputs = ops.cast(inputs, self.compute_dtype)  # integers; Keras casts floats itself
-        x = inputs if last else ops.moveaxis(inputs, 1, -1)  # (B, *spatial, C)
+        inputs = self.checked(inputs)
+        x = self.channels_last(inputs)  # (B, *spatial, C)
         mask = None if mask is None else flatten_mask(mask, x)  # (B, L)
         flat = without_garbage(flatten_positions(x), mask)  # (B, L, C)
         if mask is not None:
-            x = unflatten_positions(flat, x)
-            inputs = x if last else ops.moveaxis(x, -1, 1)
+            inputs = self.as_inputs(unflatten_positions(flat, x))
         average = ops.cast(self._average(flat, mask), self.compute_dtype)  # (B, C)
         gates = ops.sigmoid(self.excite(ops.relu(self.squeeze(average))))  # (B, C)
         record(self, (gates,))
-        axes = tuple(range(1, len(x.shape) - 1))
-        outputs = inputs * ops.expand_dims(gates, axes if last else tuple(a + 1 for a in axes))
+        first = 1 if self.data_format == "channels_last" else 2
+        spatial = tuple(range(first, first + len(x.shape) - 2))
+        outputs = inputs * ops.expand_dims(gates, spatial)
         return (outputs, gates) if return_attention_scores else outputs
 
     def _average(self, flat: Any, mask: Any) -> Any:
@@ -128,20 +105,8 @@ class SqueezeExcitation(MaskedLayer):
         count = ops.sum(ops.cast(keep, flat.dtype), axis=1)
         return ops.sum(ops.where(keep, flat, 0.0), axis=1) / ops.maximum(count, 1.0)
 
-    def compute_output_shape(self, input_shape: tuple) -> tuple:
-        return tuple(input_shape)
-
-    def compute_output_spec(
-        self, inputs: Any, mask: Any = None, return_attention_scores: bool = False
-    ) -> Any:
-        check_dense(type(self).__name__, inputs)
-        channels = inputs.shape[channel_axis(self.data_format)]
-        spatial = inputs.shape[1:-1] if self.data_format == "channels_last" else inputs.shape[2:]
-        if mask is not None:
-            check_mask_shape(mask_array(mask).shape, (inputs.shape[0], *spatial))
-        outputs = keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
-        gates = keras.KerasTensor((inputs.shape[0], channels), dtype=self.compute_dtype)
-        return (outputs, gates) if return_attention_scores else outputs
+    def map_shapes(self, input_shape: tuple) -> tuple[tuple, ...]:
+        return ((input_shape[0], input_shape[channel_axis(self.data_format)]),)
 
     def multiply_adds(self, input_shape: tuple) -> int:
         """Multiply-adds of the two dense layers for one example (the scaling is not counted)."""
@@ -149,17 +114,4 @@ class SqueezeExcitation(MaskedLayer):
         return 2 * channels * self.units(channels)
 
     def get_config(self) -> dict:
-        kinds = {
-            "initializer": keras.initializers,
-            "regularizer": keras.regularizers,
-            "constraint": keras.constraints,
-        }
-        return {
-            **super().get_config(),
-            "ratio": self.ratio,
-            "data_format": self.data_format,
-            **{
-                name: kinds[name.split("_")[1]].serialize(value)
-                for name, value in self.dense_arguments.items()
-            },
-        }
+        return {**super().get_config(), "ratio": self.ratio}

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from a2keras.errors import UserError, printable, reason_of
-from a2keras.files import opened
+from a2keras.files import open_file
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.models.weights import weight_files
 
@@ -200,7 +200,7 @@ def needs_this_program(path: Path) -> bool:
 
 def _config(path: Path) -> Any:
     try:
-        with opened(path) as file, zipfile.ZipFile(file) as archive:
+        with open_file(path) as file, zipfile.ZipFile(file) as archive:
             for name in archive.namelist():
                 parts = PurePosixPath(name.replace("\\", "/")).parts
                 # Of layers that have files of their own: Keras unpacks them.

@@ -266,7 +266,7 @@ def foreign_loads(sources):
 
 
 # Files of ours, of the kernel, or whose place has been looked at; all others go through
-# `files.opened`, which waits for no pipe.
+# `files.open_file`, which waits for no pipe.
 OTHER_READS = {
     "a2keras.files": "it is what the others go through",
     "a2keras.measuring": "the kernel's files in /proc",
@@ -294,7 +294,7 @@ def foreign_reads(sources):
 def test_files_of_others_are_opened_by_files():
     sources = {name: path.read_text() for name, path in modules()}
     assert {module for module, _ in foreign_reads(sources)} == OTHER_READS.keys()
-    code = "path.open('rb')\npath.open()\n(a / 'b').read_bytes()\np.read_text()\nopened(path)"
+    code = "path.open('rb')\npath.open()\n(a / 'b').read_bytes()\np.read_text()\nopen_file(path)"
     assert len(list(foreign_reads({"m": code}))) == 4
 
 

@@ -3,7 +3,7 @@
 import io
 from typing import Any
 
-from a2keras.files import opened
+from a2keras.files import open_file
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.file_formats import VIDEO_FORMATS
 from a2keras.models.preprocessing.places import Path_
@@ -46,7 +46,7 @@ def open_container(path: Path_, source: str | io.BytesIO) -> Any:
 
 def _is_playlist(source: str | io.BytesIO) -> bool:
     if isinstance(source, str):
-        with opened(source) as file:
+        with open_file(source) as file:
             head = file.read(512)
     else:
         head = source.getvalue()[:512]

@@ -109,7 +109,7 @@ def _stream(path: Path_) -> BinaryIO:
         assert isinstance(source, io.BytesIO)
         return source
     try:
-        file = files.opened(os.fsdecode(path))
+        file = files.open_file(os.fsdecode(path))
         head = file.read(SMALL)
         if len(head) < SMALL:
             file.close()

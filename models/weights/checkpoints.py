@@ -9,7 +9,7 @@ import numpy as np
 from a2keras.arrays import read_npz
 from a2keras.documents import parse_json
 from a2keras.errors import printable, reason_of
-from a2keras.files import opened, read_bytes
+from a2keras.files import open_file, read_bytes
 from a2keras.models.weights import restricted_pickle, torch_files
 
 # Where training scripts put the weights beside other things, and what wrappers put before keys.
@@ -102,7 +102,7 @@ def _read_torch(path: Path) -> Any:
 
 def _read_ckpt(path: Path) -> Any:
     """Of PyTorch, or a pickle of arrays, as JAX's users write them."""
-    with opened(path) as file:
+    with open_file(path) as file:
         of_torch = torch_files.is_torch_file(file.read(64))
     return _read_torch(path) if of_torch else _read_pickle(path)
 

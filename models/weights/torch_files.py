@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from a2keras.files import opened
+from a2keras.files import open_file
 from a2keras.models.weights import restricted_pickle
 
 _MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of a file of the old kind
@@ -37,7 +37,7 @@ def load(path: Path) -> Any:
         restricted_pickle.Refused: it names something else than tensors, numbers and containers. A
             broken file can raise anything.
     """
-    with opened(path) as file:
+    with open_file(path) as file:
         if file.read(len(_ZIP)) == _ZIP:
             with zipfile.ZipFile(file) as archive:
                 return _arrays(_from_archive(archive, path.stat().st_size))

@@ -9,6 +9,7 @@ import pytest
 from keras import ops
 
 from a2keras import DoubleAttention, NonLocal, SqueezeExcitation
+from a2keras.position_layer import LayerArguments, PositionLayer
 
 # Each with no argument at its default, so that a config which forgets one cannot pass.
 FAMILIES = {
@@ -60,6 +61,25 @@ def test_the_config_covers_every_argument(kind):
     assert own <= set(config)
     tested = set(ARGUMENTS[kind]) | {"pre_activation"}
     assert own <= tested, "an argument that no test gives a value of its own"
+
+
+@LAYERS
+def test_every_argument_is_listed_with_the_default_of_its_base(kind):
+    """So that editors and type checkers know it."""
+    signature = inspect.signature(kind.__init__).parameters
+    config = kind().get_config()
+    assert signature.keys() - {"self", "kwargs"} == config.keys() - LayerArguments.__annotations__
+    bases = [base for base in kind.__mro__[1:] if issubclass(base, PositionLayer)]
+    for base in bases:
+        for name, parameter in inspect.signature(base.__init__).parameters.items():
+            if parameter.kind is parameter.KEYWORD_ONLY:
+                assert signature[name] == parameter
+    assert bases[-1] is PositionLayer
+
+
+def test_what_every_layer_takes_is_what_keras_says():
+    signature = inspect.signature(keras.layers.Layer.__init__).parameters
+    assert LayerArguments.__annotations__.keys() == signature.keys() - {"self", "kwargs"}
 
 
 @LAYERS

@@ -114,11 +114,10 @@ def costs(recipe: Recipe, classes: tuple[str, ...], strategy: str, replicas: int
 
 def blocks_of(model: Any) -> list[str]:
     """The names of a model's attention layers, also of those within others."""
-    from a2keras import DoubleAttention, NonLocal, SqueezeExcitation
     from a2keras.graphs import layers_of
+    from a2keras.position_layer import PositionLayer
 
-    kinds = DoubleAttention, NonLocal, SqueezeExcitation
-    return [each.name for each in layers_of(model) if isinstance(each, kinds)]
+    return [each.name for each in layers_of(model) if isinstance(each, PositionLayer)]
 
 
 def time_steps(step: Callable[[], Any]) -> dict[str, Any]:

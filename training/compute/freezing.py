@@ -14,10 +14,9 @@ from typing import Any, NamedTuple
 
 import keras
 
-from a2keras import SqueezeExcitation
 from a2keras.errors import UserError
 from a2keras.graphs import layers_of
-from a2keras.position_attention import PositionAttention
+from a2keras.position_layer import PositionLayer
 from a2keras.training.config import Recipe
 from a2keras.wiring import Place, places_of
 
@@ -217,7 +216,7 @@ def learning(
 
 
 def _is_block(operation: Any) -> bool:
-    return isinstance(operation, PositionAttention | SqueezeExcitation)
+    return isinstance(operation, PositionLayer)
 
 
 def _is_normalization(layer: Any) -> bool:

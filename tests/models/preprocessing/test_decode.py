@@ -562,14 +562,14 @@ def test_out_of_files_is_not_a_damaged_image(tmp_path, monkeypatch):
     def fail(*arguments, **options):
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr(files, "opened", fail)
+    monkeypatch.setattr(files, "open_file", fail)
     with pytest.raises(OutOfResources, match=r"has run out of open files while .*picture.png was"):
         read_image(path)
 
     def refuse(*arguments, **options):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(files, "opened", refuse)
+    monkeypatch.setattr(files, "open_file", refuse)
     with pytest.raises(DecodeError) as caught:
         read_image(path)
     assert str(caught.value) == f"{path}: cannot be read (Permission denied)"
