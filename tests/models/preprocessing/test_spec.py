@@ -157,8 +157,8 @@ def test_normalisation_is_that_of_the_weights(pixels, expected, tmp_path):
     model.save(tmp_path / "model.keras")
     for one in (model, keras.models.load_model(tmp_path / "model.keras")):
         np.testing.assert_allclose(one(x), wanted, atol=2e-6)
-    np.testing.assert_allclose(pixels.normalise(x), wanted, atol=2e-6)
-    tensor = pixels.normalise(tf.constant(x))
+    np.testing.assert_allclose(pixels.normalize(x), wanted, atol=2e-6)
+    tensor = pixels.normalize(tf.constant(x))
     assert tensor.dtype == "float32"
     np.testing.assert_allclose(tensor, wanted, atol=2e-6)
 

@@ -122,13 +122,13 @@ def test_without_time_stamps_the_frame_rate_counts(tmp_path, monkeypatch):
     greys = [np.full((32, 48, 3), 9 * number, np.uint8) for number in range(13)]
     path = encode(tmp_path / "film.avi", greys, "mpeg4", rate=10)
     whole = decode_video(path)
-    shown = video.shown
+    decoded_frames = video.decoded_frames
 
     def without_times(*given, **options):
-        for each in shown(*given, **options):
+        for each in decoded_frames(*given, **options):
             yield each._replace(time=float("nan"))
 
-    monkeypatch.setattr(video, "shown", without_times)
+    monkeypatch.setattr(video, "decoded_frames", without_times)
     found = Windows(path, sliding_clips(0.5, 3, 1))
     assert found.clock == "frame rate"
     np.testing.assert_allclose(found.times, [0.1, 0.6, 1.1], atol=1e-9)
@@ -139,7 +139,7 @@ def test_without_time_stamps_the_frame_rate_counts(tmp_path, monkeypatch):
         for each in without_times(*given, **options):
             yield each._replace(rate=float("nan"))
 
-    monkeypatch.setattr(video, "shown", without_rate)
+    monkeypatch.setattr(video, "decoded_frames", without_rate)
     assert message_of(lambda: Windows(path, sliding_clips(0.5, 3, 1))) == (
         f"{path}: has neither ascending time stamps nor a frame rate"
     )
@@ -234,7 +234,7 @@ def test_a_decoder_that_hangs_is_left_behind(monkeypatch):
 
     found = []
     with pytest.raises(DecodeError) as caught:
-        found.extend(streamed.ahead("film.mp4", hang))
+        found.extend(streamed.prefetched("film.mp4", hang))
     assert str(caught.value) == "film.mp4: has given no frame for 0.3 s; the decoder hangs"
     assert told.wait(30)
 
