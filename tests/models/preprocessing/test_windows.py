@@ -1,12 +1,11 @@
 """Clips of a stream against the clips of the whole video in memory."""
 
+import sys
 import threading
 import time
 import tracemalloc
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 
@@ -14,21 +13,8 @@ from a2keras.models.preprocessing import DecodeError, Preprocessing, decode_vide
 from a2keras.models.preprocessing import windows as streamed
 from a2keras.models.preprocessing.windows import Windows, even_clips, sliding_clips
 
-
-def encode(path: Path, frames, codec="libx264", times=None, rate=25, options=None) -> Path:
-    """Writes a video; `times` are milliseconds."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate, options=options)
-        stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt = "yuv420p"
-        unit = Fraction(1, rate if times is None else 1000)
-        stream.codec_context.time_base = unit
-        for number, picture in enumerate(frames):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            frame.pts, frame.time_base = number if times is None else times[number], unit
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path
+sys.path.insert(0, str(Path(__file__).parent))
+from films import encode
 
 
 def message_of(call) -> str:
