@@ -12,7 +12,7 @@ from a2keras.models.blocks import Blocks
 from a2keras.models.convolutions import check_padding
 from a2keras.models.inputs import Top, classifier, network_input, network_model
 from a2keras.models.weights import published
-from a2keras.models.weights.start import opened
+from a2keras.models.weights.start import start_of
 from a2keras.normalization import batch_normalizations, check_synchronized
 
 
@@ -100,7 +100,7 @@ def builder_of(
             raise TypeError(f"{network.builder}() has no argument {unknown!r}")
         chosen = {name: option.default for name, option in options.items()} | others
         of_top = {each: chosen.pop(each) for each in options if each in top_takes}
-        start = None if weights is None else opened(network.name, weights)
+        start = None if weights is None else start_of(network.name, weights)
         if start:
             classes = start.classes_for(classes, include_top)
         blocks = Blocks(attention, positions, reduction)

@@ -22,6 +22,7 @@ from keras import layers
 from a2keras.models.blocks import Blocks
 from a2keras.models.builders import Network, builder_of
 from a2keras.models.convolutions import convolution, max_pooling
+from a2keras.models.stages import FOUR_BLOCKS
 
 _DENSE = 4096
 
@@ -82,7 +83,7 @@ _C3D = VideoVGG(
     builder="C3D",
     input_size=(16, 112, 112),
     stages=((64,), (128,), (256, 256), (512, 512), (512, 512)),
-    positions=("conv3_1", "conv3_2", "conv4_1", "conv4_2"),
+    positions=FOUR_BLOCKS,
     reduction=2,
     source="Table 6: C3D (Tran et al., 2015). Its weights for Caffe want padding 'same', their\n"
     "ports to PyTorch 'symmetric'",

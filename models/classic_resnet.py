@@ -20,16 +20,14 @@ from keras import layers
 from a2keras.models.blocks import Blocks
 from a2keras.models.builders import STEM, Network, Option, builder_of
 from a2keras.models.convolutions import (
-    Triple,
-    batch_normalization,
-    convolution,
+    convolution_bn,
+    convolution_bn_relu,
     he_normal,
     is_small,
     max_pooling,
 )
+from a2keras.models.stages import FIVE_BLOCKS, ONE, Stage, Unit, doubling, units_of
 from a2keras.squeeze_excitation import SqueezeExcitation
-
-_ONE: Triple = (1, 1, 1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,36 +43,24 @@ class ClassicResNet(Network):
     gates: bool = False
 
 
-def unit(
-    x: Any, network: ClassicResNet, stage: int, number: int, padding: str, stride_on: str
-) -> Any:
+def residual(x: Any, unit: Unit[Stage], padding: str, stride_on: str, gates: bool) -> Any:
     """1×1, 3×3 and 1×1 convolutions with BN, ReLU between, plus the shortcut, then ReLU."""
-    name, middle = f"conv{stage}_{number}", 16 * 2**stage
-    strides = (1, 2, 2) if stage > 2 and number == 1 else _ONE
-    first, second = (strides, _ONE) if stride_on == "1x1" else (_ONE, strides)
+    name, channels, strides = unit.name, unit.stage.channels, unit.strides
+    first, second = (strides, ONE) if stride_on == "1x1" else (ONE, strides)
 
-    def conv_bn(x: Any, channels: int, kernel: Triple, strides: Triple, part: str) -> Any:
-        return convolution_bn(x, channels, kernel, strides, f"{name}_{part}", padding)
+    def arguments(part: str) -> dict[str, Any]:
+        return {
+            "name": f"{name}_{part}", "padding": padding, "kernel_initializer": he_normal()
+        }  # fmt: skip
 
-    shortcut = conv_bn(x, 4 * middle, _ONE, strides, "0") if number == 1 else x
-    x = layers.ReLU(name=f"{name}_1_relu")(conv_bn(x, middle, _ONE, first, "1"))
-    x = layers.ReLU(name=f"{name}_2_relu")(conv_bn(x, middle, (1, 3, 3), second, "2"))
-    x = conv_bn(x, 4 * middle, _ONE, _ONE, "3")
-    if network.gates:
+    shortcut = convolution_bn(x, channels, ONE, strides, **arguments("0")) if unit.is_first else x
+    x = convolution_bn_relu(x, channels // 4, ONE, first, **arguments("1"))
+    x = convolution_bn_relu(x, channels // 4, (1, 3, 3), second, **arguments("2"))
+    x = convolution_bn(x, channels, ONE, **arguments("3"))
+    if gates:
         x = SqueezeExcitation(ratio=16, name=f"{name}_se")(x)
     x = layers.Add(name=f"{name}_add")([shortcut, x])
     return layers.ReLU(name=f"{name}_out")(x)
-
-
-def convolution_bn(
-    x: Any, channels: int, kernel: Triple, strides: Triple, name: str, padding: str
-) -> Any:
-    """A convolution and its BN."""
-    x = convolution(
-        x, channels, kernel, strides, name=f"{name}_conv", padding=padding,
-        kernel_initializer=he_normal(),
-    )  # fmt: skip
-    return batch_normalization(x, f"{name}_bn")
 
 
 def classic_resnet(
@@ -89,14 +75,15 @@ def classic_resnet(
     if stride_on not in ("1x1", "3x3"):
         raise ValueError(f"`stride_on` must be '1x1' or '3x3'. Received: stride_on={stride_on!r}")
     small = is_small(stem)
-    kernel, strides = ((1, 3, 3), _ONE) if small else ((1, 7, 7), (1, 2, 2))
-    x = layers.ReLU(name="conv1_relu")(convolution_bn(x, 64, kernel, strides, "conv1", padding))
+    kernel, strides = ((1, 3, 3), ONE) if small else ((1, 7, 7), (1, 2, 2))
+    x = convolution_bn_relu(
+        x, 64, kernel, strides, name="conv1", padding=padding, kernel_initializer=he_normal()
+    )
     if not small:
         x = max_pooling(x, (1, 3, 3), (1, 2, 2), name="conv1_pool", padding=padding)
-    for stage, units in enumerate(network.units, 2):
-        for number in range(1, units + 1):
-            x = unit(x, network, stage, number, padding, stride_on)
-            x = blocks(x, f"conv{stage}_{number}")
+    for unit in units_of(doubling(256, network.units, (1, 2, 2))):
+        x = residual(x, unit, padding, stride_on, network.gates)
+        x = blocks(x, unit.name)
     return x
 
 
@@ -105,8 +92,7 @@ _RESNET50 = ClassicResNet(
     builder="ResNet50",
     input_size=(224, 224),
     units=(3, 4, 6, 3),
-    # Where the paper puts its five blocks into its own ResNet-50.
-    positions=("conv3_1", "conv3_3", "conv4_1", "conv4_3", "conv4_5"),
+    positions=FIVE_BLOCKS,
     reduction=2,
     source="Table 4: the original ResNet-50 (He et al., 2016)",
 )

@@ -1,20 +1,23 @@
 """Convolutions and pooling of rank 2 or 3 with the padding of Keras or of PyTorch.
 
-Kernels, strides and windows are (time, height, width); for images the time is left away.
+Kernels, strides and windows are (time, height, width); for images the time is left away. Where a
+function makes several layers their names are its `name` with `_conv`, `_bn` and `_relu`.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 from keras import layers
 
 from a2keras.channel_groups import GroupedConv2D, GroupedConv3D
+from a2keras.models.stages import ONE, Triple
+from a2keras.pre_activation import pre_activation
 
 PADDINGS = ("same", "symmetric")
+NORMALIZATION = {"momentum": 0.9, "epsilon": 1e-5}  # PyTorch's and Caffe's
 _PLAIN: dict[int, Any] = {2: layers.Conv2D, 3: layers.Conv3D}
 _GROUPED: dict[int, Any] = {2: GroupedConv2D, 3: GroupedConv3D}
-
-Triple = tuple[int, int, int]
 
 
 def channel_axis() -> int:
@@ -62,7 +65,7 @@ def convolution(
     x: Any,
     channels: int,
     kernel: Triple,
-    strides: Triple = (1, 1, 1),
+    strides: Triple = ONE,
     *,
     name: str,
     padding: str = "same",
@@ -78,14 +81,66 @@ def convolution(
     )(x)
 
 
-def depthwise_convolution(
-    x: Any, kernel: Triple, strides: Triple, *, name: str, padding: str = "same"
+def convolution_bn(
+    x: Any,
+    channels: int,
+    kernel: Triple,
+    strides: Triple = ONE,
+    *,
+    name: str,
+    normalization: Mapping[str, float] = NORMALIZATION,
+    **arguments: Any,
 ) -> Any:
-    """A convolution of every channel of an image by itself, without bias."""
-    x, padding = pad(x, kernel, strides, padding, name)
-    return layers.DepthwiseConv2D(
-        kernel[1:], strides[1:], padding=padding, use_bias=False, name=name
+    """Convolution → BN; `arguments` are those of `convolution`."""
+    x = convolution(x, channels, kernel, strides, name=f"{name}_conv", **arguments)
+    return batch_normalization(x, f"{name}_bn", normalization)
+
+
+def convolution_bn_relu(
+    x: Any,
+    channels: int,
+    kernel: Triple,
+    strides: Triple = ONE,
+    *,
+    name: str,
+    max_value: float | None = None,
+    **arguments: Any,
+) -> Any:
+    """Convolution → BN → ReLU; `arguments` are those of `convolution_bn`."""
+    x = convolution_bn(x, channels, kernel, strides, name=name, **arguments)
+    return layers.ReLU(max_value, name=f"{name}_relu")(x)
+
+
+def bn_relu_convolution(
+    x: Any,
+    channels: int,
+    kernel: Triple,
+    strides: Triple = ONE,
+    *,
+    name: str,
+    normalization: Mapping[str, float] = NORMALIZATION,
+    **arguments: Any,
+) -> Any:
+    """BN → ReLU → convolution; `arguments` are those of `convolution`."""
+    x = pre_activation(x, name, channel_axis(), **normalization)
+    return convolution(x, channels, kernel, strides, name=f"{name}_conv", **arguments)
+
+
+def depthwise_convolution_bn(
+    x: Any,
+    kernel: Triple,
+    strides: Triple,
+    *,
+    name: str,
+    padding: str = "same",
+    normalization: Mapping[str, float] = NORMALIZATION,
+) -> Any:
+    """A convolution of every channel of an image by itself, without bias → BN."""
+    x, padding = pad(x, kernel, strides, padding, f"{name}_conv")
+    x = layers.DepthwiseConv2D(
+        kernel[1:], strides[1:], padding=padding, use_bias=False, name=f"{name}_conv"
     )(x)
+    return batch_normalization(x, f"{name}_bn", normalization)
 
 
 def max_pooling(
@@ -99,9 +154,11 @@ def max_pooling(
     )(x)
 
 
-def batch_normalization(x: Any, name: str, momentum: float = 0.9, epsilon: float = 1e-5) -> Any:
-    """Batch normalisation of the channels; the defaults are PyTorch's and Caffe's."""
-    return layers.BatchNormalization(channel_axis(), momentum, epsilon, name=name)(x)
+def batch_normalization(
+    x: Any, name: str, normalization: Mapping[str, float] = NORMALIZATION
+) -> Any:
+    """Batch normalisation of the channels."""
+    return layers.BatchNormalization(channel_axis(), name=name, **normalization)(x)
 
 
 def he_normal() -> keras.initializers.Initializer:

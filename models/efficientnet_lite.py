@@ -6,25 +6,12 @@ and its layers have the same names: `conv1`, `conv2_1` to `conv8_1`, `conv9`, `p
 """
 
 import dataclasses
-from typing import Any
-
-from keras import layers
+import functools
 
 from a2keras.models.builders import builder_of
-from a2keras.models.convolutions import Triple
-from a2keras.models.inputs import global_pooling
-from a2keras.models.mobilenet_v2 import MobileNetV2, Stage, mobilenet_v2
-
-_ONE: Triple = (1, 1, 1)
-_TWO: Triple = (1, 2, 2)
-_FIVE: Triple = (1, 5, 5)
-
-
-def top(x: Any, classes: int) -> Any:
-    """Global average pooling, dropout of 0.2 as the authors train it, and a dense layer."""
-    x = layers.Dropout(0.2, name="dropout")(global_pooling(x, "avg"))
-    return layers.Dense(classes, name="predictions")(x)
-
+from a2keras.models.inputs import classifier
+from a2keras.models.mobilenet_v2 import BottleneckStage, MobileNetV2, mobilenet_v2
+from a2keras.models.stages import ONE
 
 _LITE0 = MobileNetV2(
     name="efficientnet_lite0",
@@ -32,13 +19,13 @@ _LITE0 = MobileNetV2(
     input_size=(224, 224),
     stem=32,
     stages=(
-        Stage(1, 16, 1, _ONE),
-        Stage(6, 24, 2, _TWO),
-        Stage(6, 40, 2, _TWO, _FIVE),
-        Stage(6, 80, 3, _TWO),
-        Stage(6, 112, 3, _ONE, _FIVE),
-        Stage(6, 192, 4, _TWO, _FIVE),
-        Stage(6, 320, 1, _ONE),
+        BottleneckStage(16, 1, ONE, expansion=1),
+        BottleneckStage(24, 2, (1, 2, 2)),
+        BottleneckStage(40, 2, (1, 2, 2), kernel=(1, 5, 5)),
+        BottleneckStage(80, 3, (1, 2, 2)),
+        BottleneckStage(112, 3, ONE, kernel=(1, 5, 5)),
+        BottleneckStage(192, 4, (1, 2, 2), kernel=(1, 5, 5)),
+        BottleneckStage(320, 1, ONE),
     ),
     head=1280,
     momentum=0.99,
@@ -47,8 +34,9 @@ _LITE0 = MobileNetV2(
     source="EfficientNet-Lite0 (Google, 2020; Tan and Le, ICML 2019)",
 )
 
+_TOP = functools.partial(classifier, dropout=0.2)  # as the authors train it
 BUILDERS = {
-    each.name: builder_of(each, mobilenet_v2, top)
+    each.name: builder_of(each, mobilenet_v2, _TOP)
     for each in (
         _LITE0,
         dataclasses.replace(

@@ -185,7 +185,7 @@ def pretrained(name: str, weights: str | Path) -> keras.Model:
         except Exception as error:  # whatever its download may end in
             raise UserError(
                 f"Keras cannot fetch the imagenet weights of {name} ({reason_of(error)}): fetch "
-                "that file by hand, and name it with --set weights=FILE"
+                "that file by hand, and name it with `weights=FILE`"
             ) from error
     weight_files.check_legacy(weights)
     model = _application(name)

@@ -15,6 +15,7 @@ padding, in their ports to PyTorch too, and normalisations without gamma, which 
 """
 
 import dataclasses
+import functools
 from typing import Any, NamedTuple
 
 from keras import layers, ops
@@ -22,15 +23,13 @@ from keras import layers, ops
 from a2keras.models.blocks import Blocks
 from a2keras.models.builders import Network, Option, builder_of
 from a2keras.models.convolutions import (
-    Triple,
-    batch_normalization,
+    NORMALIZATION,
     channel_axis,
-    convolution,
+    convolution_bn_relu,
     max_pooling,
 )
-from a2keras.models.inputs import global_pooling
-
-_ONE: Triple = (1, 1, 1)
+from a2keras.models.inputs import classifier
+from a2keras.models.stages import ONE, Triple
 
 
 class Mixed(NamedTuple):
@@ -70,25 +69,19 @@ class Inception(Network):
     temporal: bool = True
 
 
-def unit(
-    x: Any, channels: int, kernel: Triple, name: str, strides: Triple = _ONE, padding: str = "same"
-) -> Any:
-    """Convolution, BN and ReLU."""
-    x = convolution(x, channels, kernel, strides, name=f"{name}_conv", padding=padding)
-    # The epsilon of I3D's weights. Their momentum, 0.999, would take thousands of steps to settle.
-    x = batch_normalization(x, f"{name}_bn", epsilon=1e-3)
-    return layers.ReLU(name=f"{name}_relu")(x)
+# The epsilon of I3D's weights. Their momentum, 0.999, would take thousands of steps to settle.
+unit = functools.partial(convolution_bn_relu, normalization={**NORMALIZATION, "epsilon": 1e-3})
 
 
 def mixed_unit(x: Any, channels: Mixed, three: Triple, branch_2: Triple, name: str) -> Any:
     """1×1×1, 3×3×3, 3×3×3 and pooled branches side by side; `three` is the kernel of 3 a side."""
-    b0 = unit(x, channels.b0, _ONE, f"{name}_b0")
-    b1 = unit(x, channels.b1_reduce, _ONE, f"{name}_b1_reduce")
-    b1 = unit(b1, channels.b1, three, f"{name}_b1")
-    b2 = unit(x, channels.b2_reduce, _ONE, f"{name}_b2_reduce")
-    b2 = unit(b2, channels.b2, branch_2, f"{name}_b2")
-    b3 = max_pooling(x, three, _ONE, name=f"{name}_b3_pool")
-    b3 = unit(b3, channels.b3, _ONE, f"{name}_b3")
+    b0 = unit(x, channels.b0, ONE, name=f"{name}_b0")
+    b1 = unit(x, channels.b1_reduce, ONE, name=f"{name}_b1_reduce")
+    b1 = unit(b1, channels.b1, three, name=f"{name}_b1")
+    b2 = unit(x, channels.b2_reduce, ONE, name=f"{name}_b2_reduce")
+    b2 = unit(b2, channels.b2, branch_2, name=f"{name}_b2")
+    b3 = max_pooling(x, three, ONE, name=f"{name}_b3_pool")
+    b3 = unit(b3, channels.b3, ONE, name=f"{name}_b3")
     return layers.Concatenate(channel_axis(), name=f"{name}_out")([b0, b1, b2, b3])
 
 
@@ -105,16 +98,16 @@ def inception(
     def pool(x: Any, window: Triple, strides: Triple, stage: int) -> Any:
         return max_pooling(x, window, strides, name=f"conv{stage}_pool", padding=padding)
 
-    x = blocks(unit(x, 64, cube(7), "conv1_1", cube(2), padding), "conv1_1")
+    x = blocks(unit(x, 64, cube(7), cube(2), name="conv1_1", padding=padding), "conv1_1")
     x = pool(x, (1, 3, 3), (1, 2, 2), 2)
-    x = blocks(unit(x, 64, _ONE, "conv2_1"), "conv2_1")
-    x = blocks(unit(x, 192, cube(3), "conv2_2"), "conv2_2")
+    x = blocks(unit(x, 64, ONE, name="conv2_1"), "conv2_1")
+    x = blocks(unit(x, 192, cube(3), name="conv2_2"), "conv2_2")
     pools = {3: ((1, 3, 3), (1, 2, 2)), 4: (cube(3), cube(2)), 5: (cube(2), cube(2))}
     for stage, units in MIXED.items():
         x = pool(x, *pools[stage], stage)
         for number, channels in enumerate(units, 1):
             name = f"conv{stage}_{number}"
-            second = cube(3) if branch_2 == "3x3x3" else _ONE
+            second = cube(3) if branch_2 == "3x3x3" else ONE
             x = blocks(mixed_unit(x, channels, cube(3), second, name), name)
     return x
 
@@ -124,11 +117,6 @@ def frame_vectors(x: Any) -> Any:
     if channel_axis() == -1:
         return ops.mean(x, axis=(2, 3))
     return layers.Permute((2, 1))(ops.mean(x, axis=(3, 4)))
-
-
-def image_top(x: Any, classes: int) -> Any:
-    x = layers.Dropout(0.4, name="dropout")(global_pooling(x, "avg"))
-    return layers.Dense(classes, name="predictions")(x)
 
 
 def clip_top(x: Any, classes: int) -> Any:
@@ -145,14 +133,12 @@ def clip_top(x: Any, classes: int) -> Any:
     return layers.GlobalAveragePooling1D("channels_last", name="mean_logits")(x)
 
 
-# Where the paper puts its five blocks into ResNet-50: two at 28×28, three at 14×14.
-_FIVE_BLOCKS = ("conv3_1", "conv3_2", "conv4_1", "conv4_3", "conv4_5")
-
 INCEPTION_V1 = Inception(
     name="inception_v1",
     builder="InceptionV1",
     input_size=(224, 224),
-    positions=_FIVE_BLOCKS,
+    # Two at 28×28 and three at 14×14, as in the paper's ResNet-50; conv3 has but two units.
+    positions=("conv3_1", "conv3_2", "conv4_1", "conv4_3", "conv4_5"),
     reduction=2,
     source="Inception-v1 (Szegedy et al., 2015) with batch normalisation: I3D before inflation",
 )
@@ -170,6 +156,8 @@ _BRANCH_2 = Option(
     "        the 107.9 G of Tables 5 and 6, for the count only.",
 )
 BUILDERS = {
-    INCEPTION_V1.name: builder_of(INCEPTION_V1, inception, image_top),
+    INCEPTION_V1.name: builder_of(
+        INCEPTION_V1, inception, functools.partial(classifier, dropout=0.4)
+    ),
     _I3D.name: builder_of(_I3D, inception, clip_top, branch_2=_BRANCH_2),
 }

@@ -10,9 +10,11 @@ from keras import layers
 Top = Callable[[Any, int], Any]
 
 
-def classifier(x: Any, classes: int) -> Any:
-    """Global average pooling and a dense layer: the top of most networks."""
+def classifier(x: Any, classes: int, dropout: float = 0.0) -> Any:
+    """Global average pooling, dropout if any, and a dense layer: the top of most networks."""
     x = global_pooling(x, "avg")
+    if dropout:
+        x = layers.Dropout(dropout, name="dropout")(x)
     return layers.Dense(classes, name="predictions")(x)
 
 
@@ -20,6 +22,12 @@ def global_pooling(x: Any, kind: str) -> Any:
     """(B, *spatial, C) → (B, C), by "avg" or "max"."""
     pooling = {"avg": "GlobalAveragePooling", "max": "GlobalMaxPooling"}[kind]
     return getattr(layers, f"{pooling}{len(x.shape) - 2}D")(name=f"{kind}_pool")(x)
+
+
+def input_shape_of(size: tuple[int, ...]) -> tuple[int, ...]:
+    """Of RGB of a size, (*size, 3), or (3, *size) where Keras is set to channels first."""
+    last = keras.config.image_data_format() == "channels_last"
+    return (*size, 3) if last else (3, *size)
 
 
 def network_input(input_tensor: Any, input_shape: tuple | None, size: tuple[int, ...]) -> Any:
@@ -38,7 +46,7 @@ def network_input(input_tensor: Any, input_shape: tuple | None, size: tuple[int,
         shape = tuple(input_tensor.shape)[1:]
         argument = f"input_tensor.shape={tuple(input_tensor.shape)}"
     else:
-        shape = input_shape or ((*size, 3) if last else (3, *size))
+        shape = input_shape or input_shape_of(size)
         argument = f"input_shape={shape}"
     if len(shape) != len(size) + 1 or shape[-1 if last else 0] is None:
         axes = ["frames", "height", "width"][-len(size) :]

@@ -50,11 +50,7 @@ def load(path: str | Path) -> Any:
     count = check(path)
     import keras
 
-    # Registers the layers of a2keras: the command does not import them all by itself.
-    import a2keras.channel_groups
-    import a2keras.double_attention
-    import a2keras.non_local
-    import a2keras.squeeze_excitation  # noqa: F401
+    import a2keras.models.zoo  # noqa: F401  registers the layers that our networks have
 
     try:
         with _weights_up_to(count):

@@ -14,32 +14,22 @@ Its weights need `padding="symmetric"`.
 """
 
 import dataclasses
-from typing import Any, NamedTuple
+import functools
+from typing import Any
 
 from keras import layers
 
 from a2keras.models.blocks import Blocks
 from a2keras.models.builders import Network, builder_of
 from a2keras.models.convolutions import (
-    Triple,
-    batch_normalization,
+    NORMALIZATION,
+    bn_relu_convolution,
     channel_axis,
-    convolution,
+    convolution_bn_relu,
     max_pooling,
 )
+from a2keras.models.stages import FIVE_BLOCKS, ONE, Stage, Unit, units_of
 from a2keras.pre_activation import pre_activation
-
-_ONE: Triple = (1, 1, 1)
-# PyTorch's own, as in the authors' code of this network.
-_EPSILON = 1e-5
-
-
-class Stage(NamedTuple):
-    """Output channels, number of units, and (time, height, width) strides of the first one."""
-
-    channels: int
-    units: int
-    strides: Triple
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,48 +47,29 @@ class MFNet(Network):
     fibers: int
 
 
-def unit(x: Any, stage: Stage, fibers: int, first: bool, name: str, padding: str) -> Any:
+def residual(x: Any, unit: Unit[Stage], fibers: int, padding: str) -> Any:
     """The multiplexed input through two convolutions, each after BN–ReLU, plus the shortcut."""
-    channels, strides = stage.channels, stage.strides if first else _ONE
-
-    def brc(
-        x: Any, channels: int, kernel: Triple, part: str, strides: Triple = _ONE, groups: int = 1
-    ) -> Any:
-        name_of_part = f"{name}_{part}"
-        x = pre_activation(x, name_of_part, channel_axis(), epsilon=_EPSILON)
-        return convolution(
-            x,
-            channels,
-            kernel,
-            strides,
-            name=f"{name_of_part}_conv",
-            padding=padding,
-            groups=groups,
-        )
+    name, channels, strides = unit.name, unit.stage.channels, unit.strides
+    brc = functools.partial(bn_relu_convolution, padding=padding)
 
     # The shortcut takes the input as it was, not the multiplexed one.
-    shortcut = brc(x, channels, _ONE, "w1", strides) if first else x
-    mixed = brc(x, channels // 4, _ONE, "i1")
-    mixed = brc(mixed, x.shape[channel_axis()], _ONE, "i2")
+    shortcut = brc(x, channels, ONE, strides, name=f"{name}_w1") if unit.is_first else x
+    mixed = brc(x, channels // 4, ONE, name=f"{name}_i1")
+    mixed = brc(mixed, x.shape[channel_axis()], ONE, name=f"{name}_i2")
     x = layers.Add(name=f"{name}_multiplexed")([x, mixed])
-    x = brc(x, channels, (3, 3, 3), "m1", strides, fibers)
-    kernel, groups = (_ONE, 1) if first else ((1, 3, 3), fibers)
-    x = brc(x, channels, kernel, "m2", groups=groups)
+    x = brc(x, channels, (3, 3, 3), strides, name=f"{name}_m1", groups=fibers)
+    kernel, groups = (ONE, 1) if unit.is_first else ((1, 3, 3), fibers)
+    x = brc(x, channels, kernel, name=f"{name}_m2", groups=groups)
     return layers.Add(name=f"{name}_out")([shortcut, x])
 
 
 def mfnet(x: Any, network: MFNet, blocks: Blocks, padding: str) -> Any:
     """Builds a record up to its last feature maps."""
-    x = convolution(x, network.stem, (3, 5, 5), (1, 2, 2), name="conv1_conv", padding=padding)
-    x = batch_normalization(x, "conv1_bn", epsilon=_EPSILON)
-    x = layers.ReLU(name="conv1_relu")(x)
+    x = convolution_bn_relu(x, network.stem, (3, 5, 5), (1, 2, 2), name="conv1", padding=padding)
     x = max_pooling(x, (1, 3, 3), (1, 2, 2), name="conv1_pool", padding=padding)
-    for number, stage in enumerate(network.stages, 2):
-        for each in range(1, stage.units + 1):
-            name = f"conv{number}_{each}"
-            x = unit(x, stage, network.fibers, each == 1, name, padding)
-            x = blocks(x, name)
-    return pre_activation(x, "final", channel_axis(), epsilon=_EPSILON)
+    for unit in units_of(network.stages):
+        x = blocks(residual(x, unit, network.fibers, padding), unit.name)
+    return pre_activation(x, "final", channel_axis(), **NORMALIZATION)
 
 
 _MFNET_3D = MFNet(
@@ -113,7 +84,7 @@ _MFNET_3D = MFNet(
         Stage(768, 3, (1, 2, 2)),
     ),
     fibers=16,
-    positions=("conv3_1", "conv3_3", "conv4_1", "conv4_3", "conv4_5"),
+    positions=FIVE_BLOCKS,
     reduction=2,
     source="MF-Net 3D (Chen et al., ECCV 2018)",
 )

@@ -13,33 +13,33 @@ are counted through: blocks 3, 5, 7, 9 and 12 are conv4_1, conv4_3, conv5_2, con
 """
 
 import dataclasses
-from typing import Any, NamedTuple
+import functools
+from typing import Any
 
 from keras import layers
 
 from a2keras.models.blocks import Blocks
 from a2keras.models.builders import Network, builder_of
 from a2keras.models.convolutions import (
-    Triple,
-    batch_normalization,
     channel_axis,
-    convolution,
-    depthwise_convolution,
+    convolution_bn,
+    convolution_bn_relu,
+    depthwise_convolution_bn,
 )
-
-_ONE: Triple = (1, 1, 1)
-_THREE: Triple = (1, 3, 3)
-_TWO: Triple = (1, 2, 2)
+from a2keras.models.stages import ONE, Stage, Triple, Unit, units_of
 
 
-class Stage(NamedTuple):
-    """A row of the paper's Table 2: t, c, n, s; and the depthwise kernel."""
+@dataclasses.dataclass(frozen=True)
+class BottleneckStage(Stage):
+    """A row of the paper's Table 2: c, n and s as in every stage, and t; and the depthwise kernel.
 
-    expansion: int
-    channels: int
-    units: int
-    strides: Triple
-    kernel: Triple = _THREE
+    Attributes:
+        expansion: channels of the depthwise convolution are the input's times this.
+        kernel: of the depthwise convolution.
+    """
+
+    expansion: int = 6
+    kernel: Triple = (1, 3, 3)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,49 +55,42 @@ class MobileNetV2(Network):
     """
 
     stem: int
-    stages: tuple[Stage, ...]
+    stages: tuple[BottleneckStage, ...]
     head: int
     momentum: float = 0.999
 
 
-def unit(
-    x: Any, stage: Stage, strides: Triple, name: str, padding: str, momentum: float = 0.999
+def inverted_residual(
+    x: Any, unit: Unit[BottleneckStage], padding: str, normalization: dict[str, float]
 ) -> Any:
     """Expansion, depthwise convolution, linear projection, plus the input where its shape stays."""
-    inputs, channels = x, x.shape[channel_axis()]
+    name, stage, inputs, channels = unit.name, unit.stage, x, x.shape[channel_axis()]
     if stage.expansion > 1:
-        x = convolution(x, stage.expansion * channels, _ONE, name=f"{name}_1_conv")
-        x = _bn_relu6(x, f"{name}_1", momentum)
-    x = depthwise_convolution(x, stage.kernel, strides, name=f"{name}_2_conv", padding=padding)
-    x = _bn_relu6(x, f"{name}_2", momentum)
-    x = convolution(x, stage.channels, _ONE, name=f"{name}_3_conv")
-    x = _normalization(x, f"{name}_3", momentum)
-    if strides == _ONE and channels == stage.channels:
+        x = convolution_bn_relu(
+            x, stage.expansion * channels, ONE, name=f"{name}_1", max_value=6.0,
+            normalization=normalization,
+        )  # fmt: skip
+    x = depthwise_convolution_bn(
+        x, stage.kernel, unit.strides, name=f"{name}_2", padding=padding,
+        normalization=normalization,
+    )  # fmt: skip
+    x = layers.ReLU(6.0, name=f"{name}_2_relu")(x)
+    x = convolution_bn(x, stage.channels, ONE, name=f"{name}_3", normalization=normalization)
+    if unit.strides == ONE and channels == stage.channels:
         x = layers.Add(name=f"{name}_out")([inputs, x])
     return x
 
 
-def _bn_relu6(x: Any, name: str, momentum: float) -> Any:
-    return layers.ReLU(6.0, name=f"{name}_relu")(_normalization(x, name, momentum))
-
-
-def _normalization(x: Any, name: str, momentum: float) -> Any:
-    return batch_normalization(x, f"{name}_bn", momentum, epsilon=1e-3)
-
-
 def mobilenet_v2(x: Any, network: MobileNetV2, blocks: Blocks, padding: str) -> Any:
     """Builds a record up to its last feature maps."""
-    momentum = network.momentum
-    x = convolution(x, network.stem, _THREE, _TWO, name="conv1_conv", padding=padding)
-    x = _bn_relu6(x, "conv1", momentum)
-    for number, stage in enumerate(network.stages, 2):
-        for each in range(1, stage.units + 1):
-            name = f"conv{number}_{each}"
-            x = unit(x, stage, stage.strides if each == 1 else _ONE, name, padding, momentum)
-            x = blocks(x, name)
-    name = f"conv{2 + len(network.stages)}"
-    x = convolution(x, network.head, _ONE, name=f"{name}_conv")
-    return _bn_relu6(x, name, momentum)
+    normalization = {"momentum": network.momentum, "epsilon": 1e-3}
+    conv_bn_relu6 = functools.partial(
+        convolution_bn_relu, max_value=6.0, normalization=normalization
+    )
+    x = conv_bn_relu6(x, network.stem, (1, 3, 3), (1, 2, 2), name="conv1", padding=padding)
+    for unit in units_of(network.stages):
+        x = blocks(inverted_residual(x, unit, padding, normalization), unit.name)
+    return conv_bn_relu6(x, network.head, ONE, name=f"conv{2 + len(network.stages)}")
 
 
 _MOBILENET_V2 = MobileNetV2(
@@ -106,13 +99,13 @@ _MOBILENET_V2 = MobileNetV2(
     input_size=(224, 224),
     stem=32,
     stages=(
-        Stage(1, 16, 1, _ONE),
-        Stage(6, 24, 2, _TWO),
-        Stage(6, 32, 3, _TWO),
-        Stage(6, 64, 4, _TWO),
-        Stage(6, 96, 3, _ONE),
-        Stage(6, 160, 3, _TWO),
-        Stage(6, 320, 1, _ONE),
+        BottleneckStage(16, 1, ONE, expansion=1),
+        BottleneckStage(24, 2, (1, 2, 2)),
+        BottleneckStage(32, 3, (1, 2, 2)),
+        BottleneckStage(64, 4, (1, 2, 2)),
+        BottleneckStage(96, 3, ONE),
+        BottleneckStage(160, 3, (1, 2, 2)),
+        BottleneckStage(320, 1, ONE),
     ),
     head=1280,
     positions=("conv4_1", "conv4_3", "conv5_2", "conv5_4", "conv6_3"),

@@ -20,10 +20,12 @@ class Known(NamedTuple):
     """What is known of a network of the zoo.
 
     Attributes:
+        builder: the name of its function.
         own: options that only builders of its family take.
         is_video: whether it takes clips.
     """
 
+    builder: str = ""
     own: tuple[str, ...] = ()
     is_video: bool = False
 
@@ -36,35 +38,35 @@ class Known(NamedTuple):
 _PRE_ACTIVATION, _CLASSIC = ("variant", "stem"), ("stride_on", "stem")
 
 NETWORKS = {
-    "a2_efficientnet_lite0": Known(),
-    "a2_mfnet_2d": Known(),
-    "a2_mfnet_3d": Known(is_video=True),
-    "a2_mobilenet_v2": Known(),
-    "a2_resnet11": Known(_PRE_ACTIVATION),
-    "a2_resnet11_video": Known(_PRE_ACTIVATION, is_video=True),
-    "a2_resnet50": Known(_PRE_ACTIVATION),
-    "a2_resnet50_video": Known(_PRE_ACTIVATION, is_video=True),
-    "a2_shufflenet_v2": Known(),
-    "c3d": Known(is_video=True),
-    "convnet_lstm": Known(("all_steps",), is_video=True),
-    "efficientnet_lite0": Known(),
-    "i3d": Known(("branch_2",), is_video=True),
-    "inception_v1": Known(),
-    "mfnet_2d": Known(),
-    "mfnet_3d": Known(is_video=True),
-    "mobilenet_v2": Known(),
-    "r2plus1d_18": Known(is_video=True),
-    "r2plus1d_34": Known(is_video=True),
-    "res3d_18": Known(is_video=True),
-    "resnet152": Known(_CLASSIC),
-    "resnet20": Known(_PRE_ACTIVATION),
-    "resnet26_video": Known(_PRE_ACTIVATION, is_video=True),
-    "resnet29_video": Known(_PRE_ACTIVATION, is_video=True),
-    "resnet50": Known(_CLASSIC),
-    "resnet50_lite": Known(_PRE_ACTIVATION),
-    "resnet50_video": Known(_PRE_ACTIVATION, is_video=True),
-    "se_resnet50": Known(_CLASSIC),
-    "shufflenet_v2": Known(),
+    "a2_efficientnet_lite0": Known("A2EfficientNetLite0"),
+    "a2_mfnet_2d": Known("A2MFNet2D"),
+    "a2_mfnet_3d": Known("A2MFNet3D", is_video=True),
+    "a2_mobilenet_v2": Known("A2MobileNetV2"),
+    "a2_resnet11": Known("A2ResNet11", _PRE_ACTIVATION),
+    "a2_resnet11_video": Known("A2ResNet11Video", _PRE_ACTIVATION, is_video=True),
+    "a2_resnet50": Known("A2ResNet50", _PRE_ACTIVATION),
+    "a2_resnet50_video": Known("A2ResNet50Video", _PRE_ACTIVATION, is_video=True),
+    "a2_shufflenet_v2": Known("A2ShuffleNetV2"),
+    "c3d": Known("C3D", is_video=True),
+    "convnet_lstm": Known("ConvNetLSTM", ("all_steps",), is_video=True),
+    "efficientnet_lite0": Known("EfficientNetLite0"),
+    "i3d": Known("I3D", ("branch_2",), is_video=True),
+    "inception_v1": Known("InceptionV1"),
+    "mfnet_2d": Known("MFNet2D"),
+    "mfnet_3d": Known("MFNet3D", is_video=True),
+    "mobilenet_v2": Known("MobileNetV2"),
+    "r2plus1d_18": Known("R2Plus1D18", is_video=True),
+    "r2plus1d_34": Known("R2Plus1D34", is_video=True),
+    "res3d_18": Known("Res3D18", is_video=True),
+    "resnet152": Known("ResNet152", _CLASSIC),
+    "resnet20": Known("ResNet20", _PRE_ACTIVATION),
+    "resnet26_video": Known("ResNet26Video", _PRE_ACTIVATION, is_video=True),
+    "resnet29_video": Known("ResNet29Video", _PRE_ACTIVATION, is_video=True),
+    "resnet50": Known("ResNet50", _CLASSIC),
+    "resnet50_lite": Known("ResNet50Lite", _PRE_ACTIVATION),
+    "resnet50_video": Known("ResNet50Video", _PRE_ACTIVATION, is_video=True),
+    "se_resnet50": Known("SEResNet50", _CLASSIC),
+    "shufflenet_v2": Known("ShuffleNetV2"),
 }
 
 

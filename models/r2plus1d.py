@@ -17,6 +17,7 @@ is conv2_1_2_conv. All of them need `padding="symmetric"`.
 """
 
 import dataclasses
+import functools
 from typing import Any
 
 from keras import layers
@@ -24,11 +25,23 @@ from keras import layers
 from a2keras.models.blocks import Blocks
 from a2keras.models.builders import Network, builder_of
 from a2keras.models.convolutions import (
-    Triple,
+    NORMALIZATION,
     batch_normalization,
     channel_axis,
     convolution,
+    convolution_bn,
+    convolution_bn_relu,
     he_normal,
+)
+from a2keras.models.stages import (
+    FIVE_BLOCKS,
+    FOUR_BLOCKS,
+    ONE,
+    Stage,
+    Triple,
+    Unit,
+    doubling,
+    units_of,
 )
 
 # Of the factored stem: published, and not what the formula below would give.
@@ -59,49 +72,42 @@ def middle_channels(inputs: int, outputs: int) -> int:
     return 27 * inputs * outputs // (9 * inputs + 3 * outputs)
 
 
-def convolution_bn(
-    x: Any, channels: int, kernel: Triple, strides: Triple, middle: int | None = None,
+def factored_bn(
+    x: Any, channels: int, kernel: Triple, strides: Triple = ONE, middle: int | None = None,
     *, name: str, epsilon: float, padding: str,
 ) -> Any:  # fmt: skip
     """A convolution, factored with `middle` channels unless that is None, and its BN."""
-
-    def convolve(x: Any, channels: int, kernel: Triple, strides: Triple, name: str) -> Any:
-        return convolution(
-            x, channels, kernel, strides, name=f"{name}_conv", padding=padding,
+    normalization = {**NORMALIZATION, "epsilon": epsilon}
+    if middle is None:
+        return convolution_bn(
+            x, channels, kernel, strides, name=name, normalization=normalization, padding=padding,
             kernel_initializer=he_normal(),
         )  # fmt: skip
+    x = convolution_bn_relu(
+        x, middle, (1, *kernel[1:]), (1, *strides[1:]), name=f"{name}_spatial",
+        normalization=normalization, padding=padding, kernel_initializer=he_normal(),
+    )  # fmt: skip
+    x = convolution(
+        x, channels, (kernel[0], 1, 1), (strides[0], 1, 1), name=f"{name}_temporal_conv",
+        padding=padding, kernel_initializer=he_normal(),
+    )  # fmt: skip
+    return batch_normalization(x, f"{name}_bn", normalization)
 
-    if middle is None:
-        x = convolve(x, channels, kernel, strides, name)
-    else:
-        x = convolve(x, middle, (1, *kernel[1:]), (1, *strides[1:]), f"{name}_spatial")
-        x = batch_normalization(x, f"{name}_spatial_bn", epsilon=epsilon)
-        x = layers.ReLU(name=f"{name}_spatial_relu")(x)
-        x = convolve(x, channels, (kernel[0], 1, 1), (strides[0], 1, 1), f"{name}_temporal")
-    return batch_normalization(x, f"{name}_bn", epsilon=epsilon)
 
-
-def unit(x: Any, network: VideoResNet, stage: int, number: int, padding: str) -> Any:
+def residual(x: Any, unit: Unit[Stage], network: VideoResNet, padding: str) -> Any:
     """Two convolutions with BN, ReLU between, plus the shortcut, then ReLU."""
-    name, channels, one, three = f"conv{stage}_{number}", 16 * 2**stage, (1, 1, 1), (3, 3, 3)
-    strides = (2, 2, 2) if stage > 2 and number == 1 else one
+    name, channels, strides, three = unit.name, unit.stage.channels, unit.strides, (3, 3, 3)
     first = second = None
     if network.factored:
         first = middle_channels(x.shape[channel_axis()], channels)
         second = first if network.shared_middle else middle_channels(channels, channels)
 
-    def conv_bn(
-        x: Any, kernel: Triple, strides: Triple, part: str, middle: int | None = None
-    ) -> Any:
-        return convolution_bn(
-            x, channels, kernel, strides, middle, name=f"{name}_{part}", epsilon=network.epsilon,
-            padding=padding,
-        )  # fmt: skip
-
-    projects = number == 1 and (stage > 2 or network.projects_conv2)
-    shortcut = conv_bn(x, one, strides, "0") if projects else x
-    x = layers.ReLU(name=f"{name}_1_relu")(conv_bn(x, three, strides, "1", first))
-    x = conv_bn(x, three, one, "2", second)
+    conv_bn = functools.partial(factored_bn, epsilon=network.epsilon, padding=padding)
+    projects = unit.is_first and (strides != ONE or network.projects_conv2)
+    shortcut = conv_bn(x, channels, ONE, strides, name=f"{name}_0") if projects else x
+    x = conv_bn(x, channels, three, strides, first, name=f"{name}_1")
+    x = layers.ReLU(name=f"{name}_1_relu")(x)
+    x = conv_bn(x, channels, three, ONE, second, name=f"{name}_2")
     x = layers.Add(name=f"{name}_add")([shortcut, x])
     return layers.ReLU(name=f"{name}_out")(x)
 
@@ -109,14 +115,12 @@ def unit(x: Any, network: VideoResNet, stage: int, number: int, padding: str) ->
 def video_resnet(x: Any, network: VideoResNet, blocks: Blocks, padding: str) -> Any:
     """Builds a record up to its last feature maps."""
     middle = _STEM_MIDDLE if network.factored else None
-    x = convolution_bn(
+    x = factored_bn(
         x, 64, (3, 7, 7), (1, 2, 2), middle, name="conv1", epsilon=network.epsilon, padding=padding
     )
     x = layers.ReLU(name="conv1_relu")(x)
-    for stage, units in enumerate(network.units, 2):
-        for number in range(1, units + 1):
-            x = unit(x, network, stage, number, padding)
-            x = blocks(x, f"conv{stage}_{number}")
+    for unit in units_of(doubling(64, network.units, (2, 2, 2))):
+        x = blocks(residual(x, unit, network, padding), unit.name)
     return x
 
 
@@ -127,8 +131,8 @@ _R2PLUS1D_34 = VideoResNet(
     units=(3, 4, 6, 3),
     factored=True,
     epsilon=1e-3,
-    # Where the paper puts five blocks into its own network of as many units.
-    positions=("conv3_1", "conv3_3", "conv4_1", "conv4_3", "conv4_5"),
+    # Its stages have as many units as the paper's own network.
+    positions=FIVE_BLOCKS,
     reduction=2,
     source="Tables 5 and 6: R(2+1)D-34 (Tran et al., 2018), as in facebookresearch/VMZ",
 )
@@ -139,8 +143,7 @@ _RES3D_18 = VideoResNet(
     units=(2, 2, 2, 2),
     factored=False,
     projects_conv2=True,
-    # The paper's four blocks of Table 3.
-    positions=("conv3_1", "conv3_2", "conv4_1", "conv4_2"),
+    positions=FOUR_BLOCKS,
     source="Table 6: Res3D-18 (Tran et al., 2017), as in facebookarchive/C3D",
 )
 

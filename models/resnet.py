@@ -5,6 +5,7 @@ the middle convolution, blocks between units on the raw sum.
 """
 
 import dataclasses
+import functools
 from typing import Any
 
 from keras import layers
@@ -12,32 +13,24 @@ from keras import layers
 from a2keras.models.blocks import Blocks
 from a2keras.models.builders import STEM, Network, Option, builder_of
 from a2keras.models.convolutions import (
-    Triple,
-    batch_normalization,
+    bn_relu_convolution,
     channel_axis,
-    convolution,
+    convolution_bn_relu,
     is_small,
     max_pooling,
 )
+from a2keras.models.stages import FIVE_BLOCKS, ONE, Stage, Unit, units_of
 from a2keras.pre_activation import BATCH_NORMALIZATION, pre_activation
 
 
 @dataclasses.dataclass(frozen=True)
-class Stage:
-    """Residual units of one resolution.
+class ResNetStage(Stage):
+    """Residual units, whose first two convolutions have a quarter of the output's channels.
 
     Attributes:
-        middle: channels of the unit's first two convolutions.
-        channels: output channels.
-        units: number of residual units.
-        strides: (time, height, width) of the first unit.
         temporal: temporal kernel of each unit's middle convolution (videos), repeated as needed.
     """
 
-    middle: int
-    channels: int
-    units: int
-    strides: tuple[int, int, int]
     temporal: tuple[int, ...] = (3,)
 
 
@@ -53,28 +46,21 @@ class ResNet(Network):
 
     stem: int
     stem_pool: bool
-    stages: tuple[Stage, ...]
+    stages: tuple[ResNetStage, ...]
 
 
-def unit(x: Any, stage: Stage, number: int, name: str, padding: str, stride_first: bool) -> Any:
+def residual(x: Any, unit: Unit[ResNetStage], padding: str, stride_first: bool) -> Any:
     """1×1×1, t×3×3 and 1×1×1 convolutions, each after BN–ReLU, plus the shortcut; no ReLU after."""
-    one = (1, 1, 1)
-    strides = stage.strides if number == 1 else one
-    first = one
-    if stride_first:
-        first = strides = (1, *strides[1:])
-    time = stage.temporal[(number - 1) % len(stage.temporal)]
+    name, channels, temporal = unit.name, unit.stage.channels, unit.stage.temporal
+    time = temporal[(unit.index - 1) % len(temporal)]
+    strides = (1, *unit.strides[1:]) if stride_first else unit.strides
+    first, second = (strides, ONE) if stride_first else (ONE, strides)
+    brc = functools.partial(bn_relu_convolution, padding=padding, normalization=BATCH_NORMALIZATION)
 
-    def brc(x: Any, channels: int, kernel: Triple, strides: Triple, part: str) -> Any:
-        x = pre_activation(x, f"{name}_{part}", channel_axis())
-        return convolution(
-            x, channels, kernel, strides, name=f"{name}_{part}_conv", padding=padding
-        )
-
-    shortcut = brc(x, stage.channels, one, strides, "0") if number == 1 else x
-    x = brc(x, stage.middle, one, first, "1")
-    x = brc(x, stage.middle, (time, 3, 3), one if stride_first else strides, "2")
-    x = brc(x, stage.channels, one, one, "3")
+    shortcut = brc(x, channels, ONE, strides, name=f"{name}_0") if unit.is_first else x
+    x = brc(x, channels // 4, ONE, first, name=f"{name}_1")
+    x = brc(x, channels // 4, (time, 3, 3), second, name=f"{name}_2")
+    x = brc(x, channels, ONE, name=f"{name}_3")
     return layers.Add(name=f"{name}_out")([shortcut, x])
 
 
@@ -85,45 +71,43 @@ def resnet(
     if variant not in ("a", "b"):
         raise ValueError(f"`variant` must be 'a' or 'b'. Received: variant={variant!r}")
     small = is_small(stem)
-    kernel, strides = ((3, 3, 3), (1, 1, 1)) if small else ((3, 5, 5), (1, 2, 2))
-    x = convolution(x, network.stem, kernel, strides, name="conv1_conv", padding=padding)
-    x = batch_normalization(x, "conv1_bn", **BATCH_NORMALIZATION)
-    x = layers.ReLU(name="conv1_relu")(x)
+    kernel, strides = ((3, 3, 3), ONE) if small else ((3, 5, 5), (1, 2, 2))
+    x = convolution_bn_relu(
+        x, network.stem, kernel, strides, name="conv1", padding=padding,
+        normalization=BATCH_NORMALIZATION,
+    )  # fmt: skip
     if network.stem_pool and not small:
         x = max_pooling(x, (1, 3, 3), (1, 2, 2), name="conv1_pool", padding=padding)
-    for number, stage in enumerate(network.stages, 2):
-        for each in range(1, stage.units + 1):
-            name = f"conv{number}_{each}"
-            x = unit(x, stage, each, name, padding, stride_first=variant == "b")
-            halved = (stage.strides[0], 1, 1)
-            if variant == "b" and each == 1 and network.is_video and halved != (1, 1, 1):
-                x = max_pooling(x, halved, halved, name=f"{name}_pool")
-            x = blocks(x, name)
+    for unit in units_of(network.stages):
+        x = residual(x, unit, padding, stride_first=variant == "b")
+        halved = (unit.strides[0], 1, 1)
+        if variant == "b" and network.is_video and halved != ONE:
+            x = max_pooling(x, halved, halved, name=f"{unit.name}_pool")
+        x = blocks(x, unit.name)
     return pre_activation(x, "final", channel_axis())
 
 
-def _ablation_stages(conv4_units: int) -> tuple[Stage, ...]:
+def _ablation_stages(conv4_units: int) -> tuple[ResNetStage, ...]:
     return (
-        Stage(32, 128, 2, (2, 1, 1)),
-        Stage(64, 256, 2, (1, 2, 2)),
-        Stage(128, 512, conv4_units, (1, 2, 2)),
-        Stage(256, 1024, 2, (1, 2, 2)),
+        ResNetStage(128, 2, (2, 1, 1)),
+        ResNetStage(256, 2, (1, 2, 2)),
+        ResNetStage(512, conv4_units, (1, 2, 2)),
+        ResNetStage(1024, 2, (1, 2, 2)),
     )
 
 
 # Table 1's k is the temporal kernel of the middle convolutions: only there do the parameters come
 # out as printed. It prints [3, 1, 3] for conv3, which has four units: the pattern goes on.
 _RESNET50_STAGES = (
-    Stage(64, 256, 3, (1, 1, 1), (3,)),
-    Stage(128, 512, 4, (2, 2, 2), (3, 1)),
-    Stage(256, 1024, 6, (1, 2, 2), (3, 1)),
-    Stage(512, 2048, 3, (1, 2, 2), (1, 3)),
+    ResNetStage(256, 3, ONE, (3,)),
+    ResNetStage(512, 4, (2, 2, 2), (3, 1)),
+    ResNetStage(1024, 6, (1, 2, 2), (3, 1)),
+    ResNetStage(2048, 3, (1, 2, 2), (1, 3)),
 )
-_FIVE_BLOCKS = ("conv3_1", "conv3_3", "conv4_1", "conv4_3", "conv4_5")
 _SMALL_STAGES = (
-    Stage(16, 64, 1, (1, 1, 1)),
-    Stage(32, 128, 1, (1, 2, 2)),
-    Stage(64, 256, 1, (1, 2, 2)),
+    ResNetStage(64, 1),
+    ResNetStage(128, 1, (1, 2, 2)),
+    ResNetStage(256, 1, (1, 2, 2)),
 )
 
 _RESNET26_VIDEO = ResNet(
@@ -143,7 +127,7 @@ _RESNET50_VIDEO = ResNet(
     stem=32,
     stem_pool=True,
     stages=_RESNET50_STAGES,
-    positions=_FIVE_BLOCKS,
+    positions=FIVE_BLOCKS,
     reduction=2,
     source="Table 1",
 )
@@ -179,9 +163,9 @@ _RESNET20 = ResNet(
     stem=16,
     stem_pool=False,
     stages=(
-        Stage(16, 64, 2, (1, 2, 2)),
-        Stage(32, 128, 2, (1, 2, 2)),
-        Stage(64, 256, 2, (1, 2, 2)),
+        ResNetStage(64, 2, (1, 2, 2)),
+        ResNetStage(128, 2, (1, 2, 2)),
+        ResNetStage(256, 2, (1, 2, 2)),
     ),
     positions=("conv3_2", "conv4_2"),
     source="a small network of Table 1's kind that two cores can train; not He et al.'s ResNet-20",

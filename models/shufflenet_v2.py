@@ -14,6 +14,7 @@ torchvision's `stage2.0` is stage2_1; its `branch2` holds the parts' convolution
 """
 
 import dataclasses
+import functools
 from typing import Any
 
 from keras import layers, ops
@@ -22,17 +23,12 @@ from a2keras.channel_groups import ChannelShuffle
 from a2keras.models.blocks import Blocks
 from a2keras.models.builders import Network, builder_of
 from a2keras.models.convolutions import (
-    Triple,
-    batch_normalization,
     channel_axis,
-    convolution,
-    depthwise_convolution,
+    convolution_bn_relu,
+    depthwise_convolution_bn,
     max_pooling,
 )
-
-_ONE: Triple = (1, 1, 1)
-_THREE: Triple = (1, 3, 3)
-_TWO: Triple = (1, 2, 2)
+from a2keras.models.stages import ONE, Stage, Unit, units_of
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,52 +37,40 @@ class ShuffleNetV2(Network):
 
     Attributes:
         stem: channels of conv1, of stride 2; a 3×3 max pooling of stride 2 follows.
-        stages: (channels, units) of stage2 and what follows; first units have stride 2.
+        stages: stage2 and what follows.
         head: channels of conv5, the 1×1 convolution behind them.
     """
 
     stem: int
-    stages: tuple[tuple[int, int], ...]
+    stages: tuple[Stage, ...]
     head: int
 
 
-def unit(x: Any, channels: int, first: bool, name: str, padding: str) -> Any:
+def shuffled(x: Any, unit: Unit[Stage], padding: str) -> Any:
     """One half transformed beside the other, which first units transform too; then shuffled."""
-    strides = _TWO if first else _ONE
-    one, other = (x, x) if first else ops.split(x, 2, axis=channel_axis())
-    if first:
-        one = _depthwise_bn(one, strides, f"{name}_branch1_1", padding)
-        one = _convolution_bn_relu(one, channels // 2, f"{name}_branch1_2")
-    other = _convolution_bn_relu(other, channels // 2, f"{name}_branch2_1")
-    other = _depthwise_bn(other, strides, f"{name}_branch2_2", padding)
-    other = _convolution_bn_relu(other, channels // 2, f"{name}_branch2_3")
-    x = layers.Concatenate(channel_axis(), name=f"{name}_concat")([one, other])
+    name, half = unit.name, unit.stage.channels // 2
+    depthwise = functools.partial(
+        depthwise_convolution_bn, kernel=(1, 3, 3), strides=unit.strides, padding=padding
+    )
+    branch1, branch2 = (x, x) if unit.is_first else ops.split(x, 2, axis=channel_axis())
+    if unit.is_first:
+        branch1 = depthwise(branch1, name=f"{name}_branch1_1")
+        branch1 = convolution_bn_relu(branch1, half, ONE, name=f"{name}_branch1_2")
+    branch2 = convolution_bn_relu(branch2, half, ONE, name=f"{name}_branch2_1")
+    branch2 = depthwise(branch2, name=f"{name}_branch2_2")
+    branch2 = convolution_bn_relu(branch2, half, ONE, name=f"{name}_branch2_3")
+    x = layers.Concatenate(channel_axis(), name=f"{name}_concat")([branch1, branch2])
     return ChannelShuffle(2, name=f"{name}_out")(x)
-
-
-def _convolution_bn_relu(x: Any, channels: int, name: str) -> Any:
-    x = convolution(x, channels, _ONE, name=f"{name}_conv")
-    x = batch_normalization(x, f"{name}_bn")
-    return layers.ReLU(name=f"{name}_relu")(x)
-
-
-def _depthwise_bn(x: Any, strides: Triple, name: str, padding: str) -> Any:
-    x = depthwise_convolution(x, _THREE, strides, name=f"{name}_conv", padding=padding)
-    return batch_normalization(x, f"{name}_bn")
 
 
 def shufflenet_v2(x: Any, network: ShuffleNetV2, blocks: Blocks, padding: str) -> Any:
     """Builds a record up to its last feature maps."""
-    x = convolution(x, network.stem, _THREE, _TWO, name="conv1_conv", padding=padding)
-    x = batch_normalization(x, "conv1_bn")
-    x = layers.ReLU(name="conv1_relu")(x)
-    x = max_pooling(x, _THREE, _TWO, name="conv1_pool", padding=padding)
-    for number, (channels, units) in enumerate(network.stages, 2):
-        for each in range(1, units + 1):
-            name = f"stage{number}_{each}"
-            x = unit(x, channels, each == 1, name, padding)
-            x = blocks(x, name)
-    return _convolution_bn_relu(x, network.head, "conv5")
+    three, two = (1, 3, 3), (1, 2, 2)
+    x = convolution_bn_relu(x, network.stem, three, two, name="conv1", padding=padding)
+    x = max_pooling(x, three, two, name="conv1_pool", padding=padding)
+    for unit in units_of(network.stages, "stage"):
+        x = blocks(shuffled(x, unit, padding), unit.name)
+    return convolution_bn_relu(x, network.head, ONE, name="conv5")
 
 
 _SHUFFLENET_V2 = ShuffleNetV2(
@@ -94,7 +78,7 @@ _SHUFFLENET_V2 = ShuffleNetV2(
     builder="ShuffleNetV2",
     input_size=(224, 224),
     stem=24,
-    stages=((116, 4), (232, 8), (464, 4)),
+    stages=(Stage(116, 4, (1, 2, 2)), Stage(232, 8, (1, 2, 2)), Stage(464, 4, (1, 2, 2))),
     head=1024,
     # The five places of the paper's networks would nearly double the multiply-adds.
     positions=("stage3_4", "stage3_8"),

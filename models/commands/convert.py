@@ -21,11 +21,11 @@ def convert(arguments: list[str]) -> None:
         "Writes the weights of a checkpoint of PyTorch, JAX or Caffe2 as a file for one of ours, "
         "which then gives the same logits. Nothing in the checkpoint is executed. Files of ours "
         "(.keras, .weights.h5) are written anew: a run's model as a small file of float16.",
-        _convert_flags,
+        _flags,
         arguments,
     )
     if len(given) != 1:
-        raise UserError(f"give one checkpoint. Received: {' '.join(given) or 'none'}")
+        raise UserError(f"convert takes one CHECKPOINT. Received: {' '.join(given) or 'none'}")
     output = _output(values.output)
     if values.precision != "float32" and output.suffix == ".keras":
         raise UserError(
@@ -40,7 +40,7 @@ def convert(arguments: list[str]) -> None:
         raise UserError(str(error).replace(LEAVE, "--skip_mismatch")) from error
 
 
-def _convert_flags(values: flags.FlagValues) -> None:
+def _flags(values: flags.FlagValues) -> None:
     from a2keras.models.weights.layouts import LAYOUTS
 
     flags.DEFINE_string("model", None, "the network, such as resnet50", flag_values=values)
@@ -96,7 +96,7 @@ def _convert(checkpoint: str, output: Path, values: flags.FlagValues) -> None:
         raise UserError(
             f"--model must be a network such as {', '.join(near)}. Received: {values.model!r}"
         )
-    asked = settings_of(values.set, names.NETWORKS[values.model].options)
+    settings = settings_of(values.set, names.NETWORKS[values.model].options)
     if Path(checkpoint).is_dir():
         raise UserError(f"{checkpoint} is a folder, not a checkpoint")
     if not Path(checkpoint).is_file():
@@ -106,7 +106,7 @@ def _convert(checkpoint: str, output: Path, values: flags.FlagValues) -> None:
 
     builder = models.builder(values.model)
     say(f"reading {checkpoint}")
-    layout, classes, options = None, values.classes, asked
+    layout, classes, options = None, values.classes, settings
     if not loading.is_ours(Path(checkpoint)):
         found = checkpoints.read(checkpoint)
         chosen = values.layout
@@ -116,7 +116,7 @@ def _convert(checkpoint: str, output: Path, values: flags.FlagValues) -> None:
                 f"a checkpoint of the layout {layout.name} fits {' or '.join(layout.networks)}. "
                 f"Received: --model={values.model}"
             )
-        options = {**layout.options, **asked}
+        options = {**layout.options, **settings}
         if classes is None:
             classes = translation.classes_of(layout, found.arrays)
     arguments = {"classes": 1000 if classes is None else classes, **options}

@@ -24,14 +24,14 @@ def summary(arguments: list[str]) -> None:
         "Prints the stages of a network with output shapes, parameters and multiply-adds. Without "
         "a NAME, lists those of a2keras. A NAME may also be keras:NAME, a network of "
         "keras.applications with a new classifier, or a run or a .keras file, as it is.",
-        _summary_flags,
+        _flags,
         arguments,
     )
     if not given:
         show("\n".join(names.NETWORKS))
         return
     if len(given) > 1:
-        raise UserError(f"give one network at a time. Received: {' '.join(given)}")
+        raise UserError(f"summary takes one NAME. Received: {' '.join(given)}")
     try:
         document = stages(_network(given[0], values))
     except ValueError as error:
@@ -92,7 +92,7 @@ def _sizes(text: str) -> tuple[int, ...]:
     return tuple(map(int, text.split("x")))
 
 
-def _summary_flags(values: flags.FlagValues) -> None:
+def _flags(values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "input", None, "[FRAMESx]HEIGHTxWIDTH; the paper's size unless given", flag_values=values
     )

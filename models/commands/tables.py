@@ -9,7 +9,7 @@ from absl import flags
 from a2keras.command_line import define_format, parse
 from a2keras.console import print_json, progress, show
 from a2keras.errors import UserError
-from a2keras.models.paper_tables import TABLES, Row, number
+from a2keras.models.paper_tables import TABLES, Row, parse_figure
 
 
 def tables(arguments: list[str]) -> None:
@@ -21,7 +21,7 @@ def tables(arguments: list[str]) -> None:
         arguments,
     )
     if rest:
-        raise UserError(f"a2keras tables takes flags only. Received: {' '.join(rest)}")
+        raise UserError(f"tables takes no arguments. Received: {' '.join(rest)}")
     chosen = [row for row in TABLES if values.table in (None, row.table)]
     if not chosen:
         raise UserError(f"--table must be 1 to 6. Received: --table={values.table}")
@@ -58,8 +58,8 @@ def counted(rows: Iterable[Row]) -> list[dict[str, Any]]:
                 "name": row.name,
                 "parameters": parameters,
                 "multiply_adds": multiply_adds,
-                "paper_parameters": number(row.paper_parameters),
-                "paper_multiply_adds": number(row.paper_multiply_adds),
+                "paper_parameters": parse_figure(row.paper_parameters),
+                "paper_multiply_adds": parse_figure(row.paper_multiply_adds),
                 "note": row.note,
             }
         )
@@ -68,12 +68,10 @@ def counted(rows: Iterable[Row]) -> list[dict[str, Any]]:
 
 def build(row: Row) -> Any:
     """The network of a row, at its size and for its classes."""
-    import keras
-
     from a2keras import models
+    from a2keras.models.inputs import input_shape_of
 
-    last = keras.config.image_data_format() == "channels_last"
-    shape = (*row.input_size, 3) if last else (3, *row.input_size)
+    shape = input_shape_of(row.input_size)
     return models.build(row.name, input_shape=shape, classes=row.classes, **row.arguments)
 
 

@@ -82,5 +82,5 @@ def _as_text(document: dict[str, Any]) -> str:
         "from": f"{packages}, {document['bytes'] / 1e6:.1f} MB" if packages else "",
         "cached": document["cached"] or "no",
     }
-    told = [f"  {name:<10}  {value}" for name, value in lines.items() if value]
-    return "\n".join([document["name"], *told])
+    rows = [f"  {name:<10}  {value}" for name, value in lines.items() if value]
+    return "\n".join([document["name"], *rows])

@@ -44,17 +44,17 @@ def to_rgb(image: Any, path: Path_) -> np.ndarray:
     """
     sixteen = ";16" in str(getattr(image, "tile", ""))  # in Pillow's names for layouts of pixels
     if image.mode != "F" and not image.mode.startswith("I"):
-        pixels, told = _colours(image, sixteen, path), False
+        pixels, is_certain = _colours(image, sixteen, path), False
     else:
-        pixels, told = _grey(image)
+        pixels, is_certain = _grey(image)
     name = os.fsdecode(path)
-    if sixteen and not told and pixels.max() < 64:
+    if sixteen and not is_certain and pixels.max() < 64:
         _say_once(
             f"{name}: is nearly black: it stores 16 bits a colour, of which the upper 8 are taken, "
             "and no value reaches a quarter of the range; scale such files before",
             "16 bits",
         )
-    elif image.mode == "I" and not sixteen and not told and image.format != "PPM":
+    elif image.mode == "I" and not sixteen and not is_certain and image.format != "PPM":
         _say_once(f"{name}: has greys of 32 bits, of which 65535 is taken as white", "32 bits")
     return pixels
 
@@ -109,17 +109,17 @@ def _cmyk_of_jpeg(image: Any) -> np.ndarray:
 def _grey(image: Any) -> tuple[np.ndarray, bool]:
     """Grey of 16 bits, 32 bits or floats as uint8 RGB; and whether its range is certain."""
     tags = getattr(image, "tag_v2", {})
-    told = _range_in(tags, image.mode)
-    if image.mode == "F" and told is None:
+    limits = _range_in(tags, image.mode)
+    if image.mode == "F" and limits is None:
         raise ValueError("its pixels are floats of unknown range")
     values = np.asarray(image)
     signed = _number(tags, SAMPLE_FORMAT) == SIGNED
     if values.dtype == np.int32 and not signed:
         values = values.view(np.uint32)  # Pillow has no mode for them
-    if told is None:
+    if limits is None:
         grey = values >> (7 if signed and _number(tags, BITS) == 16 else 8)
     else:
-        black, white = told
+        black, white = limits
         grey = np.rint((values.astype(np.float32) - black) * (255 / (white - black)))
         if not np.isfinite(grey).all():
             raise ValueError("its pixels are not all numbers")
@@ -127,7 +127,7 @@ def _grey(image: Any) -> tuple[np.ndarray, bool]:
     if _number(tags, PHOTOMETRIC) == WHITE_IS_ZERO:
         grey = 255 - grey
     # All black is black by any range.
-    return np.repeat(grey[..., None], 3, axis=-1), told is not None or not values.any()
+    return np.repeat(grey[..., None], 3, axis=-1), limits is not None or not values.any()
 
 
 def _range_in(tags: Any, mode: str) -> tuple[float, float] | None:

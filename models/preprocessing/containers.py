@@ -19,7 +19,7 @@ def open_container(path: Path_, source: str | io.BytesIO) -> Any:
 
     Args:
         path: what an error names.
-        source: what `errors.opened` gives.
+        source: what `decoder_input` gives.
 
     Raises:
         DecodeError: a playlist, or another format that is not read.

@@ -1,13 +1,11 @@
-"""What decoding images and videos shares: its errors, opening a file, the limit on pixels."""
+"""Files that give no frames: missing, damaged, too large, or read where the machine fails."""
 
-import io
 import os
-from pathlib import Path
 
 import numpy as np
 
 from a2keras.errors import OutOfResources, lacking, printable, reason_of
-from a2keras.models.preprocessing.places import Path_, is_remote, read_bytes
+from a2keras.models.preprocessing.places import Path_
 
 MAX_PIXELS = 89_478_485  # of one frame; Pillow's own bound against decompression bombs
 
@@ -32,8 +30,8 @@ def undecodable(path: Path_, reason: str, error: BaseException) -> Exception:
         lack = None  # FFmpeg says so as well where a damaged file asks for an absurd amount
     if lack:
         return OutOfResources(lack, f"{os.fsdecode(path)} was read", error)
-    told = getattr(error, "strerror", None) or reason_of(error)
-    return DecodeError(path, f"{reason} ({told})")
+    message = getattr(error, "strerror", None) or reason_of(error)
+    return DecodeError(path, f"{reason} ({message})")
 
 
 def _memory_is_short() -> bool:
@@ -43,23 +41,6 @@ def _memory_is_short() -> bool:
     except MemoryError:
         return True
     return False
-
-
-def opened(path: Path_) -> str | io.BytesIO:
-    """What a decoder takes: the absolute path of a file here, the bytes of one elsewhere."""
-    text = os.fsdecode(path)
-    if is_remote(text):
-        try:
-            return io.BytesIO(read_bytes(text))
-        except OSError as error:
-            raise undecodable(path, "cannot be read", error) from error
-    try:
-        there, is_file = Path(text).exists(), Path(text).is_file()
-    except OSError as error:  # a name that is too long, a folder that nobody may look into
-        raise undecodable(path, "cannot be read", error) from error
-    if not is_file:
-        raise DecodeError(path, "is not a file" if there else "does not exist")
-    return str(Path(text).absolute())  # to FFmpeg, the beginning of `a:b.mp4` is a protocol
 
 
 def check_pixels(path: Path_, width: int, height: int) -> None:

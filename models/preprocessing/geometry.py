@@ -96,6 +96,14 @@ def _pad_square(frames: Any) -> Any:
     return xp.pad(frames, padding, "constant", constant_values=PADDING_GREY)
 
 
+def reduced_size(width: int, height: int, short_side: int) -> tuple[int, int]:
+    """Width and height of a picture whose shorter side is to be `short_side`, if it is longer."""
+    if min(width, height) <= short_side:
+        return width, height
+    scale = short_side / min(width, height)
+    return max(round(width * scale), short_side), max(round(height * scale), short_side)
+
+
 @cache
 def _resizing(size: int, interpolation: str) -> Any:
     import keras

@@ -13,8 +13,9 @@ import numpy as np
 from a2keras import files
 from a2keras.models.preprocessing import errors
 from a2keras.models.preprocessing.colours import to_rgb
-from a2keras.models.preprocessing.errors import DecodeError, check_pixels, opened, undecodable
+from a2keras.models.preprocessing.errors import DecodeError, check_pixels, undecodable
 from a2keras.models.preprocessing.file_formats import IMAGE_FORMATS
+from a2keras.models.preprocessing.opening import decoder_input
 from a2keras.models.preprocessing.orientation import block_of, orientation_in, upright
 from a2keras.models.preprocessing.places import Path_, is_remote, tensorflow_io
 from a2keras.models.preprocessing.png import lacks_rows
@@ -105,7 +106,7 @@ def formats() -> tuple[str, ...]:
 
 def _stream(path: Path_) -> BinaryIO:
     if is_remote(path):
-        source = opened(path)
+        source = decoder_input(path)
         assert isinstance(source, io.BytesIO)
         return source
     try:
@@ -117,7 +118,7 @@ def _stream(path: Path_) -> BinaryIO:
         file.seek(0)
         return file
     except (OSError, ValueError) as error:  # ValueError: a name with a NUL in it
-        opened(path)  # says what is there instead of a file
+        decoder_input(path)  # says what is there instead of a file
         raise undecodable(path, "cannot be read", error) from error
 
 

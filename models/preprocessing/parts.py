@@ -16,7 +16,7 @@ RUN_UPS = (0.0, 2.0, 15.0, 120.0)
 LOOK_BEHIND = 8  # frames
 
 
-class Shown(NamedTuple):
+class DecodedFrame(NamedTuple):
     """A frame as it is decoded.
 
     Attributes:
@@ -32,15 +32,15 @@ class Shown(NamedTuple):
     promised: int
 
 
-# The frames of a file, as `video.shown` gives them for its arguments `wanted` and `begin`.
-Read = Callable[..., Iterator[Shown]]
+# The frames of a file, as `video.decoded_frames` gives them for its arguments `wanted` and `begin`.
+Read = Callable[..., Iterator[DecodedFrame]]
 
 
 class Missed(Exception):
     """Decoding has begun behind the start of a part, or the frames' times do not ascend."""
 
 
-def quick_ways(read: Read, start: float, end: float) -> Iterator[Iterator[Shown]]:
+def quick_ways(read: Read, start: float, end: float) -> Iterator[Iterator[DecodedFrame]]:
     """Ways to the frames with start ≤ time < end, the quickest first.
 
     Each yields them, or raises `Missed` before its end.
@@ -54,8 +54,8 @@ def quick_ways(read: Read, start: float, end: float) -> Iterator[Iterator[Shown]
 
 
 def _from_key_frame(
-    frames: Iterator[Shown], start: float, end: float, begin: float
-) -> Iterator[Shown]:
+    frames: Iterator[DecodedFrame], start: float, end: float, begin: float
+) -> Iterator[DecodedFrame]:
     """The frames of a part, where the first of all is not behind its start and times ascend.
 
     `Missed` also where none is found before the end of the file.
@@ -82,7 +82,7 @@ def _from_key_frame(
         raise Missed
 
 
-def sure_way(read: Read, start: float, end: float) -> Iterator[Shown]:
+def sure_way(read: Read, start: float, end: float) -> Iterator[DecodedFrame]:
     """The frames of a part by the clock of the whole video, which is decoded once to know it."""
     everything = [*read(wanted=lambda number, time: False)]
     times, _ = clock_of(np.array([each.time for each in everything]), everything[0].rate)

@@ -38,7 +38,7 @@ class Pixels(NamedTuple):
         scale: Any = self.scale[0] if len(set(self.scale)) == 1 else list(self.scale)
         return keras.layers.Rescaling(scale, offset, dtype="float32", name=name)
 
-    def normalise(self, x: Any) -> Any:
+    def normalize(self, x: Any) -> Any:
         """float32 of what `layer` gives, for a NumPy array or a tensor (..., 3)."""
         mean, scale = (np.asarray(each, "float32") for each in self)
         if isinstance(x, np.ndarray):
@@ -48,8 +48,8 @@ class Pixels(NamedTuple):
         return (ops.cast(x, "float32") - mean) * scale
 
     def __str__(self) -> str:
-        def told(values: tuple[float, ...]) -> str:
+        def text_of(values: tuple[float, ...]) -> str:
             text = ", ".join(f"{each:.6g}" for each in values)
             return text.split(",")[0] if len(set(values)) == 1 else f"({text})"
 
-        return f"RGB of 0 to 255, (x - {told(self.mean)}) * {told(self.scale)}"
+        return f"RGB of 0 to 255, (x - {text_of(self.mean)}) * {text_of(self.scale)}"

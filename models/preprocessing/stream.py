@@ -92,14 +92,14 @@ def video_stream(path: Path_, container: Any, counts: Mapping[int, int] | None =
 
 
 def frames_of(
-    container: Any, stream: Any, gone: threading.Event, start: float = 0.0
+    container: Any, stream: Any, stop: threading.Event, start: float = 0.0
 ) -> Iterator[Timed]:
     """Decodes a stream.
 
     Args:
         container: that has just been opened.
         stream: of it.
-        gone: where it is set, nobody waits any more, and the generator ends.
+        stop: where it is set, nobody waits any more, and the generator ends.
         start: seconds; where it is more than 0, the frames are those behind the place at which the
             container has it, which is often a later one, from the first key frame on. All of them
             where a container is not `SEEKABLE`.
@@ -108,7 +108,7 @@ def frames_of(
         Missed: that place may be in a later one of several recordings that were joined.
     """
     clock = "dts" if container.format.name in TIMED_BY_DECODING else "pts"
-    beginning = _decoded(container, stream, gone)
+    beginning = _decoded(container, stream, stop)
     first = next(beginning, None)
     if first is None:
         return
@@ -119,7 +119,7 @@ def frames_of(
         if container.format.name == "mpegts" and _is_passed(container, stream, place):
             raise Missed
         container.seek(place, stream=stream)
-        behind = _decoded(container, stream, gone)
+        behind = _decoded(container, stream, stop)
         frames: Iterator[Any] = itertools.dropwhile(lambda frame: not frame.key_frame, behind)
     else:
         frames = itertools.chain([first], beginning)
@@ -153,13 +153,13 @@ def _is_passed(container: Any, stream: Any, place: int) -> bool:
     return True
 
 
-def _decoded(container: Any, stream: Any, gone: threading.Event) -> Generator[Any, None, None]:
+def _decoded(container: Any, stream: Any, stop: threading.Event) -> Generator[Any, None, None]:
     for packet in container.demux(stream):
         for frame in packet.decode():
-            if gone.is_set():
+            if stop.is_set():
                 return
             yield frame
-        if gone.is_set():
+        if stop.is_set():
             return
 
 

@@ -15,8 +15,10 @@ import numpy as np
 
 from a2keras.errors import UserError
 from a2keras.models.preprocessing.containers import open_container
-from a2keras.models.preprocessing.errors import DecodeError, check_pixels, opened, undecodable
-from a2keras.models.preprocessing.parts import Missed, Shown, quick_ways, sure_way
+from a2keras.models.preprocessing.errors import DecodeError, check_pixels, undecodable
+from a2keras.models.preprocessing.geometry import reduced_size
+from a2keras.models.preprocessing.opening import decoder_input
+from a2keras.models.preprocessing.parts import DecodedFrame, Missed, quick_ways, sure_way
 from a2keras.models.preprocessing.places import Path_
 from a2keras.models.preprocessing.sampling import clock_of, steady_indices
 from a2keras.models.preprocessing.stream import (
@@ -25,7 +27,7 @@ from a2keras.models.preprocessing.stream import (
     frames_of,
     video_stream,
 )
-from a2keras.models.preprocessing.waiting import made_aside
+from a2keras.models.preprocessing.waiting import from_thread
 
 MAX_FRAMES = 20_000
 MAX_VIDEO_BYTES = 2 * 1024**3  # of all decoded frames together
@@ -97,25 +99,25 @@ def decode_video(
             f"a part of a video must have 0 <= start < end <= {MAX_SECONDS:g} in seconds. "
             f"Received: start={start}, end={end}"
         )
-    source = opened(path)
-    return _within_time(path, lambda gone: _decode(path, source, short_side, (start, end), gone))
+    source = decoder_input(path)
+    return _within_time(path, lambda stop: _decode(path, source, short_side, (start, end), stop))
 
 
 def _within_time(path: Path_, work: Callable[[threading.Event], Video]) -> Video:
     """Runs `work` in a thread, and leaves it there when `TIME_LIMIT` is over."""
 
-    def once(gone: threading.Event) -> Iterator[Video]:
-        yield work(gone)
+    def once(stop: threading.Event) -> Iterator[Video]:
+        yield work(stop)
 
     reason = f"takes more than {TIME_LIMIT:g} s to decode; cut it into shorter videos"
-    with contextlib.closing(made_aside(path, once, TIME_LIMIT, reason)) as results:
+    with contextlib.closing(from_thread(path, once, TIME_LIMIT, reason)) as results:
         return next(results)
 
 
 def _decode(
-    path: Path_, source: Any, short_side: int | None, part: Part, gone: threading.Event
+    path: Path_, source: Any, short_side: int | None, part: Part, stop: threading.Event
 ) -> Video:
-    read = functools.partial(shown, path, source, gone, short_side)
+    read = functools.partial(decoded_frames, path, source, stop, short_side)
     if part == WHOLE:
         video = _collected(path, read(), part)
         return video._replace(times=clock_of(video.times, video.rate)[0])
@@ -126,7 +128,7 @@ def _decode(
     return _collected(path, sure_way(read, start, end), part)
 
 
-def _collected(path: Path_, frames: Iterator[Shown], part: Part) -> Video:
+def _collected(path: Path_, frames: Iterator[DecodedFrame], part: Part) -> Video:
     """All frames in one array, which grows where it lies: twice their memory is not needed."""
     pixels = np.empty(0, np.uint8)
     times: list[float] = []
@@ -156,20 +158,20 @@ def _collected(path: Path_, frames: Iterator[Shown], part: Part) -> Video:
     return video
 
 
-def shown(
+def decoded_frames(
     path: Path_,
     source: Any,
-    gone: threading.Event,
+    stop: threading.Event,
     short_side: int | None = None,
     wanted: Callable[[int, float], bool] = lambda number, time: True,
     begin: float = 0.0,
-) -> Iterator[Shown]:
+) -> Iterator[DecodedFrame]:
     """Decodes a file frame by frame; all frames have the size of the first.
 
     Args:
         path: what the errors name.
-        source: what `opened` gives.
-        gone: where it is set, nobody waits any more, and the generator ends.
+        source: what `decoder_input` gives.
+        stop: where it is set, nobody waits any more, and the generator ends.
         short_side: as in `decode_video`.
         wanted: whether the pixels of the n-th frame, shown at a time, are.
         begin: seconds; see `frames_of`.
@@ -197,12 +199,12 @@ def shown(
             stream = video_stream(path, container, counts)
             stream.thread_count = DECODER_THREADS
             rate = float(stream.average_rate or "nan")
-            for time, frame in frames_of(container, stream, gone, begin):
+            for time, frame in frames_of(container, stream, stop, begin):
                 check_pixels(path, frame.width, frame.height)
                 size = size or _reduced(frame, short_side)
                 pixels = _upright(frame, size, scaler) if wanted(count, time) else None
                 count += 1
-                yield Shown(time, pixels, rate, stream.frames)
+                yield DecodedFrame(time, pixels, rate, stream.frames)
     except (DecodeError, Missed):
         raise
     except Exception as error:  # on damaged bytes PyAV raises errors of a dozen types
@@ -210,16 +212,15 @@ def shown(
         if count:
             reason = f"is damaged or cut off after {count} frames"
         raise undecodable(path, reason, error) from error
-    if not count and not gone.is_set():
+    if not count and not stop.is_set():
         raise DecodeError(path, "holds a video stream, but no frame of it decodes")
 
 
 def _reduced(frame: Any, short_side: int | None) -> tuple[int, int]:
     """Width and height of all frames, upright, by the first one."""
     width, height = frame.width, frame.height
-    if short_side is not None and min(width, height) > short_side:
-        scale = short_side / min(width, height)
-        width, height = (max(round(side * scale), short_side) for side in (width, height))
+    if short_side is not None:
+        width, height = reduced_size(width, height, short_side)
     a, b, _, _ = display_matrix(frame)
     return (height, width) if abs(b) > abs(a) else (width, height)
 

@@ -16,7 +16,7 @@ AHEAD = 2  # items that are made while the last one is still in use
 Work = Callable[[threading.Event], Iterator[Any]]
 
 
-def made_aside(path: Path_, work: Work, limit: float, reason: str) -> Generator[Any, None, None]:
+def from_thread(path: Path_, work: Work, limit: float, reason: str) -> Generator[Any, None, None]:
     """What a generator yields, without the Nones: it runs in a thread of its own.
 
     Args:
@@ -31,20 +31,20 @@ def made_aside(path: Path_, work: Work, limit: float, reason: str) -> Generator[
         OutOfResources: there can be no further thread, or the generator has told so.
     """
     items: queue.Queue[tuple[str, Any]] = queue.Queue(AHEAD)
-    gone = threading.Event()
+    stop = threading.Event()
 
     def put(kind: str, item: Any = None) -> None:
-        while not gone.is_set():
+        while not stop.is_set():
             with contextlib.suppress(queue.Full):
                 items.put((kind, item), timeout=0.1)
                 return
 
     def run() -> None:
         try:
-            with contextlib.closing(work(gone)) as made:  # type: ignore[type-var]
+            with contextlib.closing(work(stop)) as made:  # type: ignore[type-var]
                 for item in made:
                     put("item", item)
-                    if gone.is_set():
+                    if stop.is_set():
                         return
             put("end")
         except BaseException as error:
@@ -66,7 +66,7 @@ def made_aside(path: Path_, work: Work, limit: float, reason: str) -> Generator[
     except queue.Empty:
         raise DecodeError(path, reason) from None
     finally:
-        gone.set()
+        stop.set()
         item = None  # an error holds this frame, which must not hold the error
 
 
@@ -77,9 +77,9 @@ def _alone(path: Path_, error: BaseException) -> BaseException:
     own, would let go of what the frames of their tracebacks hold.
     """
     if lacking(error) and not isinstance(error, OutOfResources):
-        told = undecodable(path, "cannot be read", error)
-        told.__cause__ = error
-        error = told
+        lack = undecodable(path, "cannot be read", error)
+        lack.__cause__ = error
+        error = lack
     each: BaseException | None = error
     while each is not None:
         traceback.clear_frames(each.__traceback__)

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from a2keras.models.preprocessing import video
-from a2keras.models.preprocessing.errors import DecodeError, opened
+from a2keras.models.preprocessing.errors import DecodeError
+from a2keras.models.preprocessing.opening import decoder_input
 from a2keras.models.preprocessing.places import Path_
 from a2keras.models.preprocessing.sampling import (
     bridged,
@@ -16,7 +17,7 @@ from a2keras.models.preprocessing.sampling import (
     even_starts,
     steady_indices,
 )
-from a2keras.models.preprocessing.waiting import Work, made_aside
+from a2keras.models.preprocessing.waiting import Work, from_thread
 
 MAX_STREAMED_FRAMES = 2_000_000  # 22 hours at 25 a second
 
@@ -118,12 +119,14 @@ class Windows:
         Raises:
             DecodeError: as `__init__`, or the clips that overlap are beyond `MAX_VIDEO_BYTES`.
         """
-        return ahead(self._path, self._windows)
+        return prefetched(self._path, self._windows)
 
     def _read_times(self) -> tuple[np.ndarray, str]:
         times: list[float] = []
         rate = float("nan")
-        for each in ahead(self._path, lambda gone: self._shown(gone, lambda number, time: False)):
+        for each in prefetched(
+            self._path, lambda stop: self._decoded(stop, lambda number, time: False)
+        ):
             times.append(each.time)
             rate = each.rate
             if max(len(times), each.promised) > MAX_STREAMED_FRAMES:
@@ -134,20 +137,20 @@ class Windows:
             raise DecodeError(self._path, "has neither ascending time stamps nor a frame rate")
         return stamps, clock
 
-    def _shown(
-        self, gone: threading.Event, wanted: Callable[[int, float], bool]
-    ) -> Iterator[video.Shown]:
-        source = opened(self._path)
-        return video.shown(self._path, source, gone, self._short_side, wanted=wanted)
+    def _decoded(
+        self, stop: threading.Event, wanted: Callable[[int, float], bool]
+    ) -> Iterator[video.DecodedFrame]:
+        source = decoder_input(self._path)
+        return video.decoded_frames(self._path, source, stop, self._short_side, wanted)
 
-    def _windows(self, gone: threading.Event) -> Iterator[Window | None]:
+    def _windows(self, stop: threading.Event) -> Iterator[Window | None]:
         """The clips as soon as their last frames are there; None for every frame before."""
         wanted = np.zeros(self._clips.max() + 1, bool)
         wanted[self._clips] = True
         held: dict[int, np.ndarray] = {}
         clip = 0
-        shown = self._shown(gone, lambda number, _: number < len(wanted) and wanted[number])
-        for number, each in enumerate(shown):
+        decoded = self._decoded(stop, lambda number, _: number < len(wanted) and wanted[number])
+        for number, each in enumerate(decoded):
             yield None
             if each.pixels is None:
                 continue
@@ -173,12 +176,12 @@ class Windows:
             raise DecodeError(self._path, f"has clips that decode to more than {limit} MiB")
 
 
-def ahead(path: Path_, work: Work) -> Iterator[Any]:
+def prefetched(path: Path_, work: Work) -> Iterator[Any]:
     """What a generator of frames yields, without the Nones: it runs in a thread of its own.
 
     Raises:
         DecodeError: the generator has yielded nothing, not even None, for `TIME_LIMIT`.
-        OutOfResources: see `made_aside`.
+        OutOfResources: see `from_thread`.
     """
     reason = f"has given no frame for {video.TIME_LIMIT:g} s; the decoder hangs"
-    return made_aside(path, work, video.TIME_LIMIT, reason)
+    return from_thread(path, work, video.TIME_LIMIT, reason)

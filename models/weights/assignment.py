@@ -74,7 +74,7 @@ def listing(names: Sequence[str]) -> str:
     return ", ".join(names[:_LISTED]) + more
 
 
-def layers_of(model: keras.Model) -> dict[Chain, list[Any]]:
+def variables_by_layer(model: keras.Model) -> dict[Chain, list[Any]]:
     """The weights of a model by the names of their layers, each layer's in the order of its file.
 
     A layer that occurs several times stands under the first of its names, as in Keras's files.
@@ -130,10 +130,12 @@ def variables_of(model: keras.Model) -> dict[str, Any]:
     """The weights of a model by name, in the order of its layers.
 
     Raises:
-        ValueError: as `layers_of`, or two variables of one name in a layer.
+        ValueError: as `variables_by_layer`, or two variables of one name in a layer.
     """
     named = [
-        (name_of(chain, each), each) for chain, own in layers_of(model).items() for each in own
+        (name_of(chain, each), each)
+        for chain, own in variables_by_layer(model).items()
+        for each in own
     ]
     variables = dict(named)
     if len(variables) < len(named):

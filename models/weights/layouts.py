@@ -36,7 +36,7 @@ class Layout:
     """How a family of checkpoints names its weights.
 
     Attributes:
-        name: what `--layout` calls it.
+        name: what `layout=` of `weights.convert` calls it.
         networks: our networks that such checkpoints fit.
         source: where the names come from.
         signature: keys that every such checkpoint has, and no other.

@@ -11,7 +11,13 @@ import numpy as np
 
 from a2keras.console import say
 from a2keras.models.weights import checkpoints, layouts, weight_files
-from a2keras.models.weights.assignment import Report, assign, layers_of, name_of, variables_of
+from a2keras.models.weights.assignment import (
+    Report,
+    assign,
+    name_of,
+    variables_by_layer,
+    variables_of,
+)
 from a2keras.models.weights.translation import differences, translate
 
 __all__ = ["Report", "convert", "inflate", "load"]
@@ -35,7 +41,7 @@ def load(model: keras.Model, path: str | Path, skip_mismatch: bool = False) -> R
             then as it was.
     """
     layers, others = weight_files.read(path)
-    targets = layers_of(model)
+    targets = variables_by_layer(model)
     arrays: dict[str, np.ndarray] = {}
     skipped = list(others)
     for chain, values in layers.items():

@@ -249,4 +249,4 @@ def preprocess_input(x: Any, network: str, weights: str | None = None) -> Any:
             f"`weights` must be None or published weights of {network}: {known}. "
             f"Received: weights={weights!r}"
         )
-    return (record.pixels if record else Pixels()).normalise(x)
+    return (record.pixels if record else Pixels()).normalize(x)

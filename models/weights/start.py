@@ -75,7 +75,7 @@ class Start(NamedTuple):
             )
 
 
-def opened(network: str, named: Any) -> Start:
+def start_of(network: str, named: Any) -> Start:
     """The weights of a builder's `weights=`.
 
     Raises:

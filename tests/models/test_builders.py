@@ -56,6 +56,7 @@ def test_the_signature_is_that_of_keras_applications(name):
     own = ["attention", "positions", "reduction", "padding"]
     assert list(ours)[: len(theirs) + len(own)] == theirs + own
     assert getattr(models, builder.__name__) is builder
+    assert builder.__name__ in models.__all__
     for argument in ours:
         assert f"\n    {argument}: " in builder.__doc__
 
@@ -78,6 +79,12 @@ def test_unknown_sizes_no_top_and_the_stages(name):
     for stage, output in stages.compute_output_spec(inputs).items():
         sides = (96 // 2 ** halvings[stage], 160 // 2 ** halvings[stage])
         assert output.shape[-3:-1] == sides, stage
+
+
+def test_a_builder_that_there_is_not():
+    message = r"module 'a2keras\.models' has no attribute 'ResNet5'"
+    with pytest.raises(AttributeError, match=message):
+        models.ResNet5  # noqa: B018
 
 
 def test_features_follow_the_blocks_and_share_the_layers():

@@ -1,7 +1,8 @@
 """MF-Net is the authors', to the number; its blocks cost what they should."""
 
-import collections
 import dataclasses
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -12,6 +13,9 @@ from a2keras import models
 from a2keras.channel_groups import GroupedConv2D, GroupedConv3D
 from a2keras.models import mfnet
 from a2keras.models.builders import builder_of
+from a2keras.models.stages import Stage
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 # Channels and positions of the five places in a clip of 16×224×224.
 PLACES = [(192, 8 * 28 * 28)] * 2 + [(384, 8 * 14 * 14)] * 3
@@ -32,7 +36,7 @@ def small(name="mfnet_3d", **arguments):
     network = dataclasses.replace(
         models.builder(name).network,
         stem=8,
-        stages=(mfnet.Stage(16, 2, (2, 1, 1)), mfnet.Stage(24, 2, (1, 2, 2))),
+        stages=(Stage(16, 2, (2, 1, 1)), Stage(24, 2, (1, 2, 2))),
         fibers=4,
         positions=("conv3_1",),
     )
@@ -181,57 +185,6 @@ def test_fresh_blocks_change_nothing_and_files_keep_them(name, tmp_path):
     assert np.array_equal(want, numbers(keras.models.load_model(tmp_path / "model.keras")(x)))
 
 
-def torch_network(torch):
-    """The network of `small` in PyTorch, its weights named as the authors name them."""
-    nn = torch.nn
-
-    class Convolution(nn.Module):
-        def __init__(self, before, after, window, stride=1, groups=1):
-            super().__init__()
-            zeros = tuple(size // 2 for size in window)
-            self.bn = nn.BatchNorm3d(before)
-            self.conv = nn.Conv3d(before, after, window, stride, zeros, groups=groups, bias=False)
-
-        def forward(self, x):
-            return self.conv(self.bn(x).relu())
-
-    class Unit(nn.Module):
-        def __init__(self, before, after, stride):
-            super().__init__()
-            one = (1, 1, 1)
-            self.conv_i1 = Convolution(before, after // 4, one)
-            self.conv_i2 = Convolution(after // 4, before, one)
-            self.conv_m1 = Convolution(before, after, (3, 3, 3), stride, 4)
-            if before != after:
-                self.conv_m2 = Convolution(after, after, one)
-                self.conv_w1 = Convolution(before, after, one, stride)
-            else:
-                self.conv_m2 = Convolution(after, after, (1, 3, 3), groups=4)
-                self.conv_w1 = nn.Identity()
-
-        def forward(self, x):
-            mixed = x + self.conv_i2(self.conv_i1(x))
-            return self.conv_w1(x) + self.conv_m2(self.conv_m1(mixed))
-
-    def named(**modules):
-        return nn.Sequential(collections.OrderedDict(modules))
-
-    def stage(before, after, stride):
-        return named(B01=Unit(before, after, stride), B02=Unit(after, after, 1))
-
-    stem = nn.Conv3d(3, 8, (3, 5, 5), (1, 2, 2), (1, 2, 2), bias=False)
-    return named(
-        conv1=named(conv=stem, bn=nn.BatchNorm3d(8), relu=nn.ReLU()),
-        maxpool=nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1)),
-        conv2=stage(8, 16, (2, 1, 1)),
-        conv3=stage(16, 24, (1, 2, 2)),
-        tail=named(bn=nn.BatchNorm3d(24), relu=nn.ReLU()),
-        globalpool=nn.AdaptiveAvgPool3d(1),
-        flat=nn.Flatten(),
-        classifier=nn.Linear(24, 5),
-    )
-
-
 def torch_name(layer):
     """The module of the authors' network that holds the weights of a layer."""
     if layer in ("predictions", "final_bn"):
@@ -245,8 +198,11 @@ def torch_name(layer):
 
 def test_symmetric_padding_gives_the_outputs_of_pytorch():
     torch = pytest.importorskip("torch")
+    import pytorch_networks
+
     torch.manual_seed(0)
-    reference = torch_network(torch).eval()
+    sizes = ((16, 2), (24, 2))
+    reference = pytorch_networks.mfnet(3, stem=8, sizes=sizes, fibers=4, classes=5).eval()
     for name, value in reference.state_dict().items():
         if value.dim() == 1:
             low = 0.5 if name.endswith("var") else -0.5

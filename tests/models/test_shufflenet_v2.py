@@ -10,6 +10,7 @@ import a2keras
 from a2keras import models
 from a2keras.models import shufflenet_v2
 from a2keras.models.builders import builder_of
+from a2keras.models.stages import Stage
 
 # The places of the paper's networks, with their channels and positions at 224×224.
 FIVE = {"stage2_1": (116, 784), "stage2_3": (116, 784), "stage3_1": (232, 196),
@@ -29,8 +30,11 @@ def small(**arguments):
     """A network of the same family: two stages of two and three units."""
     network = dataclasses.replace(
         models.builder("shufflenet_v2").network,
-        stem=7, stages=((12, 2), (20, 3)), head=13, positions=("stage3_2",),
-    )  # fmt: skip
+        stem=7,
+        stages=(Stage(12, 2, (1, 2, 2)), Stage(20, 3, (1, 2, 2))),
+        head=13,
+        positions=("stage3_2",),
+    )
     arguments = {"input_shape": (None, None, 3), "classes": 5, **arguments}
     return builder_of(network, shufflenet_v2.shufflenet_v2)(**arguments)
 

@@ -9,7 +9,7 @@ import pytest
 
 from a2keras.models import paper_tables
 from a2keras.models.commands import tables
-from a2keras.models.paper_tables import TABLES, number
+from a2keras.models.paper_tables import TABLES, parse_figure
 
 # Parameters in M with four numbers per normalised channel, multiply-adds in G: worked out from the
 # paper's tables and the original networks' own sources, not from these builders.
@@ -159,8 +159,8 @@ def test_rows_are_built_at_the_papers_sizes():
 @pytest.mark.parametrize(
     ("printed", "value"), [("7.043 M", 7_043_000), ("152.4 G", 152_400_000_000), (None, None)]
 )
-def test_number(printed, value):
-    assert number(printed) == value
+def test_parse_figure(printed, value):
+    assert parse_figure(printed) == value
 
 
 def command(*arguments):
@@ -203,7 +203,7 @@ def test_mistakes_are_told(capsys):
 
     with pytest.raises(UserError, match=r"--table must be 1 to 6\. Received: --table=7"):
         tables.tables(["--table=7"])
-    with pytest.raises(UserError, match=r"takes flags only\. Received: 3"):
+    with pytest.raises(UserError, match=r"tables takes no arguments\. Received: 3"):
         tables.tables(["3"])
 
 

@@ -16,7 +16,10 @@ def pictures(count: int, height: int = 34, width: int = 46) -> np.ndarray:
     return (np.stack([np.stack(each, -1) for each in steps]) % 256).astype(np.uint8)
 
 
-def add_film(container, frames: np.ndarray, codec: str, options=None, times=None):
+def add_film(
+    container, frames: Sequence[np.ndarray], codec: str, options=None, times=None, rate=25,
+    pixels=None,
+):  # fmt: skip
     """Adds a stream and returns what writes its frames: all streams are added before any packet.
 
     Args:
@@ -24,12 +27,14 @@ def add_film(container, frames: np.ndarray, codec: str, options=None, times=None
         frames: uint8 (T, H, W, 3).
         codec: FFmpeg's name.
         options: of the codec.
-        times: milliseconds of the frames; None: 25 a second.
+        times: milliseconds of the frames; None: `rate` a second.
+        rate: that the container states.
+        pixels: FFmpeg's name of their format; None: the codec's usual one.
     """
-    stream = container.add_stream(codec, rate=25, options=options)
-    stream.height, stream.width = frames.shape[1:3]
-    stream.pix_fmt = PIXEL_FORMATS.get(codec, "yuv420p")
-    unit = Fraction(1, 25 if times is None else 1000)
+    stream = container.add_stream(codec, rate=rate, options=options)
+    stream.height, stream.width = frames[0].shape[:2]
+    stream.pix_fmt = pixels or PIXEL_FORMATS.get(codec, "yuv420p")
+    unit = Fraction(1, rate if times is None else 1000)
     stream.codec_context.time_base = unit
 
     def write() -> None:
@@ -56,18 +61,20 @@ def add_silence(container):
     return stream, write
 
 
-def film(
+def encode(
     path: Path,
-    frames: np.ndarray,
+    frames: Sequence[np.ndarray],
     codec: str = "libx264",
     options: dict[str, str] | None = None,
     times: Sequence[int] | None = None,
     title: str = "",
+    rate: int = 25,
+    pixels: str | None = None,
 ) -> Path:
     """Writes a film of one stream, whose container its suffix chooses; see `add_film`."""
     with av.open(str(path), "w") as container:
         if title:
             container.metadata["title"] = title
-        _, write = add_film(container, frames, codec, options, times)
+        _, write = add_film(container, frames, codec, options, times, rate, pixels)
         write()
     return path

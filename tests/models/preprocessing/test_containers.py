@@ -1,8 +1,9 @@
 """A video's file, whatever it holds, makes FFmpeg open no other."""
 
 import io
+import sys
+from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -10,19 +11,16 @@ from PIL import Image
 from a2keras.models.preprocessing import DecodeError, containers, read_video
 from a2keras.models.preprocessing.containers import open_container
 
+sys.path.insert(0, str(Path(__file__).parent))
+from films import encode
+
 
 @pytest.fixture
 def clip(tmp_path):
     """A sound video of 3 frames, and as MPEG-TS."""
     for name in ("clip.mp4", "clip.ts"):
-        with av.open(str(tmp_path / name), "w") as container:
-            stream = container.add_stream("mpeg2video", rate=25)
-            stream.width = stream.height = 32
-            stream.pix_fmt = "yuv420p"
-            for level in range(3):
-                picture = np.full((32, 32, 3), 60 * level, np.uint8)
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-            container.mux(stream.encode())
+        greys = [np.full((32, 32, 3), 60 * level, np.uint8) for level in range(3)]
+        encode(tmp_path / name, greys, "mpeg2video")
     return tmp_path / "clip.mp4"
 
 

@@ -10,7 +10,6 @@ import threading
 import time
 import tracemalloc
 import zlib
-from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -31,6 +30,9 @@ from a2keras.models.preprocessing import (
     video,
 )
 
+sys.path.insert(0, str(Path(__file__).parent))
+import films
+
 SHARED_VIDEOS = Path(__file__).parents[4] / "shared/data/test_videos"
 QUARTERS = [[(220, 20, 20), (20, 220, 20)], [(20, 20, 220), (220, 220, 220)]]
 
@@ -45,22 +47,10 @@ def quarters(height: int, width: int) -> np.ndarray:
     return picture
 
 
-def encode(
-    path: Path, frames, codec="libx264", times=None, rate=25, options=None, pixels=None
-) -> Path:
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate, options=options)
-        if times is not None:
-            stream.codec_context.time_base = Fraction(1, 1000)
-        stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt = pixels or ("yuv444p" if codec == "libx264" else "yuv420p")
-        for number, picture in enumerate(frames):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            if times is not None:
-                frame.pts, frame.time_base = times[number], Fraction(1, 1000)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path
+def encode(path: Path, frames, codec="libx264", **options) -> Path:
+    """With all the colours, where the codec can keep them."""
+    pixels = "yuv444p" if codec == "libx264" else None
+    return films.encode(path, frames, codec, pixels=pixels, **options)
 
 
 def write_display_matrix(path: Path, a: int, b: int, c: int, d: int) -> None:
@@ -95,7 +85,7 @@ def is_like(picture: np.ndarray, expected: np.ndarray) -> bool:
 def test_containers_and_codecs(tmp_path, suffix, codec, size):
     picture = quarters(*size)
     path = tmp_path / f"video{suffix}"
-    encode(path, [picture] * 7, codec, pixels="yuvj420p" if codec == "mjpeg" else None)
+    encode(path, [picture] * 7, codec)
     frames = read_video(path)
     assert frames.dtype == np.uint8
     assert frames.shape == (7, *size, 3)
@@ -233,11 +223,8 @@ def text(tmp_path: Path) -> Path:
 def sound_only(tmp_path: Path) -> Path:
     path = tmp_path / "sound.mp4"
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("aac", rate=8000)
-        sound = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
-        sound.sample_rate = 8000
-        container.mux(stream.encode(sound))
-        container.mux(stream.encode())
+        _, write = films.add_silence(container)
+        write()
     return path
 
 
@@ -304,7 +291,7 @@ def test_time_stamps_that_jump(tmp_path, suffix, seconds):
     """40 frames, the last ten an hour or ten days later: they are 40 frames."""
     times = [40 * i + 1000 * seconds * (i >= 30) for i in range(40)]
     codec = "flv1" if suffix == ".flv" else "libx264"
-    path = encode(tmp_path / f"film{suffix}", [quarters(34, 46)] * 40, codec, times)
+    path = encode(tmp_path / f"film{suffix}", [quarters(34, 46)] * 40, codec, times=times)
     found = decode_video(path)
     np.testing.assert_allclose(found.times, np.array(times) / 1000, atol=1e-3)
     tracemalloc.start()
@@ -349,7 +336,7 @@ def test_a_decoder_that_hangs_is_left_behind(monkeypatch):
 
 def test_decoding_stops_soon_after_the_limit(tmp_path, monkeypatch):
     noise = np.random.default_rng(3).integers(0, 256, (9, 480, 640, 3), dtype=np.uint8)
-    path = encode(tmp_path / "long.avi", np.tile(noise, (30, 1, 1, 1)), "mjpeg", pixels="yuvj420p")
+    path = encode(tmp_path / "long.avi", np.tile(noise, (30, 1, 1, 1)), "mjpeg")
     before = time.monotonic()
     assert len(read_video(path)) == 270
     whole = time.monotonic() - before

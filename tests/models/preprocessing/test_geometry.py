@@ -4,6 +4,7 @@ import tensorflow as tf
 from PIL import Image
 
 from a2keras.models.preprocessing import fit
+from a2keras.models.preprocessing.geometry import reduced_size
 
 
 def noise(*shape: int) -> np.ndarray:
@@ -62,6 +63,20 @@ def test_a_tf_data_graph_gives_the_same_pixels(mode, shape):
     assert dataset.element_spec.shape[-3:] == (13, 13, 3)
     assert in_graph.dtype == eager.dtype == np.uint8
     np.testing.assert_array_equal(in_graph.numpy(), eager)
+
+
+@pytest.mark.parametrize(
+    ("size", "short_side", "expected"),
+    [
+        ((46, 34), 17, (23, 17)),
+        ((34, 46), 17, (17, 23)),
+        ((101, 11), 7, (64, 7)),  # 64.3
+        ((46, 34), 34, (46, 34)),
+        ((46, 34), 53, (46, 34)),
+    ],
+)
+def test_a_reduced_size_keeps_its_ratio_and_never_grows(size, short_side, expected):
+    assert reduced_size(*size, short_side) == expected
 
 
 def test_messages():

@@ -1,6 +1,7 @@
 import json
+import sys
+from pathlib import Path
 
-import av
 import keras
 import numpy as np
 import pytest
@@ -10,17 +11,13 @@ from PIL import Image
 from a2keras.errors import UserError
 from a2keras.models.preprocessing import DecodeError, Pixels, Preprocessing, normalisation
 
+sys.path.insert(0, str(Path(__file__).parent))
+from films import encode
+
 
 def ramp_video(path, total=29, height=24, width=40):
     """Frame t is grey 8·t."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25)
-        stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
-        for number in range(total):
-            grey = np.full((height, width, 3), 8 * number, np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
-        container.mux(stream.encode())
-    return path
+    return encode(path, [np.full((height, width, 3), 8 * t, np.uint8) for t in range(total)])
 
 
 def test_save_and_load(tmp_path):
@@ -157,8 +154,8 @@ def test_normalisation_is_that_of_the_weights(pixels, expected, tmp_path):
     model.save(tmp_path / "model.keras")
     for one in (model, keras.models.load_model(tmp_path / "model.keras")):
         np.testing.assert_allclose(one(x), wanted, atol=2e-6)
-    np.testing.assert_allclose(pixels.normalise(x), wanted, atol=2e-6)
-    tensor = pixels.normalise(tf.constant(x))
+    np.testing.assert_allclose(pixels.normalize(x), wanted, atol=2e-6)
+    tensor = pixels.normalize(tf.constant(x))
     assert tensor.dtype == "float32"
     np.testing.assert_allclose(tensor, wanted, atol=2e-6)
 

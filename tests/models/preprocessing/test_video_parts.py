@@ -11,7 +11,7 @@ from a2keras.errors import UserError
 from a2keras.models.preprocessing import DecodeError, decode_video, video
 
 sys.path.insert(0, str(Path(__file__).parent))
-from films import film, pictures
+from films import encode, pictures
 
 LONG = {"g": "150", "sc_threshold": "0"}  # key frames at 0 and at 6 s
 REORDERED = {**LONG, "bf": "2"}
@@ -43,13 +43,13 @@ PARTS = [(7, 9), (3, 4), (None, 1), (5.99, 6.01), (6, None), (11.5, 60), (0, 0.0
 @pytest.fixture(scope="module")
 def matroska(tmp_path_factory):
     path = tmp_path_factory.mktemp("parts") / "film.mkv"
-    return decode_video(film(path, pictures(300), options=LONG))
+    return decode_video(encode(path, pictures(300), options=LONG))
 
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize(("suffix", "codec", "options"), KINDS)
 def test_a_part_has_exactly_its_frames(tmp_path, matroska, suffix, codec, options):
-    path = film(tmp_path / f"film{suffix}", pictures(300), codec, options)
+    path = encode(tmp_path / f"film{suffix}", pictures(300), codec, options)
     whole = decode_video(path)
     # Clocks of a thousandth of a second are as exact as that.
     np.testing.assert_allclose(whole.times, matroska.times, atol=0.0011)
@@ -69,7 +69,7 @@ def test_a_part_has_exactly_its_frames(tmp_path, matroska, suffix, codec, option
 
 def test_a_part_does_not_wait_for_the_rest(tmp_path, monkeypatch):
     """Of 1,500 frames some 150 lie between the key frame and the end of the part."""
-    path = film(tmp_path / "film.ts", pictures(1500), options=LONG)
+    path = encode(tmp_path / "film.ts", pictures(1500), options=LONG)
     decoded = []
     frames_of = video.frames_of
 
@@ -86,7 +86,7 @@ def test_a_part_does_not_wait_for_the_rest(tmp_path, monkeypatch):
 def test_parts_of_a_film_whose_clock_jumps(tmp_path):
     """Their times are the file's own."""
     times = [40 * i + (3_600_000 if i >= 30 else 0) for i in range(40)]
-    path = film(tmp_path / "joined.mkv", pictures(40), times=times)
+    path = encode(tmp_path / "joined.mkv", pictures(40), times=times)
     whole = decode_video(path)
     np.testing.assert_allclose(whole.times, np.array(times) / 1000, atol=1e-6)
     for start, end, expected in ((1.0, 3601.24, range(25, 31)), (3601, None, range(30, 40))):
@@ -101,7 +101,7 @@ def test_parts_of_recordings_that_were_joined(tmp_path, count, length, group):
     parts = []
     for k in range(count):
         frames = everything[k * length : (k + 1) * length]
-        path = film(tmp_path / f"{k}.ts", frames, "mpeg2video", {"g": str(group)})
+        path = encode(tmp_path / f"{k}.ts", frames, "mpeg2video", {"g": str(group)})
         parts.append(path.read_bytes())
     joined = tmp_path / "joined.ts"
     joined.write_bytes(b"".join(parts))
@@ -119,7 +119,7 @@ def test_parts_of_recordings_that_were_joined(tmp_path, count, length, group):
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".ts", ".flv"])
 def test_times_count_from_the_first_frame(tmp_path, suffix):
     times = [7_200_000 + 40 * i for i in range(20)]
-    path = film(tmp_path / f"late{suffix}", pictures(20), times=times)
+    path = encode(tmp_path / f"late{suffix}", pictures(20), times=times)
     np.testing.assert_allclose(decode_video(path).times, np.arange(20) / 25, atol=1e-6)
     assert len(decode_video(path, start=0.2, end=0.4).frames) == 5
 
@@ -128,7 +128,7 @@ def test_times_beyond_the_clock_of_a_transport_stream(tmp_path):
     """33 bits of 90 kHz are 26.5 hours: here they begin anew in the middle."""
     wrap = 2**33 / 90
     times = [round(wrap - 2000 + 40 * i) for i in range(100)]
-    path = film(tmp_path / "late.ts", pictures(100), options={"g": "10"}, times=times)
+    path = encode(tmp_path / "late.ts", pictures(100), options={"g": "10"}, times=times)
     whole = decode_video(path)
     np.testing.assert_allclose(whole.times, np.arange(100) / 25, atol=0.0011)
     part = decode_video(path, start=2.5, end=3.5)

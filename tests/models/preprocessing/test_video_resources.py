@@ -19,7 +19,7 @@ from a2keras.models.preprocessing.errors import undecodable
 from a2keras.models.preprocessing.windows import Windows, sliding_clips
 
 sys.path.insert(0, str(Path(__file__).parent))
-from films import film, pictures
+from films import encode, pictures
 
 PROGRAM = Path(__file__).with_name("limited_decoding.py")
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc and its limits")
@@ -47,11 +47,11 @@ def folder():
 
 
 def write_files(folder: Path) -> None:
-    film(folder / "film.mp4", pictures(50, 100, 176))
-    film(folder / "large.mp4", pictures(5, 1080, 1920))
+    encode(folder / "film.mp4", pictures(50, 100, 176))
+    encode(folder / "large.mp4", pictures(5, 1080, 1920))
     Image.new("RGB", (4000, 3000), "green").save(folder / "large.jpg")
     noise = np.random.default_rng(5).integers(0, 256, (40, 34, 46, 3), dtype=np.uint8)
-    data = bytearray(film(folder / "damaged.avi", noise, "mpeg4").read_bytes())
+    data = bytearray(encode(folder / "damaged.avi", noise, "mpeg4").read_bytes())
     data[20000 : len(data) - 2000 : 31] = b"\xff" * len(data[20000 : len(data) - 2000 : 31])
     (folder / "damaged.avi").write_bytes(data)
 

@@ -14,7 +14,7 @@ from a2keras.models.preprocessing import DecodeError, decode_video, stream
 from a2keras.models.preprocessing import video as decoding
 
 sys.path.insert(0, str(Path(__file__).parent))
-from films import add_film, add_silence, film, pictures
+from films import add_film, add_silence, encode, pictures
 
 COVER = np.full((1, 96, 80, 3), 200, np.uint8)
 FRAMES = pictures(13)
@@ -96,14 +96,23 @@ def test_the_default_film_of_several(tmp_path):
     assert decode_video(path).frames.shape == FRAMES.shape
 
 
+def test_a_stream_without_frames(tmp_path):
+    """A recording that ended when it began."""
+    path = tmp_path / "film.avi"
+    with av.open(str(path), "w") as container:
+        add_film(container, FRAMES, "mpeg4")
+        container.start_encoding()
+    assert message_of(path) == f"{path}: holds a video stream, but no frame of it decodes"
+
+
 def test_a_film_of_pictures_alone(tmp_path):
-    path = film(tmp_path / "film.avi", FRAMES, "mjpeg")
+    path = encode(tmp_path / "film.avi", FRAMES, "mjpeg")
     assert decode_video(path).frames.shape == FRAMES.shape
 
 
 @pytest.mark.parametrize(("suffix", "code"), [(".avi", b"H264"), (".mp4", b"avc1")])
 def test_a_codec_that_nobody_knows(tmp_path, suffix, code):
-    path = film(tmp_path / f"film{suffix}", FRAMES)
+    path = encode(tmp_path / f"film{suffix}", FRAMES)
     path.write_bytes(path.read_bytes().replace(code, b"QQQQ"))
     assert message_of(path) == f"{path}: holds a video of a codec that FFmpeg cannot decode"
 
@@ -111,7 +120,7 @@ def test_a_codec_that_nobody_knows(tmp_path, suffix, code):
 @pytest.mark.parametrize("title", ["Frühstück".encode("latin-1"), "電影.avi".encode("cp932")])
 @pytest.mark.parametrize(("suffix", "codec"), [(".avi", "mpeg4"), (".mkv", "libx264")])
 def test_a_title_that_is_not_utf8(tmp_path, suffix, codec, title):
-    path = film(tmp_path / f"film{suffix}", FRAMES, codec, title="T" * len(title))
+    path = encode(tmp_path / f"film{suffix}", FRAMES, codec, title="T" * len(title))
     data = path.read_bytes()
     assert b"T" * len(title) in data
     path.write_bytes(data.replace(b"T" * len(title), title))
@@ -145,7 +154,7 @@ def test_side_data_that_pyav_does_not_know(tmp_path):
 
 def test_a_film_that_turns_part_way(tmp_path, monkeypatch):
     """All frames have the size of the first, upright."""
-    path = film(tmp_path / "film.mp4", FRAMES)
+    path = encode(tmp_path / "film.mp4", FRAMES)
     plain = decode_video(path).frames
     seen = []
 
@@ -177,7 +186,7 @@ def test_a_film_that_turns_part_way(tmp_path, monkeypatch):
 )
 @pytest.mark.parametrize("after", [0, 3])
 def test_whatever_the_decoder_raises_names_the_file(tmp_path, monkeypatch, error, after):
-    path = film(tmp_path / "film.mp4", FRAMES)
+    path = encode(tmp_path / "film.mp4", FRAMES)
     frames_of = stream.frames_of
 
     def failing(*given):
@@ -200,13 +209,13 @@ def test_an_interruption_is_no_damage(tmp_path, monkeypatch, stop):
 
     monkeypatch.setattr(decoding, "frames_of", failing)
     with pytest.raises(type(stop)):
-        decode_video(film(tmp_path / "film.mp4", FRAMES))
+        decode_video(encode(tmp_path / "film.mp4", FRAMES))
 
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize(("height", "width"), [(0, 0), (10, 1000), (65535, 65535)])
 def test_a_container_that_lies_about_the_size(tmp_path, height, width):
-    path = film(tmp_path / "film.avi", FRAMES, "mjpeg")
+    path = encode(tmp_path / "film.avi", FRAMES, "mjpeg")
 
     def size(height: int, width: int) -> bytes:
         return width.to_bytes(4, "little") + height.to_bytes(4, "little")
@@ -218,7 +227,7 @@ def test_a_container_that_lies_about_the_size(tmp_path, height, width):
 @pytest.mark.timeout(60)
 def test_frames_that_promise_too_much(tmp_path):
     """Pictures of 65,500 × 65,500 pixels by their own account, in a few hundred bytes."""
-    path = film(tmp_path / "film.avi", FRAMES, "mjpeg")
+    path = encode(tmp_path / "film.avi", FRAMES, "mjpeg")
     size = (34).to_bytes(2, "big") + (46).to_bytes(2, "big")
     data = path.read_bytes()
     assert b"\xff\xc0\x00\x11\x08" + size in data

@@ -1,12 +1,11 @@
 """Clips of a stream against the clips of the whole video in memory."""
 
+import sys
 import threading
 import time
 import tracemalloc
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 
@@ -14,21 +13,8 @@ from a2keras.models.preprocessing import DecodeError, Preprocessing, decode_vide
 from a2keras.models.preprocessing import windows as streamed
 from a2keras.models.preprocessing.windows import Windows, even_clips, sliding_clips
 
-
-def encode(path: Path, frames, codec="libx264", times=None, rate=25, options=None) -> Path:
-    """Writes a video; `times` are milliseconds."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate, options=options)
-        stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt = "yuv420p"
-        unit = Fraction(1, rate if times is None else 1000)
-        stream.codec_context.time_base = unit
-        for number, picture in enumerate(frames):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            frame.pts, frame.time_base = number if times is None else times[number], unit
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path
+sys.path.insert(0, str(Path(__file__).parent))
+from films import encode
 
 
 def message_of(call) -> str:
@@ -122,13 +108,13 @@ def test_without_time_stamps_the_frame_rate_counts(tmp_path, monkeypatch):
     greys = [np.full((32, 48, 3), 9 * number, np.uint8) for number in range(13)]
     path = encode(tmp_path / "film.avi", greys, "mpeg4", rate=10)
     whole = decode_video(path)
-    shown = video.shown
+    decoded_frames = video.decoded_frames
 
     def without_times(*given, **options):
-        for each in shown(*given, **options):
+        for each in decoded_frames(*given, **options):
             yield each._replace(time=float("nan"))
 
-    monkeypatch.setattr(video, "shown", without_times)
+    monkeypatch.setattr(video, "decoded_frames", without_times)
     found = Windows(path, sliding_clips(0.5, 3, 1))
     assert found.clock == "frame rate"
     np.testing.assert_allclose(found.times, [0.1, 0.6, 1.1], atol=1e-9)
@@ -139,7 +125,7 @@ def test_without_time_stamps_the_frame_rate_counts(tmp_path, monkeypatch):
         for each in without_times(*given, **options):
             yield each._replace(rate=float("nan"))
 
-    monkeypatch.setattr(video, "shown", without_rate)
+    monkeypatch.setattr(video, "decoded_frames", without_rate)
     assert message_of(lambda: Windows(path, sliding_clips(0.5, 3, 1))) == (
         f"{path}: has neither ascending time stamps nor a frame rate"
     )
@@ -234,7 +220,7 @@ def test_a_decoder_that_hangs_is_left_behind(monkeypatch):
 
     found = []
     with pytest.raises(DecodeError) as caught:
-        found.extend(streamed.ahead("film.mp4", hang))
+        found.extend(streamed.prefetched("film.mp4", hang))
     assert str(caught.value) == "film.mp4: has given no frame for 0.3 s; the decoder hangs"
     assert told.wait(30)
 

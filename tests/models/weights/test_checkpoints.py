@@ -461,8 +461,10 @@ def mistake(*arguments):
 def test_mistakes_are_told_in_a_sentence(tmp_path):
     known = written(tmp_path, "a.safetensors", safetensors(a=("F32", ARRAY)))
     output = f"--output={tmp_path}/a.keras"
-    assert mistake("--model=resnet50", output) == "give one checkpoint. Received: none"
-    assert mistake(known, known, "--model=resnet50", output).startswith("give one checkpoint. Rec")
+    assert mistake("--model=resnet50", output) == "convert takes one CHECKPOINT. Received: none"
+    assert mistake(known, known, "--model=resnet50", output).startswith(
+        "convert takes one CHECKPOINT. Rec"
+    )
     assert mistake(known, output) == "--model is missing (see --help)"
     assert mistake(known, "--model=resnet50") == "--output is missing (see --help)"
     assert mistake(known, "--model=resnet50", "--output=a.h5") == (

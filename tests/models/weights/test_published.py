@@ -128,7 +128,7 @@ def test_weights_of_the_project_are_known_by_name(trained, capsys):
     found = start.classifier(trained)
     assert np.array_equal(numbers(found(x)), numbers(model(x)))
     built = models.build("resnet20", weights="tiny", input_shape=shape, **trained.built)
-    assert np.array_equal(numbers(built(numbers(pixels.normalise(x)))), numbers(model(x)))
+    assert np.array_equal(numbers(built(numbers(pixels.normalize(x)))), numbers(model(x)))
     assert fetching.record_of(fetching.weights_of(trained)) is trained
     with pytest.raises(ValueError) as error:
         models.build("resnet20", weights="tiny", input_shape=shape, stem="small")

@@ -191,7 +191,7 @@ def test_imagenet_without_a_network(tmp_path, monkeypatch, capsys):
         UserError,
         match=r"cannot be loaded: Keras cannot fetch the imagenet weights of keras:MobileNet "
         r"\(URL fetch failure on https://\S+/mobilenet_1_0_224_tf_no_top.h5: .*\): fetch that file "
-        "by hand, and name it with --set weights=FILE",
+        "by hand, and name it with `weights=FILE`",
     ):
         train(recipe, tmp_path / "run")
 

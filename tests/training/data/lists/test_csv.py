@@ -103,6 +103,14 @@ def test_kinetics(tmp_path, films, write_video):
     assert missing.reason.endswith("films/absent00000_000005_000015.mp4: does not exist")
 
 
+def test_the_root_of_kinetics_is_a_folder(tmp_path):
+    (tmp_path / "k.csv").write_text(KINETICS)
+    recipe = Recipe("mine", data=f"csv:{tmp_path}/k.csv", root=f"{tmp_path}/absent")
+    message = r"/absent is not a folder: tell with .*root=DIR.* where the videos lie$"
+    with pytest.raises(UserError, match=message):
+        list_source(recipe)
+
+
 @pytest.mark.parametrize(
     ("files", "split", "expected"),
     [
