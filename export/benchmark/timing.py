@@ -129,28 +129,28 @@ class Worker:
         names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
         arguments = {"path": path, "threads": threads, "batch": batch, "warm_up": warm_up}
         self._process = Process(
-            "a2keras.export.benchmark.worker",
+            "a2keras.export.benchmark.bench",
             "Bench",
             arguments,
             dict.fromkeys(names, str(threads)),
         )
-        with self._telling():
+        with self._measuring():
             self.about: dict[str, Any] = self._process.about()
 
     def run(self, count: int, batched: bool) -> list[float]:
         """See `Bench.run`."""
-        with self._telling():
+        with self._measuring():
             seconds: list[float] = self._process.call("run", count=count, batched=batched)
         return seconds
 
     def finish(self) -> dict[str, Any]:
         """See `Bench.finish`."""
-        with self._telling():
+        with self._measuring():
             found: dict[str, Any] = self._process.call("finish")
         return found
 
     @contextlib.contextmanager
-    def _telling(self) -> Iterator[None]:
+    def _measuring(self) -> Iterator[None]:
         try:
             yield
         except Failure as failure:
