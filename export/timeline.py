@@ -11,7 +11,7 @@ from a2keras.cells import csv_text
 from a2keras.console import progress
 from a2keras.documents import write_json
 from a2keras.drawing import drawable, figure
-from a2keras.errors import UserError, printable, reason_of
+from a2keras.errors import UserError, counted, printable, reason_of
 from a2keras.export.predict import Artefact
 from a2keras.files import write_text
 from a2keras.models.preprocessing.errors import DecodeError
@@ -114,7 +114,7 @@ class Timeline:
         colours = list(COLOURS[: len(chosen)])
         if others := len(self.labels) - len(chosen):
             values.append(np.clip(1 - np.sum(values, axis=0), 0, 1))
-            names.append(f"{others} other{'s' if others > 1 else ''}")
+            names.append(counted(others, "other"))
             colours.append(REST)
         # Steps: what lies between two clips is nobody's prediction.
         half = (self.every if len(self.times) > 1 else self.seconds or self.every) / 2

@@ -10,7 +10,7 @@ import numpy as np
 
 from a2keras import __version__
 from a2keras.console import progress
-from a2keras.errors import UserError
+from a2keras.errors import UserError, counted
 from a2keras.export.reading.process import Failure, Process
 from a2keras.models.weights import fetching, published
 
@@ -91,7 +91,7 @@ def table(document: dict[str, Any]) -> str:
     width = max(8, *(len(_name(entry)) for entry in artefacts)) + 2
     threads, repeats = document["threads"], document["repeats"]
     lines = [
-        f"{artefacts[0]['device']}; {threads} thread{'s' * (threads > 1)}; {repeats} calls each",
+        f"{artefacts[0]['device']}; {counted(threads, 'thread')}; {repeats} calls each",
         f"{'artefact':<{width}}{'MiB':>8}{'load s':>8}{'median ms':>11}{'p95 ms':>9}{'×':>7}"
         f"{'batch':>7}{'examples/s':>12}{'×':>7}{'memory MiB':>12}",
     ]

@@ -8,7 +8,7 @@ from absl import flags
 
 from a2keras.command_line import define_format, parse
 from a2keras.console import print_json, progress, say, show
-from a2keras.errors import UserError, printable
+from a2keras.errors import UserError, counted, printable
 
 if TYPE_CHECKING:  # they import what `--help` does without
     from a2keras.export.predict import Artefact
@@ -157,10 +157,9 @@ def _timeline(artefact: "Artefact", file: str, values: flags.FlagValues) -> None
 
 
 def _timeline_text(found: "Timeline") -> str:
-    count = len(found.times)
-    clips = f"{count} clip{'s' if count > 1 else ''} of {found.seconds:.2f} s"
+    clips = f"{counted(len(found.times), 'clip')} of {found.seconds:.2f} s"
     if found.seconds == 0:
-        clips = f"{count} frame{'s' if count > 1 else ''}"
+        clips = counted(len(found.times), "frame")
     lines = [f"{printable(found.file)}: {clips}, every {found.every:g} s"]
     if found.clock == "frame rate":
         lines.append("  its frames have no usable time stamps: times are by the frame rate")
