@@ -13,11 +13,12 @@ from a2keras import __version__
 from a2keras.console import say
 from a2keras.documents import write_json
 from a2keras.errors import UserError, reason_of
-from a2keras.export import parity, predict, saved_model
+from a2keras.export import parity, saved_model
 from a2keras.export.classifier import Classifier
 from a2keras.export.formats import DEFAULT_FORMATS, FORMATS
 from a2keras.export.manifest import MANIFEST, hashes, read_manifest
 from a2keras.export.parity import Compute, Parity, Signature
+from a2keras.export.reading import loaders
 from a2keras.export.reading.trained import load_classifier
 from a2keras.files import remove, replacing_directory, sha256
 from a2keras.models.preprocessing.errors import DecodeError
@@ -61,7 +62,7 @@ def export(
     with _written(output := Path(output)):
         place = Path(os.path.realpath(output))  # `resolve` raises where links go in circles
         asked, formats = set(formats), _known_formats(formats, output)
-    path, kind = predict.locate(Path(source))
+    path, kind = loaders.locate(Path(source))
     if kind != "keras":
         raise UserError(f"{source} is a {kind}: export starts from a run or a .keras file")
     classifier = _with_samples(load_classifier(path), samples)
@@ -141,7 +142,7 @@ class _Reference:
         shape = classifier.preprocessing.input_shape
         random = parity.natural_pixels(shape, RANDOM_SAMPLES)
         self.pixels = np.concatenate([random, classifier.samples])
-        self.compute = predict.from_keras(classifier.model).compute
+        self.compute = loaders.from_keras(classifier.model).compute
         self.probabilities = parity.outputs_of(self.compute, self.pixels.astype(np.float32))
         sums = self.probabilities.sum(-1)
         if not np.allclose(sums, 1, atol=1e-3) or self.probabilities.min() < 0:
@@ -187,7 +188,7 @@ def _write_one(name: str, reference: _Reference, directory: Path) -> dict[str, A
     kind = FORMATS[name]
     path = directory / kind.file_name
     report = kind.write(reference.classifier, path)
-    compared = {"serving_default": reference.against(predict.load_model(path).compute)}
+    compared = {"serving_default": reference.against(loaders.load_model(path).compute)}
     if kind.signatures:
         for called, signature in kind.signatures(reference.classifier, path).items():
             compared[called] = reference.signature(signature)

@@ -11,22 +11,13 @@ from a2keras.errors import UserError, reason_of
 from a2keras.export.manifest import check_hashes
 from a2keras.export.parity import Compute
 from a2keras.export.reading.apart import load_apart
-from a2keras.export.reading.loaders import Loaded, from_keras, load_model, locate
+from a2keras.export.reading.loaders import load_model, locate
 from a2keras.models import keras_files
 from a2keras.models.preprocessing.decode import VIDEO_SUFFIXES
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.places import Path_
 from a2keras.models.preprocessing.spec import FILE_NAME, Preprocessing
 from a2keras.models.preprocessing.windows import Plan, Window, Windows, even_clips
-
-__all__ = [
-    "Artefact",
-    "Loaded",
-    "from_keras",
-    "load",
-    "load_model",
-    "locate",
-]
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,8 @@ def predict(arguments: list[str]) -> None:
     if len(positional) < 2:
         raise UserError("give an artefact and at least one file to classify")
     _check_flags(values, positional[1:])
-    from a2keras.export.predict import description_of, load, locate
+    from a2keras.export.predict import description_of, load
+    from a2keras.export.reading.loaders import locate
     from a2keras.models.preprocessing.decode import files_in
     from a2keras.models.preprocessing.spec import FILE_NAME, Preprocessing
 
