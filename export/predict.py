@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -125,10 +126,47 @@ class Artefact:
             raise DecodeError(file, reason) from error
 
 
-def description_of(path: Path) -> Path:
-    """The folder in which it is told what a model, see `locate`, wants of its input."""
+class Found(NamedTuple):
+    """A model on disk that has not been loaded yet.
+
+    Attributes:
+        path, kind, preprocessing: see `Artefact`.
+    """
+
+    path: Path
+    kind: str
+    preprocessing: Preprocessing
+
+    def load(self, threads: int | None = None, apart: bool = True) -> Artefact:
+        """See `load`."""
+        check_hashes(self.path)
+        if apart and self.path.suffix == ".keras" and keras_files.needs_this_program(self.path):
+            apart = False
+        model = (load_apart if apart else load_model)(self.path, self.kind, threads)
+        try:
+            self.preprocessing.check_shapes(self.path, model.input_shape, model.output_shape)
+        except BaseException:
+            model.close()
+            raise
+        return Artefact(
+            path=self.path,
+            kind=self.kind,
+            preprocessing=self.preprocessing,
+            compute=model.compute,
+            batch=model.batch,
+            close=model.close,
+        )
+
+
+def find(path: str | Path) -> Found:
+    """Finds a model, see `load`, and reads how its input is made.
+
+    Raises:
+        UserError: there is none, or nothing that tells of its input; names the path.
+    """
+    path, kind = locate(Path(path))
     inside = path.is_dir() and (path / FILE_NAME).is_file()
-    return path if inside else path.absolute().parent
+    return Found(path, kind, Preprocessing.load(path if inside else path.absolute().parent))
 
 
 def load(path: str | Path, threads: int | None = None, apart: bool = True) -> Artefact:
@@ -138,7 +176,7 @@ def load(path: str | Path, threads: int | None = None, apart: bool = True) -> Ar
     that a file brings along is run, see `safety` and `keras_files`.
 
     Args:
-        path: any of these.
+        path: any of these, or published weights by their title.
         threads: see `load_model`.
         apart: in a process of its own, so that a file at which a library crashes, hangs or fills
             the memory is an error like any other. A `.keras` file with classes that the caller's
@@ -147,15 +185,4 @@ def load(path: str | Path, threads: int | None = None, apart: bool = True) -> Ar
     Raises:
         UserError: it is none of these, or it is damaged; names the path.
     """
-    path, kind = locate(Path(path))
-    check_hashes(path)
-    if apart and path.suffix == ".keras" and keras_files.needs_this_program(path):
-        apart = False
-    model = (load_apart if apart else load_model)(path, kind, threads)
-    try:
-        preprocessing = Preprocessing.load(description_of(path))
-        preprocessing.check_shapes(path, model.input_shape, model.output_shape)
-    except BaseException:
-        model.close()
-        raise
-    return Artefact(path, kind, preprocessing, model.compute, model.batch, model.close)
+    return find(path).load(threads, apart)

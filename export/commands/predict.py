@@ -11,9 +11,8 @@ from a2keras.console import print_json, progress, say, show
 from a2keras.errors import UserError, counted, printable
 
 if TYPE_CHECKING:  # they import what `--help` does without
-    from a2keras.export.predict import Artefact
+    from a2keras.export.predict import Artefact, Found
     from a2keras.export.timeline import Timeline
-    from a2keras.models.preprocessing.spec import Preprocessing
 
 
 def predict(arguments: list[str]) -> None:
@@ -30,15 +29,12 @@ def predict(arguments: list[str]) -> None:
     if len(positional) < 2:
         raise UserError("give an artefact and at least one file to classify")
     _check_flags(values, positional[1:])
-    from a2keras.export.predict import description_of, load
-    from a2keras.export.reading.loaders import locate
+    from a2keras.export.predict import find
     from a2keras.models.preprocessing.decode import files_in
-    from a2keras.models.preprocessing.spec import FILE_NAME, Preprocessing
 
-    path, _ = locate(Path(positional[0]))
-    if (description_of(path) / FILE_NAME).is_file():  # before the model is loaded
-        _check_views(path, Preprocessing.load(description_of(path)), values)
-    with load(positional[0]) as artefact:
+    found = find(positional[0])
+    _check_views(found, values)  # before it is loaded, which takes seconds
+    with found.load() as artefact:
         if values.timeline:
             _timeline(artefact, positional[1], values)
         else:
@@ -82,9 +78,10 @@ def _check_flags(values: flags.FlagValues, files: list[str]) -> None:
         raise UserError(f"--every must be a number of seconds above 0. Received: {values.every}")
 
 
-def _check_views(path: Path, preprocessing: "Preprocessing", values: flags.FlagValues) -> None:
+def _check_views(found: "Found", values: flags.FlagValues) -> None:
+    preprocessing = found.preprocessing
     if values.views is not None and not preprocessing.is_video:
-        raise UserError(f"--views is for videos, and {path} takes images")
+        raise UserError(f"--views is for videos, and {found.path} takes images")
     if values.crops not in (1, 3) or (values.crops == 3 and preprocessing.fit != "crop"):
         raise UserError(
             "--crops must be 1, or 3 where the preprocessing crops. "

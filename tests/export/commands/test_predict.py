@@ -13,7 +13,7 @@ from a2keras.__main__ import main
 from a2keras.errors import UserError
 from a2keras.export.commands.predict import predict
 from a2keras.export.predict import load
-from a2keras.models.preprocessing import DecodeError, decode_video
+from a2keras.models.preprocessing import DecodeError, Preprocessing, decode_video
 from a2keras.models.preprocessing import video as decoding
 
 
@@ -32,6 +32,13 @@ def test_predict_prints_its_own_lines_only(image_export, photos):
     done = a2keras("predict", tflite, photos[0], "--format=json")
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["kind"] == "tflite"
+
+
+def test_how_the_input_is_made_is_read_once(image_run, photos, monkeypatch):
+    read, load_from = [], Preprocessing.load
+    monkeypatch.setattr(Preprocessing, "load", lambda place: read.append(place) or load_from(place))
+    predict([str(image_run), str(photos[0])])
+    assert read == [image_run]
 
 
 def test_a_cut_off_artefact_ends_with_code_2(image_export, photos, tmp_path, monkeypatch, capsys):
