@@ -58,7 +58,7 @@ def export(
             what its model does.
     """
     if tolerance is not None and not 0 <= tolerance <= 1:
-        raise UserError(f"--tolerance must be from 0 to 1. Received: --tolerance={tolerance:g}")
+        raise UserError(f"`tolerance` must be from 0 to 1. Received: tolerance={tolerance:g}")
     with _written(output := Path(output)):
         place = Path(os.path.realpath(output))  # `resolve` raises where links go in circles
         asked, formats = set(formats), _known_formats(formats, output)
@@ -104,7 +104,7 @@ def _check_output(output: Path) -> set[str]:
     if (output.is_dir() and not any(output.iterdir())) or not output.exists():
         return set()
     if not (output / MANIFEST).is_file():
-        raise UserError(f"{output} exists and is not an export of a2keras: choose another --output")
+        raise UserError(f"{output} exists and is not an export of a2keras: choose another `output`")
     earlier = read_manifest(output)["artefacts"]
     ours = {MANIFEST, FILE_NAME}.union(*(artefact["sha256"] for artefact in earlier.values()))
     for file in output.rglob("*"):

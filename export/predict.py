@@ -122,7 +122,7 @@ class Artefact:
             suffix = Path(os.fsdecode(file)).suffix.lower()
             if suffix not in VIDEO_SUFFIXES or not Path(os.fsdecode(file)).is_file():
                 raise
-            reason = "is a video, but the network takes images: --timeline classifies its frames"
+            reason = "is a video, but the network takes images: `timeline` classifies its frames"
             raise DecodeError(file, reason) from error
 
 

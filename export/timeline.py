@@ -161,7 +161,7 @@ def timeline(artefact: Artefact, file: Path_, every: float = 1.0, crops: int = 1
     total = len(windows)
     if total * len(one.labels) > MAX_NUMBERS:
         raise DecodeError(
-            file, f"gives {total} clips of {len(one.labels)} classes: make them fewer by --every"
+            file, f"gives {total} clips of {len(one.labels)} classes: make them fewer by `every`"
         )
     bar = progress(windows, "predict", "clip", total)
     return Timeline(

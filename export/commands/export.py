@@ -10,6 +10,7 @@ from absl import flags
 from a2keras.command_line import define_format, parse
 from a2keras.console import print_json, say, show
 from a2keras.errors import UserError, counted
+from a2keras.export.commands.flag_names import with_flags
 
 
 def export(arguments: list[str]) -> None:
@@ -21,7 +22,7 @@ def export(arguments: list[str]) -> None:
         "export it writes all formats that are there anew, so that one directory never holds two "
         "models. Exit codes: 1 some formats failed, the others are there; 2 a mistake, or none of "
         "the formats passed: nothing is written.",
-        _export_flags,
+        _flags,
         arguments,
     )
     if len(sources) != 1:
@@ -31,7 +32,10 @@ def export(arguments: list[str]) -> None:
     from a2keras.export.exporting import export as write
 
     samples = _files(values.samples)
-    manifest = write(sources[0], values.output, values.formats, samples, values.tolerance)
+    try:
+        manifest = write(sources[0], values.output, values.formats, samples, values.tolerance)
+    except UserError as error:
+        raise UserError(with_flags(error, "output", "tolerance")) from error
     if values.format == "json":
         print_json(manifest)
     else:
@@ -45,7 +49,7 @@ def export(arguments: list[str]) -> None:
         sys.exit(1)
 
 
-def _export_flags(values: flags.FlagValues) -> None:
+def _flags(values: flags.FlagValues) -> None:
     from a2keras.export.formats import DEFAULT_FORMATS, FORMATS
 
     flags.DEFINE_string("output", None, "the directory to write", flag_values=values)

@@ -176,8 +176,8 @@ def test_what_is_there_is_not_overwritten(image_run, image_export, copy_of, tmp_
     (foreign / "manifest.json").write_text('{"versions": {}}')
     before = listing(tmp_path)
     for output, message in (
-        (thesis.parent, "{} exists and is not an export of a2keras: choose another --output"),
-        (thesis, "{} exists and is not an export of a2keras: choose another --output"),
+        (thesis.parent, "{} exists and is not an export of a2keras: choose another `output`"),
+        (thesis, "{} exists and is not an export of a2keras: choose another `output`"),
         (ours, f"{ours / 'notes.txt'} is not part of the export in {{}}: move it away first"),
         (foreign, f"{foreign / 'manifest.json'} is not a manifest of a2keras"),
         (thesis / "below", "{} cannot be written: "),
@@ -268,7 +268,7 @@ def test_the_tolerance_may_be_chosen(image_run, tmp_path):
     entry = export(image_run, tmp_path / "out", formats, tolerance=0.5)["artefacts"]
     assert entry["tflite_float16"]["tolerance"]["max_error"] == 0.5
     for wrong in (-0.1, 1.5, float("nan")):
-        with pytest.raises(UserError, match=r"^--tolerance must be from 0 to 1\. Received: --tol"):
+        with pytest.raises(UserError, match=r"^`tolerance` must be from 0 to 1\. Received: tol"):
             export(image_run, tmp_path / "other", formats, tolerance=wrong)
 
 
@@ -294,7 +294,7 @@ def test_a_place_that_cannot_be_written_is_told(image_run, tmp_path):
     (tmp_path / "file").touch()
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     for name, reason in (
-        ("file", "exists and is not an export of a2keras: choose another --output"),
+        ("file", "exists and is not an export of a2keras: choose another `output`"),
         ("file/below", "cannot be written: Not a directory"),
         ("loop", "cannot be written: "),
         ("x" * 300, "cannot be written: File name too long"),

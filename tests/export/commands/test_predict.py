@@ -11,6 +11,7 @@ import pytest
 
 from a2keras.__main__ import main
 from a2keras.errors import UserError
+from a2keras.export import timeline
 from a2keras.export.commands.predict import predict
 from a2keras.export.predict import load
 from a2keras.models.preprocessing import DecodeError, Preprocessing, decode_video
@@ -270,6 +271,15 @@ def test_messages(image_run, arguments, message):
     with pytest.raises(UserError) as caught:
         predict([argument.replace("IMAGE", str(image_run)) for argument in arguments])
     assert str(caught.value) == message.replace("IMAGE", str(image_run / "model.keras"))
+
+
+def test_a_timeline_of_too_many_clips(video_run, video, tmp_path, monkeypatch):
+    monkeypatch.setattr(timeline, "MAX_NUMBERS", 32)
+    with pytest.raises(UserError) as caught:
+        predict([str(video_run), str(video), "--timeline", "--every=0.001", f"--output={tmp_path}"])
+    assert str(caught.value) == (
+        f"{video}: gives 11 clips of 3 classes: make them fewer by --every"
+    )
 
 
 def test_a_timeline_of_what_is_no_video(video_run, photos, tmp_path):
