@@ -91,8 +91,6 @@ def _check_tensor(tensor: Any, buffers: Any) -> None:
         count = _length(quantisation.scale)
         fits = 0 <= axis < len(shape) and shape[axis] == count
         _require(fits, f"a tensor of shape {shape} has {count} scales along axis {axis}")
-    for each in tensor.variantTensors or ():
-        _require(each is not tensor, "a tensor holds itself")
 
 
 def _check_operator(operator: Any, graph: Any, model: Any) -> None:
