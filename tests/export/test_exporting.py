@@ -15,7 +15,7 @@ from a2keras.export.exporting import export
 from a2keras.export.formats import FORMATS, Format
 from a2keras.export.litert import convert
 from a2keras.export.manifest import sha256
-from a2keras.export.parity import natural_pixels
+from a2keras.export.parity import Signature, natural_pixels
 from a2keras.export.predict import load
 from a2keras.models.keras_files import load_single
 from a2keras.models.preprocessing import Preprocessing, normalisation
@@ -214,6 +214,21 @@ def test_an_artefact_of_other_weights_is_removed(
     assert not (tmp_path / "new").exists()
     assert listing(right) == before  # the earlier export is untouched
     assert sorted(path.name for path in tmp_path.iterdir()) == ["export"]
+
+
+def test_a_further_signature_of_other_numbers_is_named(image_run, tmp_path, monkeypatch):
+    def signatures(classifier, path):
+        thirds = np.full((1, 3), 1 / 3)
+        return {"halved": Signature(lambda pixels: thirds / 2, lambda pixels: thirds)}
+
+    halved = FORMATS["tflite_float32"]._replace(signatures=signatures)
+    monkeypatch.setitem(FORMATS, "tflite_float32", halved)
+    with pytest.raises(UserError) as caught:
+        export(image_run, tmp_path / "out", ["tflite_float32"])
+    assert str(caught.value) == (
+        f"tflite_float32 (halved) does not compute what {image_run} does: the largest error is "
+        "0.167 over 8 samples, the tolerance 0.0001; nothing was written"
+    )
 
 
 def test_a_corrupted_tflite_file_is_removed(image_run, tmp_path, monkeypatch):

@@ -12,8 +12,9 @@ import pytest
 from a2keras.__main__ import main
 from a2keras.errors import UserError
 from a2keras.export import timeline
-from a2keras.export.commands.predict import predict
+from a2keras.export.commands.predict import _timeline_text, predict
 from a2keras.export.predict import load
+from a2keras.export.timeline import Timeline
 from a2keras.models.preprocessing import DecodeError, Preprocessing, decode_video
 from a2keras.models.preprocessing import video as decoding
 
@@ -225,6 +226,17 @@ def test_a_timeline(video_export, video, tmp_path, capsys):
     assert len(segments) == len(document["segments"])
     assert segments[0].split()[:4] == ["0.00", "–", f"{document['segments'][0]['to']:.2f}", "s"]
     assert last == f"timeline.png, .csv and .json are in {tmp_path / 'out'}"
+
+
+def test_a_timeline_as_text():
+    times, probabilities = np.array([0.0]), np.array([[0.25, 0.75]])
+    labels = ("left", "right")
+    single = Timeline("a/film.mp4", labels, times, probabilities, 1.0, 0.0, "frame rate")
+    assert _timeline_text(single).splitlines() == [
+        "a/film.mp4: 1 frame, every 1 s",
+        "  its frames have no usable time stamps: times are by the frame rate",
+        "       0.00 –      0.00 s   75.00%  right",
+    ]
 
 
 def test_a_timeline_of_single_frames(image_run, video, tmp_path, capsys):

@@ -5,6 +5,7 @@ import re
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from a2keras import DoubleAttention, NonLocal
 from a2keras.errors import UserError
@@ -133,6 +134,20 @@ def test_what_stays_float_is_said_aloud():
         "float: 7 EXP",
     ]
     assert floats_in({"operations": {"CONV_2D": {"int16": 1}}}, "int16") == []
+
+
+def test_what_the_converter_says_otherwise(classifier, tmp_path, monkeypatch):
+    def fail(self):
+        raise RuntimeError("no luck\nat all")
+
+    monkeypatch.setattr(tf.lite.TFLiteSavedModelConverter, "convert", fail)
+    spec = Preprocessing(("a", "b", "c"), size=17)
+    nothing = np.zeros((0, *spec.input_shape), np.uint8)
+    with pytest.raises(UserError) as caught:
+        convert.write_float32(Classifier(classifier(spec), spec, nothing, nothing), tmp_path / "x")
+    assert str(caught.value) == (
+        "no .tflite of classifier: LiteRT's built-in operations do not suffice: no luck"
+    )
 
 
 def test_every_kind_of_attention_and_recurrence_stays_float():
