@@ -61,7 +61,7 @@ def export(
         raise UserError(f"`tolerance` must be from 0 to 1. Received: tolerance={tolerance:g}")
     with _written(output := Path(output)):
         place = Path(os.path.realpath(output))  # `resolve` raises where links go in circles
-        asked, formats = set(formats), _known_formats(formats, output)
+        requested, formats = set(formats), _known_formats(formats, output)
     path, kind = loaders.locate(Path(source))
     if kind != "keras":
         raise UserError(f"{source} is a {kind}: export starts from a run or a .keras file")
@@ -69,8 +69,8 @@ def export(
     with _written(output), replacing_directory(place) as partial:
         reference = _Reference(classifier, source, tolerance)
         artefacts, failed = _write_all(formats, reference, partial)
-        if not asked & artefacts.keys():
-            reasons = [failed[name] for name in formats if name in asked]
+        if not requested & artefacts.keys():
+            reasons = [failed[name] for name in formats if name in requested]
             raise UserError(f"{'; '.join(reasons)}; nothing was written")
         manifest = _manifest(path, classifier, artefacts) | {"failed": failed}
         classifier.preprocessing.save(partial)
@@ -185,20 +185,19 @@ def _write_all(
 def _write_one(name: str, reference: _Reference, directory: Path) -> dict[str, Any]:
     """Writes one artefact, loads it again and compares; returns its entry of the manifest."""
     say(f"writing {name}")
-    kind = FORMATS[name]
-    path = directory / kind.file_name
-    report = kind.write(reference.classifier, path)
+    format_ = FORMATS[name]
+    path = directory / format_.file_name
+    report = format_.write(reference.classifier, path)
     compared = {"serving_default": reference.against(loaders.load_model(path).compute)}
-    if kind.signatures:
-        for called, signature in kind.signatures(reference.classifier, path).items():
-            compared[called] = reference.signature(signature)
-    tolerance = kind.tolerance
-    if reference.tolerance is not None:
-        most = reference.tolerance
-        tolerance = replace(tolerance, max_error=most, mean_error=most)
-    for called, result in compared.items():
+    if format_.signatures:
+        for signature_name, signature in format_.signatures(reference.classifier, path).items():
+            compared[signature_name] = reference.signature(signature)
+    tolerance = format_.tolerance
+    if (limit := reference.tolerance) is not None:
+        tolerance = replace(tolerance, max_error=limit, mean_error=limit)
+    for signature_name, result in compared.items():
         if failure := result.failure(tolerance):
-            where = "" if called == "serving_default" else f" ({called})"
+            where = "" if signature_name == "serving_default" else f" ({signature_name})"
             raise UserError(
                 f"{name}{where} does not compute what {reference.source} does: {failure}"
             )
@@ -209,7 +208,7 @@ def _write_one(name: str, reference: _Reference, directory: Path) -> dict[str, A
         **report,
         "sha256": files,
         "tolerance": asdict(tolerance),
-        "parity": {called: asdict(result) for called, result in compared.items()},
+        "parity": {key: asdict(result) for key, result in compared.items()},
     }
 
 

@@ -90,21 +90,19 @@ class Artefact:
             DecodeError: the file is not of the kind that the network takes, or does not decode.
             ValueError: other crops than the preprocessing can make.
         """
-        one = self.preprocessing
-        if one.is_video:
-            frames: Iterable[np.ndarray] = (
-                window.frames
-                for window in self.windows(file, even_clips(clips, one.frames or 1, one.stride))
-            )
+        preprocessing = self.preprocessing
+        if preprocessing.is_video:
+            plan = even_clips(clips, preprocessing.frames or 1, preprocessing.stride)
+            frames: Iterable[np.ndarray] = (each.frames for each in self.windows(file, plan))
         else:
             frames = [self._read_image(file)]
-        views = [self.probabilities(one.crops(each, crops)) for each in frames]
+        views = [self.probabilities(preprocessing.crops(each, crops)) for each in frames]
         return np.concatenate(views).mean(axis=0)
 
     def windows(self, file: Path_, plan: Plan) -> Windows:
         """The clips of a video, in the size in which they are cropped."""
-        one = self.preprocessing
-        return Windows(file, plan, (one.short_side or one.size) if one.is_video else None)
+        short_side = self.preprocessing.short_side or self.preprocessing.size
+        return Windows(file, plan, short_side if self.preprocessing.is_video else None)
 
     def over_time(self, windows: Iterable[Window], crops: int = 1) -> Iterator[np.ndarray]:
         """The mean of the probabilities of each clip's crops, float32 (classes,).

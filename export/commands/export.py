@@ -77,9 +77,9 @@ def _tolerances() -> str:
     from a2keras.export.formats import FORMATS
 
     of: dict[float, list[str]] = {}
-    for name, kind in FORMATS.items():
-        of.setdefault(kind.tolerance.max_error, []).append(name)
-    return "; ".join(f"{most:g} for {', '.join(names)}" for most, names in of.items())
+    for name, format_ in FORMATS.items():
+        of.setdefault(format_.tolerance.max_error, []).append(name)
+    return "; ".join(f"{limit:g} for {', '.join(names)}" for limit, names in of.items())
 
 
 def _files(samples: list[str]) -> list[Path]:
@@ -110,9 +110,9 @@ def _files(samples: list[str]) -> list[Path]:
 def _parity_table(manifest: dict[str, Any]) -> str:
     """A row for every signature of every artefact, and what an artefact's writer says of it."""
     names = [
-        (artefact, artefact["path"] if called == "serving_default" else f"  {called}", parity)
+        (artefact, artefact["path"] if signature == "serving_default" else f"  {signature}", parity)
         for artefact in manifest["artefacts"].values()
-        for called, parity in artefact["parity"].items()
+        for signature, parity in artefact["parity"].items()
     ]
     width = max(len(name) for _, name, _ in names) + 2
     heading = f"{'MiB':>8}{'samples':>9}{'max error':>12}{'mean':>10}{'top-1':>8}"

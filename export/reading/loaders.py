@@ -120,12 +120,14 @@ def from_saved_model(path: Path) -> Loaded:
 
     def compute(batch: np.ndarray) -> np.ndarray:
         _ = loaded  # holds the variables; the signature alone would let them go
-        given = tf.cast(batch, pixels.dtype)
-        return serve(**{INPUT: given})[OUTPUT].numpy()
+        return serve(**{INPUT: tf.cast(batch, pixels.dtype)})[OUTPUT].numpy()
 
     count = pixels.shape[0]
-    taken, given = (tuple(each.shape.as_list()[1:]) for each in (pixels, probabilities))
-    return Loaded(compute if count is None else _in_batches(compute, count), taken, given, count)
+    in_batches = compute if count is None else _in_batches(compute, count)
+    input_shape, output_shape = (
+        tuple(each.shape.as_list()[1:]) for each in (pixels, probabilities)
+    )
+    return Loaded(in_batches, input_shape, output_shape, count)
 
 
 def from_tflite(path: Path, threads: int | None = None) -> Loaded:
@@ -138,18 +140,20 @@ def from_tflite(path: Path, threads: int | None = None) -> Loaded:
     inputs, outputs = model.get_input_details(), model.get_output_details()
     if len(inputs) != 1 or len(outputs) != 1:
         raise ValueError("it must have one input and one output")
-    (taken,), (given,) = inputs, outputs
-    if len(taken["shape"]) == 0 or taken["shape"][0] < 1:
+    (pixels,), (probabilities,) = inputs, outputs
+    if len(pixels["shape"]) == 0 or pixels["shape"][0] < 1:
         raise ValueError("its input has no batch")
-    count = int(taken["shape"][0])
+    count = int(pixels["shape"][0])
 
     def compute(batch: np.ndarray) -> np.ndarray:
-        model.set_tensor(taken["index"], _quantised(batch, taken))
+        model.set_tensor(pixels["index"], _quantized(batch, pixels))
         model.invoke()
-        return _real(model.get_tensor(given["index"]), given)
+        return _real(model.get_tensor(probabilities["index"]), probabilities)
 
-    shapes = [tuple(map(int, each["shape"][1:])) for each in (taken, given)]
-    return Loaded(_in_batches(compute, count), shapes[0], shapes[1], count)
+    input_shape, output_shape = (
+        tuple(map(int, each["shape"][1:])) for each in (pixels, probabilities)
+    )
+    return Loaded(_in_batches(compute, count), input_shape, output_shape, count)
 
 
 def from_onnx(path: Path, threads: int | None = None) -> Loaded:
@@ -180,7 +184,7 @@ def _check_ends(inputs: Collection[str], outputs: Collection[str]) -> None:
         raise ValueError(f"it must take pixels and give probabilities. Received: {names}")
 
 
-def _quantised(values: np.ndarray, details: dict[str, Any]) -> np.ndarray:
+def _quantized(values: np.ndarray, details: dict[str, Any]) -> np.ndarray:
     """Values as a tensor of LiteRT holds them."""
     dtype = details["dtype"]
     if not np.issubdtype(dtype, np.integer):
