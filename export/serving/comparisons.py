@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def comparisons(classifier: "Classifier", path: Path) -> dict[str, Signature]:
-    """The further signatures of what `serving.write` wrote at a path."""
+    """The further signatures of what `servable.write` wrote at a path."""
     import tensorflow as tf
 
     preprocessing = classifier.preprocessing
