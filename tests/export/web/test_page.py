@@ -305,6 +305,11 @@ def media_property(name: str, value: str) -> str:
             "picture.png has 10000 × 10000 pixels, more than the limit of 89478485.",
         ),
         (
+            "image",
+            "Worker.prototype.postMessage = () => { throw new Error('no luck') }",
+            "picture.png could not be classified. no luck",
+        ),
+        (
             "video",
             "delete HTMLVideoElement.prototype.requestVideoFrameCallback",
             "This browser cannot tell a video's frames apart: use a newer one.",
