@@ -1,10 +1,10 @@
 """One face for every kind of model on disk: a file in, the probabilities of its classes out."""
 
+import functools
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -124,16 +124,27 @@ class Artefact:
             raise DecodeError(file, reason) from error
 
 
-class Found(NamedTuple):
+@dataclass(frozen=True)
+class Found:
     """A model on disk that has not been loaded yet.
 
     Attributes:
-        path, kind, preprocessing: see `Artefact`.
+        path, kind: see `Artefact`.
     """
 
     path: Path
     kind: str
-    preprocessing: Preprocessing
+
+    @property
+    def description(self) -> Path:
+        """The `preprocessing.json` in its directory or beside it, which may be missing."""
+        inside = self.path / FILE_NAME
+        return inside if inside.is_file() else self.path.absolute().parent / FILE_NAME
+
+    @functools.cached_property
+    def preprocessing(self) -> Preprocessing:
+        """Read once. Raises `UserError` where it is missing or does not hold what it must."""
+        return Preprocessing.load(self.description.parent)
 
     def load(self, threads: int | None = None, apart: bool = True) -> Artefact:
         """See `load`."""
@@ -157,14 +168,12 @@ class Found(NamedTuple):
 
 
 def find(path: str | Path) -> Found:
-    """Finds a model, see `load`, and reads how its input is made.
+    """Finds what `load` would load.
 
     Raises:
-        UserError: there is none, or nothing that tells of its input; names the path.
+        UserError: there is no model; names the path.
     """
-    path, kind = locate(Path(path))
-    inside = path.is_dir() and (path / FILE_NAME).is_file()
-    return Found(path, kind, Preprocessing.load(path if inside else path.absolute().parent))
+    return Found(*locate(Path(path)))
 
 
 def load(path: str | Path, threads: int | None = None, apart: bool = True) -> Artefact:

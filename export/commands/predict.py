@@ -34,7 +34,8 @@ def predict(arguments: list[str]) -> None:
     from a2keras.models.preprocessing.decode import files_in
 
     found = find(positional[0])
-    _check_views(found, values)  # before it is loaded, which takes seconds
+    if found.description.is_file():  # before the model is loaded, which takes seconds
+        _check_views(found, values)
     with found.load() as artefact:
         if values.timeline:
             _timeline(artefact, positional[1], values)
