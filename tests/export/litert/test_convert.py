@@ -1,6 +1,7 @@
 """The five formats: sizes, errors, what computes in what; attention that survives int8."""
 
 import re
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -137,10 +138,11 @@ def test_what_stays_float_is_said_aloud():
 
 
 def test_what_the_converter_says_otherwise(classifier, tmp_path, monkeypatch):
-    def fail(self):
+    def fail():
         raise RuntimeError("no luck\nat all")
 
-    monkeypatch.setattr(tf.lite.TFLiteSavedModelConverter, "convert", fail)
+    converter = SimpleNamespace(target_spec=SimpleNamespace(), convert=fail)
+    monkeypatch.setattr(tf.lite.TFLiteConverter, "from_saved_model", lambda path: converter)
     spec = Preprocessing(("a", "b", "c"), size=17)
     nothing = np.zeros((0, *spec.input_shape), np.uint8)
     with pytest.raises(UserError) as caught:
