@@ -13,11 +13,12 @@ from a2keras import __version__
 from a2keras.console import say
 from a2keras.documents import write_json
 from a2keras.errors import UserError, reason_of
-from a2keras.export import parity, predict, saved_model
+from a2keras.export import parity, saved_model
 from a2keras.export.classifier import Classifier
 from a2keras.export.formats import DEFAULT_FORMATS, FORMATS
 from a2keras.export.manifest import MANIFEST, hashes, read_manifest
 from a2keras.export.parity import Compute, Parity, Signature
+from a2keras.export.reading import loaders
 from a2keras.export.reading.trained import load_classifier
 from a2keras.files import remove, replacing_directory, sha256
 from a2keras.models.preprocessing.errors import DecodeError
@@ -57,19 +58,19 @@ def export(
             what its model does.
     """
     if tolerance is not None and not 0 <= tolerance <= 1:
-        raise UserError(f"--tolerance must be from 0 to 1. Received: --tolerance={tolerance:g}")
+        raise UserError(f"`tolerance` must be from 0 to 1. Received: tolerance={tolerance:g}")
     with _written(output := Path(output)):
         place = Path(os.path.realpath(output))  # `resolve` raises where links go in circles
-        asked, formats = set(formats), _known_formats(formats, output)
-    path, kind = predict.locate(Path(source))
+        requested, formats = set(formats), _known_formats(formats, output)
+    path, kind = loaders.locate(Path(source))
     if kind != "keras":
         raise UserError(f"{source} is a {kind}: export starts from a run or a .keras file")
     classifier = _with_samples(load_classifier(path), samples)
     with _written(output), replacing_directory(place) as partial:
         reference = _Reference(classifier, source, tolerance)
         artefacts, failed = _write_all(formats, reference, partial)
-        if not asked & artefacts.keys():
-            reasons = [failed[name] for name in formats if name in asked]
+        if not requested & artefacts.keys():
+            reasons = [failed[name] for name in formats if name in requested]
             raise UserError(f"{'; '.join(reasons)}; nothing was written")
         manifest = _manifest(path, classifier, artefacts) | {"failed": failed}
         classifier.preprocessing.save(partial)
@@ -103,7 +104,7 @@ def _check_output(output: Path) -> set[str]:
     if (output.is_dir() and not any(output.iterdir())) or not output.exists():
         return set()
     if not (output / MANIFEST).is_file():
-        raise UserError(f"{output} exists and is not an export of a2keras: choose another --output")
+        raise UserError(f"{output} exists and is not an export of a2keras: choose another `output`")
     earlier = read_manifest(output)["artefacts"]
     ours = {MANIFEST, FILE_NAME}.union(*(artefact["sha256"] for artefact in earlier.values()))
     for file in output.rglob("*"):
@@ -141,7 +142,7 @@ class _Reference:
         shape = classifier.preprocessing.input_shape
         random = parity.natural_pixels(shape, RANDOM_SAMPLES)
         self.pixels = np.concatenate([random, classifier.samples])
-        self.compute = predict.from_keras(classifier.model).compute
+        self.compute = loaders.from_keras(classifier.model).compute
         self.probabilities = parity.outputs_of(self.compute, self.pixels.astype(np.float32))
         sums = self.probabilities.sum(-1)
         if not np.allclose(sums, 1, atol=1e-3) or self.probabilities.min() < 0:
@@ -184,20 +185,19 @@ def _write_all(
 def _write_one(name: str, reference: _Reference, directory: Path) -> dict[str, Any]:
     """Writes one artefact, loads it again and compares; returns its entry of the manifest."""
     say(f"writing {name}")
-    kind = FORMATS[name]
-    path = directory / kind.file_name
-    report = kind.write(reference.classifier, path)
-    compared = {"serving_default": reference.against(predict.load_model(path).compute)}
-    if kind.signatures:
-        for called, signature in kind.signatures(reference.classifier, path).items():
-            compared[called] = reference.signature(signature)
-    tolerance = kind.tolerance
-    if reference.tolerance is not None:
-        most = reference.tolerance
-        tolerance = replace(tolerance, max_error=most, mean_error=most)
-    for called, result in compared.items():
+    format_ = FORMATS[name]
+    path = directory / format_.file_name
+    report = format_.write(reference.classifier, path)
+    compared = {"serving_default": reference.against(loaders.load_model(path).compute)}
+    if format_.signatures:
+        for signature_name, signature in format_.signatures(reference.classifier, path).items():
+            compared[signature_name] = reference.signature(signature)
+    tolerance = format_.tolerance
+    if (limit := reference.tolerance) is not None:
+        tolerance = replace(tolerance, max_error=limit, mean_error=limit)
+    for signature_name, result in compared.items():
         if failure := result.failure(tolerance):
-            where = "" if called == "serving_default" else f" ({called})"
+            where = "" if signature_name == "serving_default" else f" ({signature_name})"
             raise UserError(
                 f"{name}{where} does not compute what {reference.source} does: {failure}"
             )
@@ -208,7 +208,7 @@ def _write_one(name: str, reference: _Reference, directory: Path) -> dict[str, A
         **report,
         "sha256": files,
         "tolerance": asdict(tolerance),
-        "parity": {called: asdict(result) for called, result in compared.items()},
+        "parity": {key: asdict(result) for key, result in compared.items()},
     }
 
 

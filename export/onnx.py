@@ -3,11 +3,8 @@
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from a2keras.console import quiet_native_stderr
 from a2keras.errors import UserError
@@ -103,33 +100,6 @@ def session(path: Path, threads: int | None = None) -> Any:
         providers=["CPUExecutionProvider"],
         enable_fallback=0,  # it would print, and try the same once more
     )
-
-
-def load(
-    path: Path, threads: int | None = None
-) -> tuple[Callable[[np.ndarray], np.ndarray], tuple, tuple]:
-    """A file that `write` wrote: what computes, its input's and its output's shape, no batch.
-
-    Raises:
-        ValueError: it takes or gives something else than pixels and probabilities.
-        UserError, Exception: as `session`.
-    """
-    model = session(path, threads)
-    inputs = {each.name: each for each in model.get_inputs()}
-    outputs = {each.name: each for each in model.get_outputs()}
-    if list(inputs) != [saved_model.INPUT] or saved_model.OUTPUT not in outputs:
-        names = f"{', '.join(inputs)} → {', '.join(outputs)}"
-        raise ValueError(f"it must take pixels and give probabilities. Received: {names}")
-
-    def compute(batch: np.ndarray) -> np.ndarray:
-        pixels = np.asarray(batch, np.float32)
-        return model.run([saved_model.OUTPUT], {saved_model.INPUT: pixels})[0]
-
-    def sizes(end: Any) -> tuple[int | None, ...]:
-        # An open size has a name where a fixed one has a number.
-        return tuple(size if isinstance(size, int) else None for size in end.shape[1:])
-
-    return compute, sizes(inputs[saved_model.INPUT]), sizes(outputs[saved_model.OUTPUT])
 
 
 def _packages(*names: str) -> list[Any]:

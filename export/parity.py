@@ -154,7 +154,7 @@ def full_float32() -> Iterator[None]:
         settings.enable_tensor_float_32_execution(before)
 
 
-def outputs_of(compute: Callable[[np.ndarray], np.ndarray], samples: np.ndarray) -> np.ndarray:
+def outputs_of(compute: Compute, samples: np.ndarray) -> np.ndarray:
     """Runs samples one by one, so that memory does not grow with their number.
 
     Args:

@@ -1,5 +1,6 @@
 """One face for every kind of model on disk: a file in, the probabilities of its classes out."""
 
+import functools
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -11,22 +12,13 @@ from a2keras.errors import UserError, reason_of
 from a2keras.export.manifest import check_hashes
 from a2keras.export.parity import Compute
 from a2keras.export.reading.apart import load_apart
-from a2keras.export.reading.loaders import Loaded, from_keras, load_model, locate
+from a2keras.export.reading.loaders import load_model, locate
 from a2keras.models import keras_files
 from a2keras.models.preprocessing.decode import VIDEO_SUFFIXES
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.places import Path_
 from a2keras.models.preprocessing.spec import FILE_NAME, Preprocessing
 from a2keras.models.preprocessing.windows import Plan, Window, Windows, even_clips
-
-__all__ = [
-    "Artefact",
-    "Loaded",
-    "from_keras",
-    "load",
-    "load_model",
-    "locate",
-]
 
 
 @dataclass(frozen=True)
@@ -98,21 +90,19 @@ class Artefact:
             DecodeError: the file is not of the kind that the network takes, or does not decode.
             ValueError: other crops than the preprocessing can make.
         """
-        one = self.preprocessing
-        if one.is_video:
-            frames: Iterable[np.ndarray] = (
-                window.frames
-                for window in self.windows(file, even_clips(clips, one.frames or 1, one.stride))
-            )
+        preprocessing = self.preprocessing
+        if preprocessing.is_video:
+            plan = even_clips(clips, preprocessing.frames or 1, preprocessing.stride)
+            frames: Iterable[np.ndarray] = (each.frames for each in self.windows(file, plan))
         else:
             frames = [self._read_image(file)]
-        views = [self.probabilities(one.crops(each, crops)) for each in frames]
+        views = [self.probabilities(preprocessing.crops(each, crops)) for each in frames]
         return np.concatenate(views).mean(axis=0)
 
     def windows(self, file: Path_, plan: Plan) -> Windows:
         """The clips of a video, in the size in which they are cropped."""
-        one = self.preprocessing
-        return Windows(file, plan, (one.short_side or one.size) if one.is_video else None)
+        short_side = self.preprocessing.short_side or self.preprocessing.size
+        return Windows(file, plan, short_side if self.preprocessing.is_video else None)
 
     def over_time(self, windows: Iterable[Window], crops: int = 1) -> Iterator[np.ndarray]:
         """The mean of the probabilities of each clip's crops, float32 (classes,).
@@ -130,14 +120,60 @@ class Artefact:
             suffix = Path(os.fsdecode(file)).suffix.lower()
             if suffix not in VIDEO_SUFFIXES or not Path(os.fsdecode(file)).is_file():
                 raise
-            reason = "is a video, but the network takes images: --timeline classifies its frames"
+            reason = "is a video, but the network takes images: `timeline` classifies its frames"
             raise DecodeError(file, reason) from error
 
 
-def description_of(path: Path) -> Path:
-    """The folder in which it is told what a model, see `locate`, wants of its input."""
-    inside = path.is_dir() and (path / FILE_NAME).is_file()
-    return path if inside else path.absolute().parent
+@dataclass(frozen=True)
+class Found:
+    """A model on disk that has not been loaded yet.
+
+    Attributes:
+        path, kind: see `Artefact`.
+    """
+
+    path: Path
+    kind: str
+
+    @property
+    def description(self) -> Path:
+        """The `preprocessing.json` in its directory or beside it, which may be missing."""
+        inside = self.path / FILE_NAME
+        return inside if inside.is_file() else self.path.absolute().parent / FILE_NAME
+
+    @functools.cached_property
+    def preprocessing(self) -> Preprocessing:
+        """Read once. Raises `UserError` where it is missing or does not hold what it must."""
+        return Preprocessing.load(self.description.parent)
+
+    def load(self, threads: int | None = None, apart: bool = True) -> Artefact:
+        """See `load`."""
+        check_hashes(self.path)
+        if apart and self.path.suffix == ".keras" and keras_files.needs_this_program(self.path):
+            apart = False
+        model = (load_apart if apart else load_model)(self.path, self.kind, threads)
+        try:
+            self.preprocessing.check_shapes(self.path, model.input_shape, model.output_shape)
+        except BaseException:
+            model.close()
+            raise
+        return Artefact(
+            path=self.path,
+            kind=self.kind,
+            preprocessing=self.preprocessing,
+            compute=model.compute,
+            batch=model.batch,
+            close=model.close,
+        )
+
+
+def find(path: str | Path) -> Found:
+    """Finds what `load` would load.
+
+    Raises:
+        UserError: there is no model; names the path.
+    """
+    return Found(*locate(Path(path)))
 
 
 def load(path: str | Path, threads: int | None = None, apart: bool = True) -> Artefact:
@@ -147,7 +183,7 @@ def load(path: str | Path, threads: int | None = None, apart: bool = True) -> Ar
     that a file brings along is run, see `safety` and `keras_files`.
 
     Args:
-        path: any of these.
+        path: any of these, or published weights by their title.
         threads: see `load_model`.
         apart: in a process of its own, so that a file at which a library crashes, hangs or fills
             the memory is an error like any other. A `.keras` file with classes that the caller's
@@ -156,15 +192,4 @@ def load(path: str | Path, threads: int | None = None, apart: bool = True) -> Ar
     Raises:
         UserError: it is none of these, or it is damaged; names the path.
     """
-    path, kind = locate(Path(path))
-    check_hashes(path)
-    if apart and path.suffix == ".keras" and keras_files.needs_this_program(path):
-        apart = False
-    model = (load_apart if apart else load_model)(path, kind, threads)
-    try:
-        preprocessing = Preprocessing.load(description_of(path))
-        preprocessing.check_shapes(path, model.input_shape, model.output_shape)
-    except BaseException:
-        model.close()
-        raise
-    return Artefact(path, kind, preprocessing, model.compute, model.batch, model.close)
+    return find(path).load(threads, apart)

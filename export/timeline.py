@@ -11,7 +11,7 @@ from a2keras.cells import csv_text
 from a2keras.console import progress
 from a2keras.documents import write_json
 from a2keras.drawing import drawable, figure
-from a2keras.errors import UserError, printable, reason_of
+from a2keras.errors import UserError, counted, printable, reason_of
 from a2keras.export.predict import Artefact
 from a2keras.files import write_text
 from a2keras.models.preprocessing.errors import DecodeError
@@ -114,7 +114,7 @@ class Timeline:
         colours = list(COLOURS[: len(chosen)])
         if others := len(self.labels) - len(chosen):
             values.append(np.clip(1 - np.sum(values, axis=0), 0, 1))
-            names.append(f"{others} other{'s' if others > 1 else ''}")
+            names.append(counted(others, "other"))
             colours.append(REST)
         # Steps: what lies between two clips is nobody's prediction.
         half = (self.every if len(self.times) > 1 else self.seconds or self.every) / 2
@@ -151,25 +151,26 @@ def timeline(artefact: Artefact, file: Path_, every: float = 1.0, crops: int = 1
         crops: of each clip, 1 or 3, whose probabilities are averaged.
 
     Raises:
-        DecodeError: the file does not decode, see `Windows`.
+        DecodeError: the file does not decode, see `Windows`, or its clips and the classes are too
+            many.
         ValueError: other crops than the preprocessing can make.
-        UserError: the clips and the classes are too many, or what the model gives is NaN.
+        UserError: what the model gives is NaN.
     """
-    one = artefact.preprocessing
-    plan = sliding_clips(every, one.frames or 1, one.stride if one.is_video else 1)
-    windows = artefact.windows(file, plan)
-    total = len(windows)
-    if total * len(one.labels) > MAX_NUMBERS:
+    preprocessing = artefact.preprocessing
+    stride = preprocessing.stride if preprocessing.is_video else 1
+    windows = artefact.windows(file, sliding_clips(every, preprocessing.frames or 1, stride))
+    total, labels = len(windows), preprocessing.labels
+    if total * len(labels) > MAX_NUMBERS:
         raise DecodeError(
-            file, f"gives {total} clips of {len(one.labels)} classes: make them fewer by --every"
+            file, f"gives {total} clips of {len(labels)} classes: make them fewer by `every`"
         )
     bar = progress(windows, "predict", "clip", total)
     return Timeline(
-        os.fsdecode(file),
-        one.labels,
-        windows.times,
-        np.stack(list(artefact.over_time(bar, crops))),
-        every,
-        windows.seconds,
-        windows.clock,
+        file=os.fsdecode(file),
+        labels=labels,
+        times=windows.times,
+        probabilities=np.stack(list(artefact.over_time(bar, crops))),
+        every=every,
+        seconds=windows.seconds,
+        clock=windows.clock,
     )

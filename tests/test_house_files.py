@@ -223,7 +223,7 @@ def test_a_write_through_files_is_none(code):
 
 
 # Modules whose standard output another process reads: no person, no terminal.
-WORKERS = {"a2keras.training.ablation.step_cost", "a2keras.export.benchmark.worker"}
+WORKERS = {"a2keras.training.ablation.step_cost"}
 
 
 def prints(sources):
@@ -250,8 +250,6 @@ OTHER_JSON = {
     "a2keras.models.keras_files": "of a .keras file, with a limit of its own",
     "a2keras.documents": "the reader itself",
     "a2keras.training.ablation.step_cost": "of another process of ours, through a pipe",
-    "a2keras.export.benchmark.benchmark": "of another process of ours, through a pipe",
-    "a2keras.export.benchmark.worker": "of another process of ours, through a pipe",
     "a2keras.training.compute.computation": "of another worker of ours, through the collective",
 }
 

@@ -20,10 +20,10 @@ def benchmark(arguments: list[str]) -> None:
     )
     if not paths:
         raise UserError("give at least one artefact")
-    from a2keras.export.benchmark import benchmark as module
+    from a2keras.export.benchmark import timing
 
-    document = module.benchmark(paths, values.repeats, values.batch, values.threads, values.warm_up)
-    print_json(document) if values.format == "json" else show(module.table(document))
+    document = timing.benchmark(paths, values.repeats, values.batch, values.threads, values.warm_up)
+    print_json(document) if values.format == "json" else show(timing.table(document))
 
 
 def _flags(values: flags.FlagValues) -> None:

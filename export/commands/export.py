@@ -10,6 +10,7 @@ from absl import flags
 from a2keras.command_line import define_format, parse
 from a2keras.console import print_json, say, show
 from a2keras.errors import UserError, counted
+from a2keras.export.commands.flag_names import with_flags
 
 
 def export(arguments: list[str]) -> None:
@@ -21,7 +22,7 @@ def export(arguments: list[str]) -> None:
         "export it writes all formats that are there anew, so that one directory never holds two "
         "models. Exit codes: 1 some formats failed, the others are there; 2 a mistake, or none of "
         "the formats passed: nothing is written.",
-        _export_flags,
+        _flags,
         arguments,
     )
     if len(sources) != 1:
@@ -31,7 +32,10 @@ def export(arguments: list[str]) -> None:
     from a2keras.export.exporting import export as write
 
     samples = _files(values.samples)
-    manifest = write(sources[0], values.output, values.formats, samples, values.tolerance)
+    try:
+        manifest = write(sources[0], values.output, values.formats, samples, values.tolerance)
+    except UserError as error:
+        raise UserError(with_flags(error, "output", "tolerance")) from error
     if values.format == "json":
         print_json(manifest)
     else:
@@ -45,7 +49,7 @@ def export(arguments: list[str]) -> None:
         sys.exit(1)
 
 
-def _export_flags(values: flags.FlagValues) -> None:
+def _flags(values: flags.FlagValues) -> None:
     from a2keras.export.formats import DEFAULT_FORMATS, FORMATS
 
     flags.DEFINE_string("output", None, "the directory to write", flag_values=values)
@@ -73,9 +77,9 @@ def _tolerances() -> str:
     from a2keras.export.formats import FORMATS
 
     of: dict[float, list[str]] = {}
-    for name, kind in FORMATS.items():
-        of.setdefault(kind.tolerance.max_error, []).append(name)
-    return "; ".join(f"{most:g} for {', '.join(names)}" for most, names in of.items())
+    for name, format_ in FORMATS.items():
+        of.setdefault(format_.tolerance.max_error, []).append(name)
+    return "; ".join(f"{limit:g} for {', '.join(names)}" for limit, names in of.items())
 
 
 def _files(samples: list[str]) -> list[Path]:
@@ -106,9 +110,9 @@ def _files(samples: list[str]) -> list[Path]:
 def _parity_table(manifest: dict[str, Any]) -> str:
     """A row for every signature of every artefact, and what an artefact's writer says of it."""
     names = [
-        (artefact, artefact["path"] if called == "serving_default" else f"  {called}", parity)
+        (artefact, artefact["path"] if signature == "serving_default" else f"  {signature}", parity)
         for artefact in manifest["artefacts"].values()
-        for called, parity in artefact["parity"].items()
+        for signature, parity in artefact["parity"].items()
     ]
     width = max(len(name) for _, name, _ in names) + 2
     heading = f"{'MiB':>8}{'samples':>9}{'max error':>12}{'mean':>10}{'top-1':>8}"

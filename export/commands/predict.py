@@ -8,12 +8,12 @@ from absl import flags
 
 from a2keras.command_line import define_format, parse
 from a2keras.console import print_json, progress, say, show
-from a2keras.errors import UserError, printable
+from a2keras.errors import UserError, counted, printable
+from a2keras.export.commands.flag_names import with_flags
 
 if TYPE_CHECKING:  # they import what `--help` does without
-    from a2keras.export.predict import Artefact
+    from a2keras.export.predict import Artefact, Found
     from a2keras.export.timeline import Timeline
-    from a2keras.models.preprocessing.spec import Preprocessing
 
 
 def predict(arguments: list[str]) -> None:
@@ -30,14 +30,13 @@ def predict(arguments: list[str]) -> None:
     if len(positional) < 2:
         raise UserError("give an artefact and at least one file to classify")
     _check_flags(values, positional[1:])
-    from a2keras.export.predict import description_of, load, locate
+    from a2keras.export.predict import find
     from a2keras.models.preprocessing.decode import files_in
-    from a2keras.models.preprocessing.spec import FILE_NAME, Preprocessing
 
-    path, _ = locate(Path(positional[0]))
-    if (description_of(path) / FILE_NAME).is_file():  # before the model is loaded
-        _check_views(path, Preprocessing.load(description_of(path)), values)
-    with load(positional[0]) as artefact:
+    found = find(positional[0])
+    if found.description.is_file():  # before the model is loaded, which takes seconds
+        _check_views(found, values)
+    with found.load() as artefact:
         if values.timeline:
             _timeline(artefact, positional[1], values)
         else:
@@ -81,9 +80,10 @@ def _check_flags(values: flags.FlagValues, files: list[str]) -> None:
         raise UserError(f"--every must be a number of seconds above 0. Received: {values.every}")
 
 
-def _check_views(path: Path, preprocessing: "Preprocessing", values: flags.FlagValues) -> None:
+def _check_views(found: "Found", values: flags.FlagValues) -> None:
+    preprocessing = found.preprocessing
     if values.views is not None and not preprocessing.is_video:
-        raise UserError(f"--views is for videos, and {path} takes images")
+        raise UserError(f"--views is for videos, and {found.path} takes images")
     if values.crops not in (1, 3) or (values.crops == 3 and preprocessing.fit != "crop"):
         raise UserError(
             "--crops must be 1, or 3 where the preprocessing crops. "
@@ -122,7 +122,7 @@ def _classify(
         try:
             scores = artefact.classify(file, values.views or 1, values.crops)
         except DecodeError as error:
-            errors.append({"file": file, "error": str(error)})
+            errors.append({"file": file, "error": with_flags(error, "timeline")})
             continue
         best = (-scores).argsort(kind="stable")[: values.top]
         named = [(artefact.preprocessing.labels[i], round(float(scores[i]), 6)) for i in best]
@@ -147,7 +147,7 @@ def _timeline(artefact: "Artefact", file: str, values: flags.FlagValues) -> None
     try:
         found = timeline(artefact, file, values.every or 1.0, values.crops)
     except DecodeError as error:
-        raise UserError(str(error)) from error
+        raise UserError(with_flags(error, "every")) from error
     found.save(values.output)
     if values.format == "json":
         print_json({"artefact": str(artefact.path), "kind": artefact.kind, **found.document()})
@@ -157,10 +157,9 @@ def _timeline(artefact: "Artefact", file: str, values: flags.FlagValues) -> None
 
 
 def _timeline_text(found: "Timeline") -> str:
-    count = len(found.times)
-    clips = f"{count} clip{'s' if count > 1 else ''} of {found.seconds:.2f} s"
+    clips = f"{counted(len(found.times), 'clip')} of {found.seconds:.2f} s"
     if found.seconds == 0:
-        clips = f"{count} frame{'s' if count > 1 else ''}"
+        clips = counted(len(found.times), "frame")
     lines = [f"{printable(found.file)}: {clips}, every {found.every:g} s"]
     if found.clock == "frame rate":
         lines.append("  its frames have no usable time stamps: times are by the frame rate")

@@ -85,14 +85,12 @@ def _check_tensor(tensor: Any, buffers: Any) -> None:
     _require(min(shape, default=0) >= 0, f"a tensor has the shape {shape}")
     _require(math.prod(shape) < MAX_NUMBERS, f"a tensor has the shape {shape}")
     _check_indices("buffer", [tensor.buffer], buffers)
-    quantisation = tensor.quantization
-    if quantisation is not None and _length(quantisation.scale) > 1:
-        axis = quantisation.quantizedDimension
-        count = _length(quantisation.scale)
+    quantization = tensor.quantization
+    if quantization is not None and _length(quantization.scale) > 1:
+        axis = quantization.quantizedDimension
+        count = _length(quantization.scale)
         fits = 0 <= axis < len(shape) and shape[axis] == count
         _require(fits, f"a tensor of shape {shape} has {count} scales along axis {axis}")
-    for each in tensor.variantTensors or ():
-        _require(each is not tensor, "a tensor holds itself")
 
 
 def _check_operator(operator: Any, graph: Any, model: Any) -> None:

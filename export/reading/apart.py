@@ -21,7 +21,7 @@ class Model:
 
     def about(self) -> dict[str, Any]:
         loaded = self._loaded
-        return {"taken": loaded.input_shape, "given": loaded.output_shape, "batch": loaded.batch}
+        return {"shapes": (loaded.input_shape, loaded.output_shape), "batch": loaded.batch}
 
     def compute(self, batch: np.ndarray) -> np.ndarray:
         return self._loaded.compute(batch)
@@ -45,8 +45,8 @@ def load_apart(path: Path, kind: str, threads: int | None = None) -> loaders.Loa
         result: np.ndarray = process.call("compute", batch)
         return result
 
-    taken, given = tuple(about["taken"]), tuple(about["given"])
-    return loaders.Loaded(compute, taken, given, about["batch"], process.close)
+    input_shape, output_shape = map(tuple, about["shapes"])
+    return loaders.Loaded(compute, input_shape, output_shape, about["batch"], process.close)
 
 
 def _import_keras() -> None:

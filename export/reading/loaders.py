@@ -1,16 +1,17 @@
 """Models on disk, of every kind, as functions from pixels to probabilities."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from a2keras.errors import UserError, reason_of
-from a2keras.export import safety, saved_model
+from a2keras.export import onnx, safety
 from a2keras.export.litert import convert
 from a2keras.export.manifest import MANIFEST, read_manifest
 from a2keras.export.parity import Compute
+from a2keras.export.saved_model import INPUT, OUTPUT, version_of
 from a2keras.models import keras_files
 from a2keras.models.weights import fetching, published
 
@@ -65,7 +66,7 @@ def locate(path: Path) -> tuple[Path, str]:
         return locate(path / next(iter(read_manifest(path)["artefacts"].values()))["path"])
     if (path / "model.keras").is_file():
         return path / "model.keras", "keras"
-    if saved_model.version_of(path) is not None:
+    if version_of(path) is not None:
         return path, "saved_model"
     if (path / "model.onnx").is_file():  # a page for the browser
         return path / "model.onnx", "onnx"
@@ -105,29 +106,28 @@ def from_saved_model(path: Path) -> Loaded:
     """The `serving_default` signature of a SavedModel that `saved_model.write` wrote."""
     import tensorflow as tf
 
-    path = saved_model.version_of(path) or path
+    path = version_of(path) or path
     with safety.checked_saved_model(path) as checked:
         loaded = tf.saved_model.load(str(checked))
     if "serving_default" not in loaded.signatures:
         raise ValueError("it has no serving_default signature")
     serve = loaded.signatures["serving_default"]
     inputs, outputs = serve.structured_input_signature[1], serve.structured_outputs
-    if list(inputs) != [saved_model.INPUT] or saved_model.OUTPUT not in outputs:
-        names = f"{', '.join(inputs)} → {', '.join(outputs)}"
-        raise ValueError(f"its signature must be pixels → probabilities. Received: {names}")
-    pixels, probabilities = inputs[saved_model.INPUT], outputs[saved_model.OUTPUT]
-
+    _check_ends(inputs, outputs)
+    pixels, probabilities = inputs[INPUT], outputs[OUTPUT]
     if pixels.shape.rank is None or probabilities.shape.rank is None:
         raise ValueError("its signature leaves open how many axes there are")
 
     def compute(batch: np.ndarray) -> np.ndarray:
         _ = loaded  # holds the variables; the signature alone would let them go
-        given = tf.cast(batch, pixels.dtype)
-        return serve(**{saved_model.INPUT: given})[saved_model.OUTPUT].numpy()
+        return serve(**{INPUT: tf.cast(batch, pixels.dtype)})[OUTPUT].numpy()
 
     count = pixels.shape[0]
-    taken, given = (tuple(each.shape.as_list()[1:]) for each in (pixels, probabilities))
-    return Loaded(compute if count is None else _in_batches(compute, count), taken, given, count)
+    in_batches = compute if count is None else _in_batches(compute, count)
+    input_shape, output_shape = (
+        tuple(each.shape.as_list()[1:]) for each in (pixels, probabilities)
+    )
+    return Loaded(in_batches, input_shape, output_shape, count)
 
 
 def from_tflite(path: Path, threads: int | None = None) -> Loaded:
@@ -140,28 +140,51 @@ def from_tflite(path: Path, threads: int | None = None) -> Loaded:
     inputs, outputs = model.get_input_details(), model.get_output_details()
     if len(inputs) != 1 or len(outputs) != 1:
         raise ValueError("it must have one input and one output")
-    (taken,), (given,) = inputs, outputs
-    if len(taken["shape"]) == 0 or taken["shape"][0] < 1:
+    (pixels,), (probabilities,) = inputs, outputs
+    if len(pixels["shape"]) == 0 or pixels["shape"][0] < 1:
         raise ValueError("its input has no batch")
-    count = int(taken["shape"][0])
+    count = int(pixels["shape"][0])
 
     def compute(batch: np.ndarray) -> np.ndarray:
-        model.set_tensor(taken["index"], _quantised(batch, taken))
+        model.set_tensor(pixels["index"], _quantized(batch, pixels))
         model.invoke()
-        return _real(model.get_tensor(given["index"]), given)
+        return _real(model.get_tensor(probabilities["index"]), probabilities)
 
-    shapes = [tuple(map(int, each["shape"][1:])) for each in (taken, given)]
-    return Loaded(_in_batches(compute, count), shapes[0], shapes[1], count)
+    input_shape, output_shape = (
+        tuple(map(int, each["shape"][1:])) for each in (pixels, probabilities)
+    )
+    return Loaded(_in_batches(compute, count), input_shape, output_shape, count)
 
 
 def from_onnx(path: Path, threads: int | None = None) -> Loaded:
-    """An `.onnx` file that `onnx.write` wrote."""
-    from a2keras.export import onnx
+    """An `.onnx` file that `onnx.write` wrote, with the maps or without."""
+    session = onnx.session(path, threads)
+    inputs = {each.name: each for each in session.get_inputs()}
+    outputs = {each.name: each for each in session.get_outputs()}
+    _check_ends(inputs, outputs)
 
-    return Loaded(*onnx.load(path, threads))
+    def compute(batch: np.ndarray) -> np.ndarray:
+        return session.run([OUTPUT], {INPUT: np.asarray(batch, np.float32)})[0]
+
+    def sizes(end: Any) -> tuple[int | None, ...]:
+        # An open size has a name where a fixed one has a number.
+        return tuple(size if isinstance(size, int) else None for size in end.shape[1:])
+
+    return Loaded(compute, sizes(inputs[INPUT]), sizes(outputs[OUTPUT]))
 
 
-def _quantised(values: np.ndarray, details: dict[str, Any]) -> np.ndarray:
+def _check_ends(inputs: Collection[str], outputs: Collection[str]) -> None:
+    """Refuses other inputs and outputs than those of the files that `export` writes.
+
+    Raises:
+        ValueError: that.
+    """
+    if list(inputs) != [INPUT] or OUTPUT not in outputs:
+        names = f"{', '.join(inputs)} → {', '.join(outputs)}"
+        raise ValueError(f"it must take pixels and give probabilities. Received: {names}")
+
+
+def _quantized(values: np.ndarray, details: dict[str, Any]) -> np.ndarray:
     """Values as a tensor of LiteRT holds them."""
     dtype = details["dtype"]
     if not np.issubdtype(dtype, np.integer):

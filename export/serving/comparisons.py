@@ -9,7 +9,7 @@ import numpy as np
 from a2keras.export.parity import Signature
 from a2keras.export.saved_model import INPUT, OUTPUT
 from a2keras.export.serving import servable
-from a2keras.export.serving.images import formats
+from a2keras.export.serving.images import image_formats
 from a2keras.export.serving.network import with_features
 from a2keras.models.preprocessing.image import read_image
 from a2keras.models.preprocessing.spec import Preprocessing
@@ -19,23 +19,24 @@ if TYPE_CHECKING:
 
 
 def comparisons(classifier: "Classifier", path: Path) -> dict[str, Signature]:
-    """The further signatures of what `serving.write` wrote at a path."""
+    """The further signatures of what `servable.write` wrote at a path."""
     import tensorflow as tf
 
     preprocessing = classifier.preprocessing
     loaded = tf.saved_model.load(str(path / servable.VERSION))
     model = _Model(classifier.model)
 
-    def asked(name: str, output: str, **inputs: Any) -> np.ndarray:
-        return loaded.signatures[name](**inputs)[output].numpy()
+    def output_of(signature: str, output: str, **inputs: Any) -> np.ndarray:
+        return loaded.signatures[signature](**inputs)[output].numpy()
 
     def uint8(pixels: np.ndarray) -> np.ndarray:
-        return asked(servable.UINT8, OUTPUT, **{INPUT: tf.constant(pixels)})
+        return output_of(servable.UINT8, OUTPUT, **{INPUT: tf.constant(pixels)})
 
     def from_bytes(pixels: np.ndarray) -> np.ndarray:
         files = files_of(pixels[0], preprocessing)
         given = tf.constant([files if preprocessing.is_video else files[0]])
-        return asked(servable.BYTES, OUTPUT, **{servable.encoded_input(preprocessing).name: given})
+        name = servable.encoded_input(preprocessing).name
+        return output_of(servable.BYTES, OUTPUT, **{name: given})
 
     def from_files(pixels: np.ndarray) -> np.ndarray:
         files = files_of(pixels[0], preprocessing)
@@ -44,7 +45,7 @@ def comparisons(classifier: "Classifier", path: Path) -> dict[str, Signature]:
 
     def features(pixels: np.ndarray) -> np.ndarray:
         given = tf.constant(pixels, tf.float32)
-        return asked(servable.FEATURES, servable.FEATURES, **{INPUT: given})
+        return output_of(servable.FEATURES, servable.FEATURES, **{INPUT: given})
 
     return {
         servable.UINT8: Signature(uint8, lambda pixels: model(pixels)[0]),
@@ -54,19 +55,19 @@ def comparisons(classifier: "Classifier", path: Path) -> dict[str, Signature]:
 
 
 def files_of(view: np.ndarray, preprocessing: Preprocessing) -> list[bytes]:
-    """A view's image, or its frames, as files of one of the kinds, larger and not square.
+    """A view's image, or its frames, as files of one of the formats, larger and not square.
 
-    The kind is drawn by the pixels' sum, so that a number of samples have all of them.
+    The format is drawn by the pixels' sum, so that a number of samples have all of them.
     """
     from PIL import Image
 
-    kinds = formats()
-    kind = kinds[int(view.sum()) % len(kinds)]
+    formats = image_formats()
+    format_ = formats[int(view.sum()) % len(formats)]
     size = (preprocessing.size * 3 // 2 + 1, preprocessing.size * 5 // 4)
     files = []
     for frame in view.reshape(-1, *view.shape[-3:]):
         file = io.BytesIO()
-        Image.fromarray(frame).resize(size).save(file, kind, quality=90)
+        Image.fromarray(frame).resize(size).save(file, format_, quality=90)
         files.append(file.getvalue())
     return files
 

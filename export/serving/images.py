@@ -9,7 +9,7 @@ from a2keras.models.preprocessing.orientation import MOST_PARTS
 from a2keras.models.preprocessing.spec import Preprocessing
 
 
-def formats() -> tuple[str, ...]:
+def image_formats() -> tuple[str, ...]:
     """The kinds of image that this TensorFlow decodes in a graph, by Pillow's names for them."""
     import tensorflow as tf
 
@@ -59,12 +59,12 @@ def decode(encoded: Any, number: Any = 0) -> Any:
     bytes_ = Bytes(tf.io.decode_raw(encoded, tf.uint8))
     is_jpeg = bytes_.are(0, b"\xff\xd8\xff")
     is_png = bytes_.are(0, b"\x89PNG\r\n\x1a\n")
-    is_webp = bytes_.are(0, b"RIFF") & bytes_.are(8, b"WEBP") & ("WEBP" in formats())
+    is_webp = bytes_.are(0, b"RIFF") & bytes_.are(8, b"WEBP") & ("WEBP" in image_formats())
     known = tf.debugging.Assert(
-        is_jpeg | is_png | is_webp, [f"is no file of {', '.join(formats())}: image", number]
+        is_jpeg | is_png | is_webp, [f"is no file of {', '.join(image_formats())}: image", number]
     )
     with tf.control_dependencies([known]):
-        kind = tf.where(is_jpeg, 0, tf.where(is_png, 1, 2))  # as in `formats`
+        kind = tf.where(is_jpeg, 0, tf.where(is_png, 1, 2))  # as in `image_formats`
 
     def jpeg() -> Any:
         height, width, _ = tf.unstack(tf.cast(tf.io.extract_jpeg_shape(encoded), tf.int64))
@@ -93,7 +93,7 @@ def decode(encoded: Any, number: Any = 0) -> Any:
         return tf.cond(with_alpha, lambda: _over_white(frame), lambda: frame[..., :3])
 
     kinds = {"JPEG": jpeg, "PNG": png, "WEBP": webp}
-    decoded = tf.switch_case(kind, [kinds[name] for name in formats()])
+    decoded = tf.switch_case(kind, [kinds[name] for name in image_formats()])
     pixels = tf.ensure_shape(decoded, (None, None, 3))
     return upright(pixels, orientation(bytes_, kind))
 

@@ -27,18 +27,18 @@ def with_open_sizes(model: Any) -> Any:
     """
     for shape in _shapes(tuple(model.input_shape[1:])):
         other = _other_size(shape, tuple(model.input_shape[1:]))
-        opened, fixed = copy_at(model, shape), copy_at(model, other)
-        if opened is None or fixed is None:
+        resizable, fixed = copy_at(model, shape), copy_at(model, other)
+        if resizable is None or fixed is None:
             continue
-        if _alike(opened, fixed, parity.natural_pixels(other, 1).astype(np.float32)):
-            return opened
+        if _alike(resizable, fixed, parity.natural_pixels(other, 1).astype(np.float32)):
+            return resizable
     return model
 
 
-def _alike(one: Any, other: Any, pixels: np.ndarray) -> bool:
+def _alike(first: Any, second: Any, pixels: np.ndarray) -> bool:
     """Whether two networks give the same, their features as well: those are never flat."""
     with parity.full_float32():
-        outputs = [with_features(each)(pixels, training=False) for each in (one, other)]
+        outputs = [with_features(each)(pixels, training=False) for each in (first, second)]
     return all(
         tuple(a.shape) == tuple(b.shape) and np.abs(a - b).max() <= _TOLERANCE * np.abs(b).max()
         for a, b in zip(*outputs, strict=True)
@@ -75,21 +75,23 @@ def _shapes(shape: tuple[int | None, ...]) -> Iterator[tuple[int | None, ...]]:
     *frames, height, width, channels = shape
     open_frames = [None] * len(frames)
     tried = [shape]
-    for one in (
+    for candidate in (
         (*open_frames, None, None, channels),
         (*frames, None, None, channels),
         (*open_frames, height, width, channels),
     ):
-        if one not in tried:
-            tried.append(one)
-            yield one
+        if candidate not in tried:
+            tried.append(candidate)
+            yield candidate
 
 
-def _other_size(opened: tuple[int | None, ...], shape: tuple[int | None, ...]) -> tuple[int, ...]:
+def _other_size(
+    open_shape: tuple[int | None, ...], shape: tuple[int | None, ...]
+) -> tuple[int, ...]:
     """A size to try: another one along the axes that would be open."""
     more = [_MORE_FRAMES] * (len(shape) - 3) + [_MORE_PIXELS] * 2 + [0]
     usual = [16] * (len(shape) - 3) + [224, 224, 3]  # of an axis that the model leaves open
     return tuple(
         (own or other) + (step if size is None else 0)
-        for size, own, other, step in zip(opened, shape, usual, more, strict=True)
+        for size, own, other, step in zip(open_shape, shape, usual, more, strict=True)
     )

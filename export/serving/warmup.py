@@ -79,13 +79,13 @@ def _classes() -> dict[str, Any]:
         added = file.message_type.add(name=message)
         for member, (number, kind) in members.items():
             label = field.LABEL_REPEATED if kind.endswith("*") else field.LABEL_OPTIONAL
-            one = added.field.add(name=member, number=number, label=label)
+            entry = added.field.add(name=member, number=number, label=label)
             if kind == "string":
-                one.type = field.TYPE_STRING
+                entry.type = field.TYPE_STRING
             else:
-                one.type = field.TYPE_MESSAGE
+                entry.type = field.TYPE_MESSAGE
                 whole = kind if "." in kind else f"{_PACKAGE}.{kind}"
-                one.type_name = f".{whole.rstrip('*')}"
+                entry.type_name = f".{whole.rstrip('*')}"
     pool.AddSerializedFile(file.SerializeToString())
     return {
         message: message_factory.GetMessageClass(

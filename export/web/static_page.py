@@ -1,7 +1,6 @@
 """A static page that classifies images or clips in the browser and shows what was attended to."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +8,7 @@ import numpy as np
 
 from a2keras.documents import write_json
 from a2keras.export import onnx
+from a2keras.export.parity import Compute
 from a2keras.export.saved_model import INPUT, OUTPUT
 from a2keras.export.web import runtime
 
@@ -59,7 +59,7 @@ def write(classifier: "Classifier", path: Path) -> dict[str, Any]:
     return report | {"runtime": f"{runtime.PACKAGE} {runtime.VERSION}"}
 
 
-def maps_of(path: Path) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+def maps_of(path: Path) -> dict[str, Compute]:
     """The maps that a page's model gives: {"gather_maps": …, "distribution_maps": …}.
 
     Both take pixels (1, *input_shape) to the maps of all layers behind one another, (1, values),
@@ -72,7 +72,7 @@ def maps_of(path: Path) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
         "distribution_maps": [name for name in names if name.startswith("distribution_")],
     }
 
-    def of(outputs: list[str]) -> Callable[[np.ndarray], np.ndarray]:
+    def of(outputs: list[str]) -> Compute:
         def compute(pixels: np.ndarray) -> np.ndarray:
             maps = session.run(outputs, {INPUT: pixels.astype(np.float32)})
             return _in_a_row(maps, outputs[0].startswith("gather"))
@@ -82,11 +82,11 @@ def maps_of(path: Path) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
     return {name: of(outputs) for name, outputs in wanted.items() if outputs}
 
 
-def maps_of_model(model: Any) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+def maps_of_model(model: Any) -> dict[str, Compute]:
     """What `maps_of` must give, by Keras."""
     from a2keras.attention_maps import attention_maps
 
-    def of(which: int) -> Callable[[np.ndarray], np.ndarray]:
+    def of(which: int) -> Compute:
         def compute(pixels: np.ndarray) -> np.ndarray:
             named = onnx.double_attention_only(attention_maps(model, pixels.astype(np.float32)))
             return _in_a_row([pair[which] for pair in named.values()], which == 0)

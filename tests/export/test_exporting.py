@@ -15,7 +15,7 @@ from a2keras.export.exporting import export
 from a2keras.export.formats import FORMATS, Format
 from a2keras.export.litert import convert
 from a2keras.export.manifest import sha256
-from a2keras.export.parity import natural_pixels
+from a2keras.export.parity import Signature, natural_pixels
 from a2keras.export.predict import load
 from a2keras.models.keras_files import load_single
 from a2keras.models.preprocessing import Preprocessing, normalisation
@@ -176,8 +176,8 @@ def test_what_is_there_is_not_overwritten(image_run, image_export, copy_of, tmp_
     (foreign / "manifest.json").write_text('{"versions": {}}')
     before = listing(tmp_path)
     for output, message in (
-        (thesis.parent, "{} exists and is not an export of a2keras: choose another --output"),
-        (thesis, "{} exists and is not an export of a2keras: choose another --output"),
+        (thesis.parent, "{} exists and is not an export of a2keras: choose another `output`"),
+        (thesis, "{} exists and is not an export of a2keras: choose another `output`"),
         (ours, f"{ours / 'notes.txt'} is not part of the export in {{}}: move it away first"),
         (foreign, f"{foreign / 'manifest.json'} is not a manifest of a2keras"),
         (thesis / "below", "{} cannot be written: "),
@@ -214,6 +214,21 @@ def test_an_artefact_of_other_weights_is_removed(
     assert not (tmp_path / "new").exists()
     assert listing(right) == before  # the earlier export is untouched
     assert sorted(path.name for path in tmp_path.iterdir()) == ["export"]
+
+
+def test_a_further_signature_of_other_numbers_is_named(image_run, tmp_path, monkeypatch):
+    def signatures(classifier, path):
+        thirds = np.full((1, 3), 1 / 3)
+        return {"halved": Signature(lambda pixels: thirds / 2, lambda pixels: thirds)}
+
+    halved = FORMATS["tflite_float32"]._replace(signatures=signatures)
+    monkeypatch.setitem(FORMATS, "tflite_float32", halved)
+    with pytest.raises(UserError) as caught:
+        export(image_run, tmp_path / "out", ["tflite_float32"])
+    assert str(caught.value) == (
+        f"tflite_float32 (halved) does not compute what {image_run} does: the largest error is "
+        "0.167 over 8 samples, the tolerance 0.0001; nothing was written"
+    )
 
 
 def test_a_corrupted_tflite_file_is_removed(image_run, tmp_path, monkeypatch):
@@ -268,7 +283,7 @@ def test_the_tolerance_may_be_chosen(image_run, tmp_path):
     entry = export(image_run, tmp_path / "out", formats, tolerance=0.5)["artefacts"]
     assert entry["tflite_float16"]["tolerance"]["max_error"] == 0.5
     for wrong in (-0.1, 1.5, float("nan")):
-        with pytest.raises(UserError, match=r"^--tolerance must be from 0 to 1\. Received: --tol"):
+        with pytest.raises(UserError, match=r"^`tolerance` must be from 0 to 1\. Received: tol"):
             export(image_run, tmp_path / "other", formats, tolerance=wrong)
 
 
@@ -294,7 +309,7 @@ def test_a_place_that_cannot_be_written_is_told(image_run, tmp_path):
     (tmp_path / "file").touch()
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     for name, reason in (
-        ("file", "exists and is not an export of a2keras: choose another --output"),
+        ("file", "exists and is not an export of a2keras: choose another `output`"),
         ("file/below", "cannot be written: Not a directory"),
         ("loop", "cannot be written: "),
         ("x" * 300, "cannot be written: File name too long"),

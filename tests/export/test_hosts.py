@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from a2keras.export.benchmark import benchmark
+from a2keras.export.benchmark import timing
 from a2keras.export.exporting import export
 from a2keras.export.predict import load
 from a2keras.models import hosts
@@ -49,8 +49,8 @@ def test_every_artefact_takes_blue_for_blue(tmp_path):
 
 def test_published_weights_are_timed_by_their_title(published_weights):
     published_weights("efficientnet_lite0:imagenet")
-    document = benchmark.benchmark(["efficientnet_lite0:imagenet"], repeats=1, batch=1)
+    document = timing.benchmark(["efficientnet_lite0:imagenet"], repeats=1, batch=1)
     entry = document["artefacts"][0]
     assert entry["path"] == "efficientnet_lite0:imagenet"
     assert entry["bytes"] > 18e6
-    assert "efficientnet_lite0:imagenet" in benchmark.table(document)
+    assert "efficientnet_lite0:imagenet" in timing.table(document)

@@ -16,7 +16,8 @@ from a2keras.export import onnx
 from a2keras.export.classifier import Classifier
 from a2keras.export.exporting import export
 from a2keras.export.parity import natural_pixels
-from a2keras.export.predict import load, load_model
+from a2keras.export.predict import load
+from a2keras.export.reading.loaders import load_model
 from a2keras.models.preprocessing import Preprocessing, normalisation
 
 pytest.importorskip("onnxruntime", reason="needs a2keras[onnx]")

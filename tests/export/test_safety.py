@@ -650,6 +650,22 @@ def test_weights_behind_a_link_out_of_the_folder(onnx_file, tmp_path):
     assert message_of(path).endswith("it names the file kernel.bin outside of its folder")
 
 
+def test_weights_that_are_a_folder(onnx_file):
+    path = onnx_file(keep_outside("kernel.bin"))
+    (path.parent / "kernel.bin").mkdir()
+    assert message_of(path) == (
+        f"{path} cannot be loaded as onnx: it names kernel.bin, which is no file"
+    )
+
+
+def test_what_is_no_onnx_model(onnx_file):
+    path = onnx_file(lambda model: None)
+    path.write_bytes(b"no model")
+    assert message_of(path) == (
+        f"{path} cannot be loaded as onnx: it is damaged, cut off or no ONNX model"
+    )
+
+
 def test_weights_beside_the_model(onnx_file):
     path = onnx_file(keep_outside("kernel.bin"))
     (path.parent / "kernel.bin").write_bytes(np.zeros((3, 3), np.float32).tobytes())

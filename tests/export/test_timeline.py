@@ -153,7 +153,7 @@ def test_too_many_numbers(video_run, video, monkeypatch):
     with pytest.raises(DecodeError) as caught:
         timeline(load(video_run), video, every=0.001)
     assert str(caught.value) == (
-        f"{video}: gives 11 clips of 3 classes: make them fewer by --every"
+        f"{video}: gives 11 clips of 3 classes: make them fewer by `every`"
     )
 
 

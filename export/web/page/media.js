@@ -91,12 +91,12 @@ async function clock(tape) {
   const first = await tape.seek(0);
   if (end <= first) return { first, step: tape.end - first, total: 1 };
   let step = 0;
-  for (let ahead = 1 / 256; step <= 0; ahead *= 2) {
-    step = (await tape.seek(Math.min(first + ahead, end + EPSILON))) - first;
+  for (let seconds = 1 / 256; step <= 0; seconds *= 2) {
+    step = (await tape.seek(Math.min(first + seconds, end + EPSILON))) - first;
   }
-  for (let ahead = 2; first + ahead * step < end; ahead *= 2) {
-    const shown = await tape.seek(first + (ahead + 0.5) * step);
-    step = (shown - first) / Math.round((shown - first) / step);
+  for (let frames = 2; first + frames * step < end; frames *= 2) {
+    const distance = (await tape.seek(first + (frames + 0.5) * step)) - first;
+    step = distance / Math.round(distance / step);
   }
   const total = Math.round((end - first) / step) + 1;
   return { first, step: (end - first) / (total - 1), total };
@@ -108,7 +108,7 @@ class Tape {
   #video = document.createElement("video");
   #canvas = document.createElement("canvas");
   #target; // the time that was looked for last
-  #shown; // the time from which its frame is shown
+  #start; // the time from which its frame is shown
 
   constructor(file) {
     this.#file = file;
@@ -143,18 +143,18 @@ class Tape {
   async seek(time) {
     const video = this.#video;
     const target = Math.min(Math.max(time, 0), this.end);
-    if (Math.abs(target - this.#target) < EPSILON / 10) return this.#shown; // nothing would move
+    if (Math.abs(target - this.#target) < EPSILON / 10) return this.#start; // nothing would move
     const place = `at ${target.toFixed(2)} s.`;
-    const shown = new Promise((resolve, reject) => {
+    const start = new Promise((resolve, reject) => {
       video.requestVideoFrameCallback((_, { mediaTime }) => resolve(mediaTime));
       const failure = new MediaError(`${this.#file.name} shows no frame ${place}`);
       setTimeout(() => reject(failure), SEEK_LIMIT);
     });
-    shown.catch(() => {}); // where the line below fails first
+    start.catch(() => {}); // where the line below fails first
     video.currentTime = target;
     await this.#event("seeked", `is damaged ${place}`);
-    [this.#target, this.#shown] = [target, await shown];
-    return this.#shown;
+    [this.#target, this.#start] = [target, await start];
+    return this.#start;
   }
 
   pixels() {

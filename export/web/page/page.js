@@ -82,8 +82,8 @@ function listed(labels) {
 }
 
 async function classify(file) {
-  const mine = ++turn;
-  const current = () => mine === turn; // unless another file was picked meanwhile
+  const number = ++turn;
+  const current = () => number === turn; // unless another file was picked meanwhile
   document.body.dataset.state = "busy";
   $("error").hidden = true;
   viewer.stop();
@@ -105,8 +105,8 @@ async function classify(file) {
   } catch (error) {
     if (!current()) return;
     $("result").hidden = true;
-    const told = error instanceof MediaError; // which is a sentence
-    fail(told ? error.message : `${file.name} could not be classified. ${error.message}`);
+    const whole = error instanceof MediaError; // which is a sentence
+    fail(whole ? error.message : `${file.name} could not be classified. ${error.message}`);
     document.body.dataset.state = "failed";
   }
 }

@@ -121,7 +121,7 @@ function spansOf(length, newLength, kernel) {
     for (let j = start; j <= end; j++) {
       weights.push(kernel.weight(Math.abs(j + 0.5 - centre) / scale));
     }
-    return normalised(start, weights);
+    return normalized(start, weights);
   });
 }
 
@@ -135,11 +135,11 @@ function areaSpans(length, newLength) {
     for (let j = start; j < Math.min(Math.ceil(to - 1e-9), length); j++) {
       weights.push(Math.min(to, j + 1) - Math.max(from, j));
     }
-    return normalised(start, weights);
+    return normalized(start, weights);
   });
 }
 
-function normalised(start, weights) {
+function normalized(start, weights) {
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   return { start, weights: Float32Array.from(weights, (weight) => weight / total) };
 }

@@ -7,20 +7,20 @@ const THUMBNAIL_SIDE = 72; // pixels
 const PLAY_MS = 160; // per frame
 
 const $ = (id) => document.getElementById(id);
-let shown; // {frames, size, layers}: what is on the screen
+let current; // {frames, size, layers}: what is on the screen
 let player;
 
 /** Shows frames, RGB bytes (size, size) each, with the attention that the network paid to them. */
 export function show(frames, size, attention) {
-  shown = { frames, size, layers: attention.map((each) => new Layer(each)) };
+  current = { frames, size, layers: attention.map((each) => new Layer(each)) };
   $("frames").hidden = frames.length === 1;
   $("frame").max = frames.length - 1;
   $("frame").value = 0;
-  $("attention").hidden = shown.layers.length === 0;
+  $("attention").hidden = current.layers.length === 0;
   $("layer").replaceChildren(
-    ...shown.layers.map((layer, i) => new Option(layer.name.replace(/_attention$/, ""), i)),
+    ...current.layers.map((layer, i) => new Option(layer.name.replace(/_attention$/, ""), i)),
   );
-  $("layer").value = shown.layers.length - 1;
+  $("layer").value = current.layers.length - 1;
   chooseLayer();
 }
 
@@ -33,14 +33,14 @@ export function listen() {
 }
 
 function layer() {
-  return shown.layers[Number($("layer").value)] ?? null;
+  return current.layers[Number($("layer").value)] ?? null;
 }
 
 function chooseLayer() {
   if (layer()) {
     $("descriptor").max = layer().descriptors - 1;
     $("descriptor").value = layer().order[0];
-    $("many").textContent = `of ${layer().descriptors}, from 0`;
+    $("descriptors").textContent = `of ${layer().descriptors}, from 0`;
     $("thumbnails").replaceChildren(...layer().order.slice(0, THUMBNAILS).map(thumbnail));
   }
   chooseMap();
@@ -49,9 +49,9 @@ function chooseLayer() {
 /** Shows another map, at the frame where it has its largest weight. */
 function chooseMap() {
   const { kind, descriptor } = view();
-  const one = kind === "gather" || kind === "distribution";
-  $("one").hidden = $("concentrated").hidden = $("thumbnails").hidden = !one;
-  if (one) {
+  const single = kind === "gather" || kind === "distribution";
+  $("single").hidden = $("concentrated").hidden = $("thumbnails").hidden = !single;
+  if (single) {
     $("frame").value = peakFrame(kind, descriptor);
     for (const button of $("thumbnails").children) drawThumbnail(button, kind, descriptor);
   }
@@ -59,7 +59,7 @@ function chooseMap() {
 }
 
 function peakFrame(kind, descriptor) {
-  return Math.ceil((layer().peak(kind, descriptor).time * shown.frames.length) / layer().times);
+  return Math.ceil((layer().peak(kind, descriptor).time * current.frames.length) / layer().times);
 }
 
 function drawThumbnail(button, kind, chosen) {
@@ -67,8 +67,8 @@ function drawThumbnail(button, kind, chosen) {
   button.setAttribute("aria-pressed", descriptor === chosen);
   const frame = peakFrame(kind, descriptor);
   const { time } = layer().peak(kind, descriptor);
-  const one = { kind, descriptor, time, side: THUMBNAIL_SIDE };
-  draw(button.firstChild, shown.frames[frame], shown.size, layer(), one);
+  const small = { kind, descriptor, time, side: THUMBNAIL_SIDE };
+  draw(button.firstChild, current.frames[frame], current.size, layer(), small);
 }
 
 function thumbnail(descriptor) {
@@ -88,7 +88,7 @@ function thumbnail(descriptor) {
 function view() {
   const frame = Number($("frame").value);
   const kind = layer() ? $("kind").value : "none";
-  const time = layer() ? layer().step(frame, shown.frames.length) : 0;
+  const time = layer() ? layer().step(frame, current.frames.length) : 0;
   const most = layer() ? layer().descriptors - 1 : 0;
   const descriptor = Math.min(most, Math.max(0, Math.trunc(Number($("descriptor").value) || 0)));
   return { frame, kind, time, descriptor };
@@ -97,11 +97,11 @@ function view() {
 function redraw() {
   const now = view();
   const plain = now.kind === "none";
-  draw($("picture"), shown.frames[now.frame], shown.size, plain ? null : layer(), now);
+  draw($("picture"), current.frames[now.frame], current.size, plain ? null : layer(), now);
   const caption = captionOf(now);
   $("caption").textContent = caption;
   $("picture").setAttribute("aria-label", caption);
-  $("frame-number").textContent = `${now.frame + 1} of ${shown.frames.length}`;
+  $("frame-number").textContent = `${now.frame + 1} of ${current.frames.length}`;
 }
 
 function captionOf({ kind, descriptor }) {
@@ -131,7 +131,7 @@ function play() {
   $("play").textContent = "Pause";
   $("play").setAttribute("aria-pressed", "true");
   player = setInterval(() => {
-    $("frame").value = (Number($("frame").value) + 1) % shown.frames.length;
+    $("frame").value = (Number($("frame").value) + 1) % current.frames.length;
     redraw();
   }, PLAY_MS);
 }

@@ -10,8 +10,8 @@ import pytest
 
 from a2keras.__main__ import main
 from a2keras.errors import UserError
-from a2keras.export.benchmark import benchmark as module
-from a2keras.export.benchmark.worker import Bench, size_of
+from a2keras.export.benchmark import timing
+from a2keras.export.benchmark.bench import Bench, size_of
 from a2keras.measuring import forget_peak, peak_resident
 
 
@@ -33,7 +33,7 @@ def test_the_command_measures_each_in_its_own_process(image_run, image_export, m
         assert 0 < entry["load_seconds"] < 60
         assert entry["examples_per_second"] > 0
         assert 0 < entry["peak_bytes"] <= entry["batch_peak_bytes"] < 2**31
-    text = module.table(document).splitlines()
+    text = timing.table(document).splitlines()
     assert text[0].endswith("1 thread; 7 calls each")
     assert text[2].split()[0] == "export/model_float32.tflite"
     assert len({len(line) for line in text[1:]}) == 1
@@ -66,10 +66,10 @@ def test_turns_ratios_and_quantiles(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     for name in ("fast", "slow"):
         (tmp_path / name).touch()
-    monkeypatch.setattr(module, "Worker", FakeWorker)
+    monkeypatch.setattr(timing, "Worker", FakeWorker)
     monkeypatch.setattr(FakeWorker, "log", [])
     monkeypatch.setattr(FakeWorker, "clock", 1.0)
-    document = module.benchmark(["fast", "slow"], repeats=12, batch=4)
+    document = timing.benchmark(["fast", "slow"], repeats=12, batch=4)
     fast, slow = document["artefacts"]
     # Three rounds, to and fro; before each turn one call that does not count.
     fast_turn, slow_turn = [("fast", 1), ("fast", 5)], [("slow", 1), ("slow", 5), ("slow", 1)]
@@ -125,7 +125,7 @@ def test_mistakes(image_export, tmp_path, monkeypatch, capsys):
     cut = tmp_path / "cut.tflite"
     cut.write_bytes((image_export / "model_float32.tflite").read_bytes()[:1000])
     with pytest.raises(UserError) as caught:
-        module.Worker(str(cut), threads=1, batch=1, warm_up=1)
+        timing.Worker(str(cut), threads=1, batch=1, warm_up=1)
     assert str(caught.value) == (
         f"{cut} cannot be loaded as tflite: it is damaged, cut off or no LiteRT model"
     )
@@ -143,7 +143,7 @@ def test_a_worker_that_ends(launched, tmp_path, code, reason):
     model = tmp_path / "model.tflite"
     model.touch()
     with pytest.raises(UserError) as caught:
-        module.benchmark([str(model)])
+        timing.benchmark([str(model)])
     assert str(caught.value) == f"{model} cannot be measured: {reason}"
 
 
@@ -171,4 +171,4 @@ def test_workers_are_told_their_threads(launched, tmp_path):
     model.touch()
     for threads, told in ((3, 3), (None, len(os.sched_getaffinity(0)))):
         with pytest.raises(UserError, match=f"^{told} threads$"):
-            module.benchmark([str(model)], threads=threads)
+            timing.benchmark([str(model)], threads=threads)

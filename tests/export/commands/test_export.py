@@ -59,6 +59,16 @@ def test_messages(image_run, tmp_path):
             [str(image_run), f"--output={tmp_path / 'out'}", f"--samples={tmp_path}"],
             f"--samples={tmp_path} holds no image and no video",
         ),
+        (
+            export.export,
+            [str(image_run), f"--output={image_run}"],
+            f"{image_run} exists and is not an export of a2keras: choose another --output",
+        ),
+        (
+            export.export,
+            [str(image_run), f"--output={tmp_path / 'out'}", "--tolerance=2"],
+            "--tolerance must be from 0 to 1. Received: tolerance=2",
+        ),
     ):
         with pytest.raises(UserError) as caught:
             command(arguments)

@@ -11,9 +11,11 @@ import pytest
 
 from a2keras.__main__ import main
 from a2keras.errors import UserError
-from a2keras.export.commands.predict import predict
+from a2keras.export import timeline
+from a2keras.export.commands.predict import _timeline_text, predict
 from a2keras.export.predict import load
-from a2keras.models.preprocessing import DecodeError, decode_video
+from a2keras.export.timeline import Timeline
+from a2keras.models.preprocessing import DecodeError, Preprocessing, decode_video
 from a2keras.models.preprocessing import video as decoding
 
 
@@ -32,6 +34,13 @@ def test_predict_prints_its_own_lines_only(image_export, photos):
     done = a2keras("predict", tflite, photos[0], "--format=json")
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["kind"] == "tflite"
+
+
+def test_how_the_input_is_made_is_read_once(image_run, photos, monkeypatch):
+    read, load_from = [], Preprocessing.load
+    monkeypatch.setattr(Preprocessing, "load", lambda place: read.append(place) or load_from(place))
+    predict([str(image_run), str(photos[0])])
+    assert read == [image_run]
 
 
 def test_a_cut_off_artefact_ends_with_code_2(image_export, photos, tmp_path, monkeypatch, capsys):
@@ -219,6 +228,17 @@ def test_a_timeline(video_export, video, tmp_path, capsys):
     assert last == f"timeline.png, .csv and .json are in {tmp_path / 'out'}"
 
 
+def test_a_timeline_as_text():
+    times, probabilities = np.array([0.0]), np.array([[0.25, 0.75]])
+    labels = ("left", "right")
+    single = Timeline("a/film.mp4", labels, times, probabilities, 1.0, 0.0, "frame rate")
+    assert _timeline_text(single).splitlines() == [
+        "a/film.mp4: 1 frame, every 1 s",
+        "  its frames have no usable time stamps: times are by the frame rate",
+        "       0.00 –      0.00 s   75.00%  right",
+    ]
+
+
 def test_a_timeline_of_single_frames(image_run, video, tmp_path, capsys):
     document = answer(capsys, image_run, video, "--timeline", "--every=0.2", f"--output={tmp_path}")
     assert document["times"] == pytest.approx([0, 0.2, 0.4, 0.6])
@@ -263,6 +283,15 @@ def test_messages(image_run, arguments, message):
     with pytest.raises(UserError) as caught:
         predict([argument.replace("IMAGE", str(image_run)) for argument in arguments])
     assert str(caught.value) == message.replace("IMAGE", str(image_run / "model.keras"))
+
+
+def test_a_timeline_of_too_many_clips(video_run, video, tmp_path, monkeypatch):
+    monkeypatch.setattr(timeline, "MAX_NUMBERS", 32)
+    with pytest.raises(UserError) as caught:
+        predict([str(video_run), str(video), "--timeline", "--every=0.001", f"--output={tmp_path}"])
+    assert str(caught.value) == (
+        f"{video}: gives 11 clips of 3 classes: make them fewer by --every"
+    )
 
 
 def test_a_timeline_of_what_is_no_video(video_run, photos, tmp_path):

@@ -1,10 +1,12 @@
 """The five formats: sizes, errors, what computes in what; attention that survives int8."""
 
 import re
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from a2keras import DoubleAttention, NonLocal
 from a2keras.errors import UserError
@@ -133,6 +135,21 @@ def test_what_stays_float_is_said_aloud():
         "float: 7 EXP",
     ]
     assert floats_in({"operations": {"CONV_2D": {"int16": 1}}}, "int16") == []
+
+
+def test_what_the_converter_says_otherwise(classifier, tmp_path, monkeypatch):
+    def fail():
+        raise RuntimeError("no luck\nat all")
+
+    converter = SimpleNamespace(target_spec=SimpleNamespace(), convert=fail)
+    monkeypatch.setattr(tf.lite.TFLiteConverter, "from_saved_model", lambda path: converter)
+    spec = Preprocessing(("a", "b", "c"), size=17)
+    nothing = np.zeros((0, *spec.input_shape), np.uint8)
+    with pytest.raises(UserError) as caught:
+        convert.write_float32(Classifier(classifier(spec), spec, nothing, nothing), tmp_path / "x")
+    assert str(caught.value) == (
+        "no .tflite of classifier: LiteRT's built-in operations do not suffice: no luck"
+    )
 
 
 def test_every_kind_of_attention_and_recurrence_stays_float():

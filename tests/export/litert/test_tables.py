@@ -103,6 +103,11 @@ def custom(model):
     model.operatorCodes[0].builtinCode = model.operatorCodes[0].deprecatedBuiltinCode = 32
 
 
+def custom_without_name(model):
+    custom(model)
+    model.operatorCodes[0].customCode = None
+
+
 def put(things, index, value):
     things[index] = value
 
@@ -132,6 +137,11 @@ def put(things, index, value):
         (describe, "it names buffer 999 of "),
         (elsewhere, "it keeps numbers in other files"),
         (custom, "it holds Ours, which is none of LiteRT's built-in operations"),
+        (custom_without_name, "it holds an operation without a name, which is none of LiteRT's"),
+        (
+            lambda m: setattr(graph(m).operators[0], "largeCustomOptionsOffset", 7),
+            "an operation has options outside of its table",
+        ),
     ],
 )
 def test_tables_that_lead_nowhere(rewritten, change, reason):

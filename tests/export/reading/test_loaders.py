@@ -107,6 +107,52 @@ def test_a_graph_that_loads_and_does_not_run(network, tmp_path):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("signature", "reason"),
+    [
+        (None, "it has no serving_default signature"),
+        (
+            tf.TensorSpec((None, 17, 17, 3), name="images"),
+            "it must take pixels and give probabilities. Received: images → probabilities",
+        ),
+        (
+            tf.TensorSpec(None, name="pixels"),
+            "its signature leaves open how many axes there are",
+        ),
+    ],
+)
+def test_what_a_saved_model_must_serve(tmp_path, signature, reason):
+    path, module = tmp_path / "saved", tf.Module()
+    module.serve = tf.function(lambda images: {"probabilities": tf.nn.softmax(images)})
+    served = signature and module.serve.get_concrete_function(signature)
+    tf.saved_model.save(module, str(path), signatures=served)
+    with pytest.raises(UserError) as caught:
+        load_model(path)
+    assert str(caught.value) == f"{path} cannot be loaded as saved_model: {reason}"
+
+
+def test_a_tflite_without_a_batch(tmp_path):
+    class Double(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec((), tf.float32)])
+        def double(self, pixels):
+            return 2 * pixels
+
+    module = Double()
+    functions = [module.double.get_concrete_function()]
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(functions, module)
+    path = tmp_path / "model.tflite"
+    path.write_bytes(converter.convert())
+    with pytest.raises(UserError) as caught:
+        load_model(path)
+    assert str(caught.value) == f"{path} cannot be loaded as tflite: its input has no batch"
+
+
+def test_a_name_that_is_too_long(tmp_path):
+    with pytest.raises(UserError) as caught:
+        load_model(tmp_path / ("x" * 300))
+    assert str(caught.value) == f"{tmp_path / ('x' * 300)} cannot be opened: File name too long"
+
+
 def test_a_tflite_of_two_outputs(tmp_path):
     class Two(tf.Module):
         def __call__(self, pixels):

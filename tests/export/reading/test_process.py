@@ -82,6 +82,7 @@ def test_what_a_library_prints_is_no_answer(served):
         ("os.kill(os.getpid(), 11)", r"its process was ended by signal 11 \(SIGSEGV\)"),
         ("os.abort()", r"its process was ended by signal 6 \(SIGABRT\)"),
         ("os.kill(os.getpid(), 9)", r"its process was ended by signal 9 \(SIGKILL\)"),
+        ("os.kill(os.getpid(), 35)", r"its process was ended by signal 35 \(unknown\)"),
         ("os._exit(3)", "its process has ended with code 3"),
         ("sys.stderr.write('one\\n\\x1btwo\\n'); sys.stderr.flush(); os._exit(1)", r"\\x1btwo"),
         ("raise RuntimeError('no luck\\nat all')", "no luck"),

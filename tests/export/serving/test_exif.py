@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
-from a2keras.export.serving.images import decode, formats
+from a2keras.export.serving.images import decode, image_formats
 from a2keras.models.preprocessing import orientation, read_image
 from a2keras.models.preprocessing.image import read_image as read_bytes
 from a2keras.models.preprocessing.orientation import orientation_in, upright
@@ -24,7 +24,7 @@ from odd_exif import in_jpeg, in_png, in_webp, named_blocks, random_block
 PIXELS = np.random.default_rng(5).integers(0, 256, (5, 7, 3), np.uint8)
 PICTURE = Image.fromarray(PIXELS)
 CONTAINERS = {"JPEG": in_jpeg, "PNG": in_png, "WEBP": in_webp}
-needs_webp = pytest.mark.skipif("WEBP" not in formats(), reason="this TensorFlow has no WebP")
+needs_webp = pytest.mark.skipif("WEBP" not in image_formats(), reason="this TensorFlow has no WebP")
 KINDS = ["JPEG", "PNG", pytest.param("WEBP", marks=needs_webp)]
 
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 from a2keras.export.parity import natural_pixels
-from a2keras.export.serving.images import decode, formats, views
+from a2keras.export.serving.images import decode, image_formats, views
 from a2keras.models.preprocessing import Preprocessing, errors
 from a2keras.models.preprocessing.image import read_image
 
@@ -214,7 +214,7 @@ def test_a_bad_image_is_told_by_its_number():
 
 def test_a_tensorflow_without_webp(monkeypatch):
     monkeypatch.delattr(tf.io, "decode_webp")
-    assert formats() == ("JPEG", "PNG")
+    assert image_formats() == ("JPEG", "PNG")
     without = tf.function(decode, input_signature=[tf.TensorSpec((), tf.string)], autograph=False)
     check(without, KINDS["png alpha"])
     with pytest.raises(tf.errors.InvalidArgumentError, match="is no file of JPEG, PNG: image"):

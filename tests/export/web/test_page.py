@@ -5,6 +5,7 @@ import functools
 import http.server
 import shutil
 import threading
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -282,6 +283,73 @@ def test_errors_are_sentences(browser, site, files, kind, name, sentence):
     assert browser.run("return document.getElementById('result').hidden")
 
 
+def media_property(name: str, value: str) -> str:
+    """A script that lets all videos have a property of this value, whatever they are told."""
+    return (
+        f"Object.defineProperty(HTMLMediaElement.prototype, '{name}', "
+        f"{{ get: () => {value}, set() {{}} }});"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "script", "sentence"),
+    [
+        (
+            "image",
+            "HTMLCanvasElement.prototype.getContext = () => null",
+            "picture.png is too large for this browser.",
+        ),
+        (
+            "image",
+            "createImageBitmap = async () => ({ width: 10000, height: 10000 })",
+            "picture.png has 10000 × 10000 pixels, more than the limit of 89478485.",
+        ),
+        (
+            "image",
+            "Worker.prototype.postMessage = () => { throw new Error('no luck') }",
+            "picture.png could not be classified. no luck",
+        ),
+        (
+            "video",
+            "delete HTMLVideoElement.prototype.requestVideoFrameCallback",
+            "This browser cannot tell a video's frames apart: use a newer one.",
+        ),
+        ("video", media_property("duration", "0"), "clip.mp4 lasts no time."),
+        (
+            "video",
+            media_property("duration", "Infinity") + media_property("currentTime", "0"),
+            "clip.mp4 does not say how long it lasts.",
+        ),
+        ("video", media_property("currentTime", "0"), "clip.mp4 is damaged at 1.57 s."),
+        (
+            "video",
+            "HTMLVideoElement.prototype.requestVideoFrameCallback = () => {}",
+            "clip.mp4 shows no frame at 1.57 s.",
+        ),
+    ],
+)
+def test_what_a_browser_may_lack_is_a_sentence(browser, site, files, kind, script, sentence):
+    """The limit of 20 s for what never comes is one of 2 s here."""
+    browser.open(site[kind][0])
+    browser.run("const wait = setTimeout; setTimeout = (call, ms) => wait(call, ms / 10);" + script)
+    assert browser.pick(files / {"image": "picture.png", "video": "clip.mp4"}[kind]) == "failed"
+    assert browser.text("error") == sentence
+
+
+def test_a_missing_runtime_is_told(browser, site):
+    address, run = site["image"]
+    broken = run.parents[1] / "without-runtime"
+    shutil.copytree(run.parents[1] / "image" / "web", broken)
+    shutil.rmtree(broken / "runtime")
+    browser.ask("POST", "/url", {"url": address.replace("image/web", broken.name)})
+    deadline = time.monotonic() + 60
+    while not (told := browser.text("error")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert told == "The runtime did not start: is every file of the export here?"
+    browser.complaints()  # about the 404
+
+
 @pytest.mark.parametrize("missing", ["page.json", "model.onnx"])
 def test_a_missing_file_is_told(browser, site, missing):
     address, run = site["image"]
@@ -310,6 +378,8 @@ def test_dropped_files(browser, site, files):
         document.body.dispatchEvent(new DragEvent("drop", options));
     """
     data = base64.b64encode((files / "picture.png").read_bytes()).decode()
+    browser.run(script, data, 0)
+    assert browser.text("error") == "What was dropped is not a file."
     browser.run(script, data, 2)
     assert browser.text("error") == "Drop one file at a time."
     browser.run(script, data, 1)

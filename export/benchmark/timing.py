@@ -10,7 +10,7 @@ import numpy as np
 
 from a2keras import __version__
 from a2keras.console import progress
-from a2keras.errors import UserError
+from a2keras.errors import UserError, counted
 from a2keras.export.reading.process import Failure, Process
 from a2keras.models.weights import fetching, published
 
@@ -91,7 +91,7 @@ def table(document: dict[str, Any]) -> str:
     width = max(8, *(len(_name(entry)) for entry in artefacts)) + 2
     threads, repeats = document["threads"], document["repeats"]
     lines = [
-        f"{artefacts[0]['device']}; {threads} thread{'s' * (threads > 1)}; {repeats} calls each",
+        f"{artefacts[0]['device']}; {counted(threads, 'thread')}; {repeats} calls each",
         f"{'artefact':<{width}}{'MiB':>8}{'load s':>8}{'median ms':>11}{'p95 ms':>9}{'×':>7}"
         f"{'batch':>7}{'examples/s':>12}{'×':>7}{'memory MiB':>12}",
     ]
@@ -129,28 +129,28 @@ class Worker:
         names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
         arguments = {"path": path, "threads": threads, "batch": batch, "warm_up": warm_up}
         self._process = Process(
-            "a2keras.export.benchmark.worker",
+            "a2keras.export.benchmark.bench",
             "Bench",
             arguments,
             dict.fromkeys(names, str(threads)),
         )
-        with self._telling():
+        with self._measuring():
             self.about: dict[str, Any] = self._process.about()
 
     def run(self, count: int, batched: bool) -> list[float]:
         """See `Bench.run`."""
-        with self._telling():
+        with self._measuring():
             seconds: list[float] = self._process.call("run", count=count, batched=batched)
         return seconds
 
     def finish(self) -> dict[str, Any]:
         """See `Bench.finish`."""
-        with self._telling():
+        with self._measuring():
             found: dict[str, Any] = self._process.call("finish")
         return found
 
     @contextlib.contextmanager
-    def _telling(self) -> Iterator[None]:
+    def _measuring(self) -> Iterator[None]:
         try:
             yield
         except Failure as failure:
