@@ -1,9 +1,10 @@
 """Flags of one subcommand, by absl: typed, checked, with help; a wrong flag is a `UserError`."""
 
+import contextlib
 import re
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from absl import flags
 
@@ -11,6 +12,7 @@ from a2keras.console import show
 from a2keras.errors import UserError, reason_of
 
 HELP = {"--help", "-h", "--helpfull", "--helpshort"}
+_ARGUMENT = re.compile(r"`(\w+)(=[^`]*)?`")
 
 
 def parse(
@@ -51,6 +53,36 @@ def parse(
 def define_format(values: flags.FlagValues, *more: str, text: str = "output format") -> None:
     """Defines `--format`: text for people, json for programs, or one of more."""
     flags.DEFINE_enum("format", "text", ["text", "json", *more], text, flag_values=values)
+
+
+def with_flags(message: object, values: flags.FlagValues) -> str:
+    """What the library says of its arguments, in backticks, as the user of a command reads it.
+
+    Of `output` it makes --output, of `seeds=0` --seeds=0; a recipe's `root=DIR` is --set root=DIR
+    where the command has no flag of that name.
+
+    Args:
+        message: the text, or an error.
+        values: the flags of the command, which are called as the library's arguments are.
+    """
+
+    def flag(match: re.Match) -> str:
+        name, value = match[1], match[2] or ""
+        if name in values:
+            return f"--{name}{value}"
+        return f"--set {name}{value}" if value and "set" in values else match[0]
+
+    return _ARGUMENT.sub(flag, str(message))
+
+
+@contextlib.contextmanager
+def naming_flags(values: flags.FlagValues) -> Iterator[None]:
+    """Says `with_flags` what a `UserError` says."""
+    try:
+        yield
+    except UserError as error:
+        error.args = (with_flags(error, values),)
+        raise
 
 
 def help_text(usage: str, description: str, values: flags.FlagValues) -> str:

@@ -7,10 +7,9 @@ from typing import Any
 
 from absl import flags
 
-from a2keras.command_line import define_format, parse
+from a2keras.command_line import define_format, naming_flags, parse
 from a2keras.console import print_json, say, show
 from a2keras.errors import UserError, counted
-from a2keras.export.commands.flag_names import with_flags
 
 
 def export(arguments: list[str]) -> None:
@@ -32,10 +31,8 @@ def export(arguments: list[str]) -> None:
     from a2keras.export.exporting import export as write
 
     samples = _files(values.samples)
-    try:
+    with naming_flags(values):
         manifest = write(sources[0], values.output, values.formats, samples, values.tolerance)
-    except UserError as error:
-        raise UserError(with_flags(error, "output", "tolerance")) from error
     if values.format == "json":
         print_json(manifest)
     else:

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from a2keras.command_line import define_format, parse
+from a2keras.command_line import define_format, parse, with_flags
 from a2keras.console import print_json, progress, say, show
 from a2keras.errors import UserError, counted, printable
-from a2keras.export.commands.flag_names import with_flags
 
 if TYPE_CHECKING:  # they import what `--help` does without
     from a2keras.export.predict import Artefact, Found
@@ -122,7 +121,7 @@ def _classify(
         try:
             scores = artefact.classify(file, values.views or 1, values.crops)
         except DecodeError as error:
-            errors.append({"file": file, "error": with_flags(error, "timeline")})
+            errors.append({"file": file, "error": with_flags(error, values)})
             continue
         best = (-scores).argsort(kind="stable")[: values.top]
         named = [(artefact.preprocessing.labels[i], round(float(scores[i]), 6)) for i in best]
@@ -147,7 +146,7 @@ def _timeline(artefact: "Artefact", file: str, values: flags.FlagValues) -> None
     try:
         found = timeline(artefact, file, values.every or 1.0, values.crops)
     except DecodeError as error:
-        raise UserError(with_flags(error, "every")) from error
+        raise UserError(with_flags(error, values)) from error
     found.save(values.output)
     if values.format == "json":
         print_json({"artefact": str(artefact.path), "kind": artefact.kind, **found.document()})

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from a2keras.command_line import parse
+from a2keras.command_line import naming_flags, parse
 from a2keras.console import print_json, say, show
 from a2keras.errors import UserError
-from a2keras.training.commands.flag_names import naming_flags
 
 if TYPE_CHECKING:
     from a2keras.training.ablation.plan import Ablation

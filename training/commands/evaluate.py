@@ -4,10 +4,9 @@ import functools
 
 from absl import flags
 
-from a2keras.command_line import define_format, parse
+from a2keras.command_line import define_format, naming_flags, parse
 from a2keras.console import print_json, show
 from a2keras.errors import UserError
-from a2keras.training.commands.flag_names import naming_flags
 
 
 def evaluate(arguments: list[str]) -> None:

@@ -2,10 +2,9 @@
 
 from absl import flags
 
-from a2keras.command_line import define_format, parse
+from a2keras.command_line import define_format, naming_flags, parse
 from a2keras.console import print_json, say, show
 from a2keras.errors import UserError, counted, printable
-from a2keras.training.commands.flag_names import naming_flags
 
 
 def explain(arguments: list[str]) -> None:

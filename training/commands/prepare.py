@@ -4,9 +4,8 @@ import functools
 
 from absl import flags
 
-from a2keras.command_line import parse
+from a2keras.command_line import naming_flags, parse
 from a2keras.errors import UserError
-from a2keras.training.commands.flag_names import naming_flags
 
 
 def prepare(arguments: list[str]) -> None:

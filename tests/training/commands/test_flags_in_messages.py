@@ -4,7 +4,7 @@ import pytest
 from absl import flags
 
 from a2keras.errors import OutOfResources, UserError
-from a2keras.training.commands.flag_names import naming_flags
+from a2keras.command_line import naming_flags
 
 
 @pytest.fixture
