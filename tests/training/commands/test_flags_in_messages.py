@@ -3,8 +3,8 @@
 import pytest
 from absl import flags
 
-from a2keras.errors import OutOfResources, UserError
 from a2keras.command_line import naming_flags
+from a2keras.errors import OutOfResources, UserError
 
 
 @pytest.fixture
