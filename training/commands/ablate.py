@@ -27,8 +27,8 @@ def ablate(arguments: list[str]) -> None:
     from a2keras.training.ablation.rows import rows_of
     from a2keras.training.compute.checks import check_strategy
     from a2keras.training.evaluation.held_out import SCORED
+    from a2keras.training.output import local
     from a2keras.training.recipes import recipe
-    from a2keras.training.run.directory import local
     from a2keras.training.run.interruption import Stopped
 
     check_strategy(values.strategy, values.replicas)

@@ -56,8 +56,9 @@ def _begin(values: "flags.FlagValues") -> "Listed":
     """The recipe of `train` and its data, listed; what is wrong is told before Keras is loaded."""
     from a2keras.training.compute.checks import begin, check_strategy, check_weights
     from a2keras.training.config import Recipe
+    from a2keras.training.output import local
     from a2keras.training.recipes import listed as listed_by
-    from a2keras.training.run.directory import Run, local
+    from a2keras.training.run.directory import Run
 
     check_strategy(values.strategy, values.replicas)
     directory = local(values.output)

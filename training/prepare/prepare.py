@@ -21,9 +21,9 @@ from a2keras.training.config import Recipe
 from a2keras.training.data import KINDS, absolute_source, list_source
 from a2keras.training.data.files import FileListing, reachable
 from a2keras.training.data.records.manifest import Manifest
+from a2keras.training.output import alone
 from a2keras.training.prepare.encoding import VIDEO_SHORT_SIDE, Format
 from a2keras.training.prepare.shards import FileShard, Shard, ShardWriter
-from a2keras.training.run.directory import alone
 
 LARGEST_SHARD = {"image": 2048, "video": 128}  # examples; some 100 MB
 SMALLEST_NUMBER = 16  # of shards, as far as the examples go: they are written side by side

@@ -16,7 +16,7 @@ from a2keras.models.weights.layouts import layout_of
 from a2keras.training.compute import network
 from a2keras.training.compute.computation import Computation
 from a2keras.training.config import Recipe
-from a2keras.training.run.directory import writing
+from a2keras.training.output import writing
 
 FILE_NAME = "weights.json"
 

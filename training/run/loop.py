@@ -256,7 +256,7 @@ class Trainer:
         self.progress.seconds += now - self.mark
         self.mark = now
 
-    def diverged(self, what: str, step: int) -> None:
+    def diverged(self, what: str, step: int) -> NoReturn:
         number = (step - 1) % self.steps_per_epoch + 1
         raise UserError(
             f"{what} at step {step}, which is step {number} of {self.steps_per_epoch} in epoch "

@@ -21,8 +21,9 @@ from a2keras.training.config import Recipe
 from a2keras.training.data.listing import Listing, open_listing
 from a2keras.training.data.pipeline import steps_per_epoch
 from a2keras.training.data.source import Source, readable
+from a2keras.training.output import local
 from a2keras.training.run.checkpoints import Checkpoints, Saving
-from a2keras.training.run.directory import Run, local
+from a2keras.training.run.directory import Run
 from a2keras.training.run.initial_weights import pixels_of
 from a2keras.training.run.interruption import WORKER_LOST, Interruption, Stopped
 from a2keras.training.run.loop import Trainer
