@@ -13,6 +13,7 @@ import numpy as np
 from a2keras.console import progress, say
 from a2keras.errors import UserError
 from a2keras.training.compute.computation import Computation
+from a2keras.training.compute.messages import share
 from a2keras.training.data.pipeline import steps_per_epoch
 from a2keras.training.data.source import Source
 from a2keras.training.run import results
@@ -82,7 +83,7 @@ class Trainer:
             if self.computation.is_chief:
                 history = self.progress.history
                 results.write(self.run, self.computation, self.source, history, chosen)
-        self.computation.share({})  # workers end together
+        share(self.computation, {})  # workers end together
 
     def select(self) -> dict:
         """Goes to the epoch that the recipe selects, and returns its line."""
@@ -92,7 +93,7 @@ class Trainer:
                 state = list(self.checkpoints.load(best).state.values())
             except DamagedCheckpoint as damage:
                 say(f"the best checkpoint, of step {best}, is damaged, the last is taken: {damage}")
-        _, arrays = self.computation.share({}, state)
+        _, arrays = share(self.computation, {}, state)
         if best and arrays:
             self.computation.write(list(arrays))
             self.progress.step = best
@@ -113,7 +114,7 @@ class Trainer:
         if self.events and not document:
             views = first_examples(self.examples, self.recipe, self.computation.preprocessing)
             self.events.picture(0, "examples", grid(views))
-        document, arrays = self.computation.share(document or {}, state)
+        document, arrays = share(self.computation, document or {}, state)
         state = list(arrays)
         if not document:
             return
@@ -229,7 +230,7 @@ class Trainer:
         """Saves, waits until all workers are here, and ends the run."""
         if self.computation.is_chief:
             self.save()
-        self.computation.share({})
+        share(self.computation, {})
         received = self.interruption.received
         reason = received.name if received else "another worker"
         raise Stopped(

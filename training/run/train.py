@@ -16,6 +16,7 @@ from a2keras.training.compute import network
 from a2keras.training.compute.checks import begin
 from a2keras.training.compute.computation import Computation
 from a2keras.training.compute.freezing import check_start, learning
+from a2keras.training.compute.messages import share
 from a2keras.training.compute.strategies import computation_for
 from a2keras.training.config import Recipe
 from a2keras.training.data.listing import Listing, open_listing
@@ -83,14 +84,14 @@ def _train(
     if computation.is_chief:
         run.check()
     # The other workers need not see the run's directory.
-    if computation.share({"finished": run.finished})[0]["finished"]:
+    if share(computation, {"finished": run.finished})[0]["finished"]:
         say(f"{run.path} has been trained for {_trained_for(run)}: nothing is left to do.")
         return
     source = data if isinstance(data, Source) else open_listing(data, recipe)
     _check_examples(recipe, source)
     for gap in source.gaps():
         say(gap)
-    _check_agreement(recipe, source, computation)
+    check_agreement(recipe, source, computation)
     parts = ", ".join(f"{len(part)} {name}" for name, part in source.splits.items())
     steps = steps_per_epoch(recipe, len(source.splits["train"]))
     with run.locked() if computation.is_chief else contextlib.nullcontext():
@@ -125,24 +126,23 @@ def _agreed_pixels(run: Run, computation: Computation) -> Pixels:
     if computation.is_chief:
         goes_on = (run.path / PREPROCESSING).is_file()
         own = Preprocessing.load(run.path).pixels if goes_on else pixels_of(run.recipe)
-    return Pixels(*map(tuple, computation.share(own._asdict())[0].values()))
+    return Pixels(*map(tuple, share(computation, own._asdict())[0].values()))
 
 
 def preprocessing_of(
     recipe: Recipe, classes: tuple[str, ...], pixels: Pixels | None = None
 ) -> Preprocessing:
     """How the recipe's network wants its input; with the normalisation of its weights, if any."""
-    frames = recipe.frames if recipe.task == "video" else None
-    stride = recipe.stride if recipe.task == "video" else 1
+    is_video = recipe.task == "video"
     return Preprocessing(
-        classes,
-        recipe.size,
-        frames,
-        stride,
-        recipe.fit,
-        recipe.test_short_side or None,
-        recipe.interpolation,
-        *(pixels or Pixels()),
+        labels=classes,
+        size=recipe.size,
+        frames=recipe.frames if is_video else None,
+        stride=recipe.stride if is_video else 1,
+        fit=recipe.fit,
+        short_side=recipe.test_short_side or None,
+        interpolation=recipe.interpolation,
+        **(pixels or Pixels())._asdict(),
     )
 
 
@@ -162,10 +162,10 @@ def _check_examples(recipe: Recipe, source: Source) -> None:
             )
 
 
-def _check_agreement(recipe: Recipe, source: Source, computation: Computation) -> None:
+def check_agreement(recipe: Recipe, source: Source, computation: Computation) -> None:
     """Refuses a worker whose recipe or data are not the chief's."""
     own = {**dataclasses.asdict(recipe), "fingerprint of the data": source.fingerprint}
-    chief, _ = computation.share(own)
+    chief, _ = share(computation, own)
     for key, value in own.items():
         if chief[key] != value:
             raise UserError(
