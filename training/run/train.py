@@ -15,7 +15,7 @@ from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.compute import network
 from a2keras.training.compute.checks import begin
 from a2keras.training.compute.computation import Computation
-from a2keras.training.compute.freezing import check_start, learning
+from a2keras.training.compute.freezing import check_start, describe_phases
 from a2keras.training.compute.messages import share
 from a2keras.training.compute.strategies import computation_for
 from a2keras.training.config import Recipe
@@ -106,9 +106,11 @@ def _train(
         say(
             f"{recipe.model}, {computation.model.count_params():,} parameters; {parts} examples of "
             f"{len(source.classes)} classes; {computation.replicas} replica(s); "
-            f"{network.told_blocks(computation.model)}"
+            f"{network.describe_blocks(computation.model)}"
         )
-        for line in learning(computation.holding.phases, computation.model, recipe.epochs, steps):
+        for line in describe_phases(
+            computation.holding.phases, computation.model, recipe.epochs, steps
+        ):
             say(line)
         Trainer(run, source, computation, saving, interruption).train()
 
