@@ -34,7 +34,7 @@ class Recipe:
     """One training run. Together with the data's files it determines the final weights.
 
     A field's type has the rules for its value alone; those between fields are `BETWEEN_FIELDS`.
-    Epochs, steps and positions count from 0; sizes are pixels. "auto" is replaced when the data is
+    Epochs and steps count from 0; sizes are pixels. "auto" is replaced when the data is
     opened, so that the saved recipe is explicit.
     """
 

@@ -225,5 +225,5 @@ class Trainer:
         raise UserError(
             f"{what} at step {step}, which is step {number} of {self.steps_per_epoch} in epoch "
             f"{len(self.progress.history) + 1}: try a smaller learning_rate (now "
-            f"{self.recipe.learning_rate}) or more warmup_epochs. {self.checkpoints.last_one()}"
+            f"{self.recipe.learning_rate}) or more warmup_epochs. {self.checkpoints.describe_last()}"
         )

@@ -185,7 +185,7 @@ def _explained(computation: Computation, run: Run) -> Iterator[None]:
     except tf.errors.OpError as error:
         if (lost := computation.lost_worker(error)) is None:
             raise
-        last = Checkpoints(run.path / "checkpoints").last_one()
+        last = Checkpoints(run.path / "checkpoints").describe_last()
         raise Stopped(
             f"worker {computation.worker} stops: {lost} does not answer any more. "
             f"{last if computation.is_chief else 'The chief has the last checkpoint'}. The same "
