@@ -34,8 +34,8 @@ class Recipe:
     """One training run. Together with the data's files it determines the final weights.
 
     A field's type has the rules for its value alone; those between fields are `BETWEEN_FIELDS`.
-    Epochs and steps count from 0; sizes are pixels. "auto" is replaced when the data is
-    opened, so that the saved recipe is explicit.
+    Epochs and steps count from 0; sizes are pixels. "auto" is replaced when the data is opened, so
+    that the saved recipe is explicit.
     """
 
     __pydantic_config__: ClassVar = RECORD

@@ -221,9 +221,9 @@ class Trainer:
         self.mark = now
 
     def diverged(self, what: str, step: int) -> NoReturn:
-        number = (step - 1) % self.steps_per_epoch + 1
+        epoch, number = divmod(step - 1, self.steps_per_epoch)
         raise UserError(
-            f"{what} at step {step}, which is step {number} of {self.steps_per_epoch} in epoch "
-            f"{len(self.progress.history) + 1}: try a smaller learning_rate (now "
-            f"{self.recipe.learning_rate}) or more warmup_epochs. {self.checkpoints.describe_last()}"
+            f"{what} at step {step}, which is step {number + 1} of {self.steps_per_epoch} in epoch "
+            f"{epoch + 1}: try a smaller learning_rate (now {self.recipe.learning_rate}) or more "
+            f"warmup_epochs. {self.checkpoints.describe_last()}"
         )

@@ -299,6 +299,23 @@ def test_a_loss_that_is_no_number_names_the_last_good_checkpoint(
     assert Checkpoints(tmp_path / "run/checkpoints").steps() == [4, 5]
 
 
+def test_a_weight_that_is_no_number_at_the_end_of_an_epoch_is_of_that_epoch(
+    tmp_path, tiny_network, monkeypatch
+):
+    settings = ["size=16", "epochs=2", "steps_per_epoch=3", "validate_every=2"]
+    settle = Trainer.settle
+
+    def poison(trainer):
+        settle(trainer)
+        if trainer.progress.step == 3:
+            weight = trainer.computation.model.trainable_variables[0]
+            weight.assign(np.full(weight.shape, np.nan, "float32"))
+
+    monkeypatch.setattr(Trainer, "settle", poison)
+    with pytest.raises(UserError, match=r"a weight is not finite at step 3, .* 3 of 3 in epoch 1:"):
+        train(recipes.recipe("digits_image").override(settings), tmp_path / "run")
+
+
 def test_a_run_whose_last_checkpoint_is_damaged_ends_the_same(tmp_path, tiny_network, capsys):
     recipe = recipes.recipe("digits_image").override(["size=16", "epochs=2", "steps_per_epoch=3"])
     run = train(recipe, tmp_path / "run", saving=Saving(minutes=0, steps=2))
