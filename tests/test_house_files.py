@@ -252,7 +252,7 @@ OTHER_JSON = {
     "a2keras.training.ablation.step_cost": "of another process of ours, through a pipe",
     "a2keras.export.benchmark.benchmark": "of another process of ours, through a pipe",
     "a2keras.export.benchmark.worker": "of another process of ours, through a pipe",
-    "a2keras.training.compute.computation": "of another worker of ours, through the collective",
+    "a2keras.training.compute.messages": "of another worker of ours, through the collective",
 }
 
 
