@@ -78,7 +78,7 @@ def test_behind_a_recurrent_head_they_follow_the_slope_of_its_score():
     def score(features):
         for layer in model.layers[2:-1]:
             features = layer(features)
-        return float(features[0, 1])
+        return float(ops.convert_to_numpy(features)[0, 1])
 
     step, positions = 0.05, 5 * 11 * 13
     slopes = [

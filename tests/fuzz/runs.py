@@ -64,19 +64,19 @@ def checkpoint_seeds(folder: Path) -> Iterable[Path]:
     import numpy as np
 
     from a2keras.training.run.checkpoints import Checkpoint, Checkpoints
-    from a2keras.training.run.progress import Position
+    from a2keras.training.run.progress import Progress
 
     line = {"epoch": 1, "step": 4, "loss": 0.7, "accuracy": 0.5, "validation_accuracy": 0.5}
-    document = dataclasses.asdict(Position(4, 1.5, 2.0, 3.0, [line]))
+    document = dataclasses.asdict(Progress(4, 1.5, 2.0, 3.0, [line]))
     state = {f"v{number}": np.arange(12, dtype="float32").reshape(3, 4) for number in range(3)}
-    Checkpoints(folder, 2, Position).save(Checkpoint(4, state, document))
+    Checkpoints(folder, 2, Progress).save(Checkpoint(4, state, document))
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
 def open_checkpoint(path: Path) -> None:
     """As a run goes on. Where the content has an even sum, its checksum is right again."""
     from a2keras.training.run.checkpoints import Checkpoints
-    from a2keras.training.run.progress import Position
+    from a2keras.training.run.progress import Progress
 
     if path.name != "SHA256SUMS" and zlib.crc32(path.read_bytes()) % 2 == 0:
         others = sorted(each for each in path.parent.iterdir() if each.name != "SHA256SUMS")
@@ -84,9 +84,9 @@ def open_checkpoint(path: Path) -> None:
             f"{hashlib.sha256(each.read_bytes()).hexdigest()}  {each.name}\n" for each in others
         )
         path.with_name("SHA256SUMS").write_text("".join(sums))
-    found = Checkpoints(path.parents[1], 2, Position).latest()
+    found = Checkpoints(path.parents[1], 2, Progress).latest()
     if found:
-        Position(**found.document)
+        Progress(**found.document)
 
 
 def ablation_of(folder: Path) -> Any:

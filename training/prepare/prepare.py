@@ -116,9 +116,11 @@ def pipeline_options(text: str) -> dict[str, str]:
 def plan(source: str, task: str, root: str, fold: int) -> tuple[list[Shard], dict[str, Any]]:
     """The shards of a source, and what the manifest says about it. It reads no media."""
     kind, _, place = source.partition(":")
-    if kind not in KINDS or kind == "prepared" or not place:
-        forms = ", ".join(each.form for name, each in KINDS.items() if name != "prepared")
-        raise UserError(f"what to prepare must be one of {forms}. Received: {source}")
+    forms = {name: each.form for name, each in KINDS.items() if name not in ("digits", "prepared")}
+    if kind not in forms or not place:
+        raise UserError(
+            f"what to prepare must be one of {', '.join(forms.values())}. Received: {source}"
+        )
     if kind == "tfds":
         from a2keras.training.prepare.builder import quiet_libraries
         from a2keras.training.prepare.tfds import tfds_shards

@@ -26,7 +26,7 @@ from a2keras.training.data.source import ArrayExamples, Source
 from a2keras.training.run.checkpoints import Checkpoints, Saving
 from a2keras.training.run.directory import Run
 from a2keras.training.run.loop import Trainer
-from a2keras.training.run.progress import Position
+from a2keras.training.run.progress import Progress
 from a2keras.training.run.train import preprocessing_of, train
 
 CLASSES = ("a", "b", "c")
@@ -448,7 +448,7 @@ def test_patience_counts_from_the_best_epoch_in_which_everything_learns(accuraci
     recipe = dataclasses.replace(Recipe("mine", epochs=9, patience=2), **changes)
     history = [{"step": 7 * i, "validation_accuracy": a} for i, a in enumerate(accuracies, 1)]
     history = [{k: v for k, v in line.items() if v is not None} for line in history]
-    assert Position(history=history).ends(recipe) == ends
+    assert Progress(history=history).ends(recipe) == ends
 
 
 def test_patience_needs_validation(recipe, examples, tmp_path):

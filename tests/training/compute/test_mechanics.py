@@ -14,7 +14,7 @@ from a2keras.errors import UserError
 from a2keras.models.preprocessing import Pixels, Preprocessing
 from a2keras.training.compute import network, optimizers
 from a2keras.training.compute.batch_statistics import precise_statistics
-from a2keras.training.compute.checks import resolve_weights
+from a2keras.training.compute.checks import begin, resolve_weights
 from a2keras.training.compute.optimizers import Optimizer, clip, learning_rate_factors
 from a2keras.training.compute.strategies import strategy_for
 from a2keras.training.compute.tensorflow import TensorFlowComputation
@@ -394,7 +394,7 @@ def test_a_run_starts_from_the_weights_of_another(examples, tmp_path):
     fine = dataclasses.replace(
         PLAIN, weights=str(tmp_path / "first"), learning_rate_factors=factors, bn_momentum=0.9
     )
-    second = train(fine, tmp_path / "second", source=source(examples))
+    second = train(begin(fine).recipe, tmp_path / "second", source=source(examples))
     model = keras.models.load_model(second.model_path, compile=False)
     for v, w in zip(first.trainable_variables, model.trainable_variables, strict=True):
         same = np.array_equal(v.numpy(), w.numpy())
@@ -415,7 +415,7 @@ def test_a_run_follows_the_normalisation_of_its_weights(examples, tmp_path):
     network.build(PLAIN, preprocessing).save(first / "model.keras")
     preprocessing.save(first)
     recipe = dataclasses.replace(PLAIN, weights=str(first))
-    run = train(recipe, tmp_path / "second", source=source(examples))
+    run = train(begin(recipe).recipe, tmp_path / "second", source=source(examples))
     model = keras.models.load_model(run.model_path, compile=False)
     x = np.full((1, *preprocessing.input_shape), 130, "float32")
     np.testing.assert_allclose(

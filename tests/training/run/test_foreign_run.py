@@ -15,7 +15,7 @@ from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.config import Recipe
 from a2keras.training.run.checkpoints import Checkpoint, Checkpoints, DamagedCheckpoint
 from a2keras.training.run.directory import Run
-from a2keras.training.run.progress import Position
+from a2keras.training.run.progress import Progress
 
 SETTINGS = ["size=16", "batch_size=4", "epochs=1", "validation_fraction=0"]
 
@@ -138,7 +138,7 @@ def test_a_damaged_file_of_a_run_is_one_sentence_with_its_path(run, name):
 
 
 def test_a_damaged_checkpoint_is_damaged_and_nothing_worse(run, tmp_path):
-    checkpoints = Checkpoints(run / "checkpoints", record=Position)
+    checkpoints = Checkpoints(run / "checkpoints", record=Progress)
     step = checkpoints.steps()[-1]
     for name in ("document.json", "state.npz", "SHA256SUMS"):
         path = checkpoints.path(step) / name
@@ -155,7 +155,7 @@ def test_a_damaged_checkpoint_is_damaged_and_nothing_worse(run, tmp_path):
 
 
 def test_a_document_of_another_kind_is_damage_though_its_checksum_holds(tmp_path):
-    checkpoints = Checkpoints(tmp_path, record=Position)
+    checkpoints = Checkpoints(tmp_path, record=Progress)
     for number, document in enumerate(
         ({"step": "x"}, {"steps": 3}, {"history": [{}]}, {"history": [{"step": [1]}]})
     ):
