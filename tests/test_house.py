@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "a2keras.training.data.views": DATA,
     "a2keras.training.compute": DATA,
     "a2keras.training.run": COMPUTE,
-    "a2keras.training.prepare": DATA | {"a2keras.training.data.records", "a2keras.training.run"},
+    "a2keras.training.prepare": DATA | {"a2keras.training.data.records"},
     "a2keras.training.evaluation": RUN,
     "a2keras.training.explanation": EVALUATION,
     "a2keras.training.ablation": EVALUATION,

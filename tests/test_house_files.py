@@ -250,7 +250,7 @@ OTHER_JSON = {
     "a2keras.models.keras_files": "of a .keras file, with a limit of its own",
     "a2keras.documents": "the reader itself",
     "a2keras.training.ablation.step_cost": "of another process of ours, through a pipe",
-    "a2keras.training.compute.computation": "of another worker of ours, through the collective",
+    "a2keras.training.compute.messages": "of another worker of ours, through the collective",
 }
 
 

@@ -66,7 +66,10 @@ MISTAKES = {
         "exists and is not a run",
     ),
     "output elsewhere": (["train", "--recipe=folder", "--output=gs://a/b"], "of this machine"),
-    "checkpoints": ([*TRAIN, "--recipe=folder", "--checkpoint_keep=0"], "checkpoint_keep must be"),
+    "checkpoints": (
+        [*TRAIN, "--recipe=folder", "--checkpoint_keep=0"],
+        "flag --checkpoint_keep=0: 0 is not a positive integer",
+    ),
     "evaluate": (["evaluate", "none"], "none is not a run"),
     "evaluate nothing": (["evaluate"], "evaluate takes a RUN"),
     "evaluate unfinished": (["evaluate", "unfinished"], "is not finished"),

@@ -18,7 +18,8 @@ from a2keras.training.ablation.words import difference_table, remarks, words_of
 from a2keras.training.data.source import Skipped
 from a2keras.training.evaluation.folds import pooled
 from a2keras.training.evaluation.scores import percent, spread
-from a2keras.training.run.directory import Run, writing
+from a2keras.training.output import writing
+from a2keras.training.run.directory import Run
 
 # By task; the last is what the rows are compared by.
 MEASURES = {"image": ("top1",), "video": ("clip@1", "video@1")}

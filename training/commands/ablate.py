@@ -48,8 +48,8 @@ def _ablation(values: flags.FlagValues) -> "Ablation":
     from a2keras.training.ablation.rows import rows_of
     from a2keras.training.compute.checks import check_strategy
     from a2keras.training.evaluation.held_out import SCORED
+    from a2keras.training.output import local
     from a2keras.training.recipes import recipe
-    from a2keras.training.run.directory import local
 
     check_strategy(values.strategy, values.replicas)
     table = int(values.table) if values.table else None

@@ -61,8 +61,9 @@ def _begin(values: flags.FlagValues) -> "Listed":
     """The recipe of `train` and its data, listed; what is wrong is told before Keras is loaded."""
     from a2keras.training.compute.checks import begin, check_strategy, check_weights
     from a2keras.training.config import Recipe
+    from a2keras.training.output import local
     from a2keras.training.recipes import listed as listed_by
-    from a2keras.training.run.directory import Run, local
+    from a2keras.training.run.directory import Run
 
     check_strategy(values.strategy, values.replicas)
     directory = local(values.output)
@@ -110,8 +111,8 @@ def _flags(values: flags.FlagValues) -> None:
     help_replicas = "Number of GPUs, or of logical CPU devices, that share every batch."
     flags.DEFINE_integer("replicas", None, help_replicas, flag_values=values)
     help_minutes = "Minutes between two checkpoints within an epoch; 0: none by time."
-    flags.DEFINE_float("checkpoint_minutes", 10.0, help_minutes, flag_values=values)
+    flags.DEFINE_float("checkpoint_minutes", 10.0, help_minutes, lower_bound=0, flag_values=values)
     help_steps = "Steps between two checkpoints; 0: none by number."
-    flags.DEFINE_integer("checkpoint_steps", 0, help_steps, flag_values=values)
+    flags.DEFINE_integer("checkpoint_steps", 0, help_steps, lower_bound=0, flag_values=values)
     help_keep = "How many of the last checkpoints stay, besides the best."
-    flags.DEFINE_integer("checkpoint_keep", 2, help_keep, flag_values=values)
+    flags.DEFINE_integer("checkpoint_keep", 2, help_keep, lower_bound=1, flag_values=values)

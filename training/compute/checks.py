@@ -52,7 +52,7 @@ def check_task(recipe: Recipe, is_video: bool) -> None:
 
 
 def check_strategy(name: str, replicas: int | None = None, recipe: Recipe | None = None) -> None:
-    """Refuses what contradicts itself on any machine, see `distribution.strategy_for`."""
+    """Refuses what contradicts itself on any machine, see `strategies.strategy_for`."""
     if replicas is not None and replicas < 1:
         raise UserError(f"--replicas must be at least 1. Received: --replicas={replicas}")
     if name == "none" and (replicas or 1) > 1:

@@ -1,10 +1,8 @@
 """Where a network is trained: what TensorFlow's replicas and JAX's devices have in common."""
 
 import contextlib
-import json
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -152,33 +150,6 @@ class Computation(ABC):
         chosen = self.variables if variables is None else variables
         for variable, value in zip(chosen, values, strict=True):
             variable.assign(value)
-
-    def share(
-        self, document: dict[str, Any], arrays: Sequence[np.ndarray] = ()
-    ) -> tuple[dict[str, Any], Sequence[np.ndarray]]:
-        """What the chief passes comes back on every worker, once all are here."""
-        if self.workers == 1:
-            return document, arrays
-        header = {"document": document, "arrays": [[a.dtype.name, a.shape] for a in arrays]}
-        parts = [json.dumps(header).encode(), *(array.tobytes() for array in arrays)]
-        sizes = np.array([len(parts[0]), sum(map(len, parts))], "int64")
-        length, total = np.frombuffer(self.from_chief(sizes.tobytes(), 16), "int64").tolist()
-        data = self.from_chief(b"".join(parts), total)
-        header = json.loads(data[:length])
-        received, at = [], length
-        for dtype, shape in header["arrays"]:
-            size = math.prod(shape) * np.dtype(dtype).itemsize
-            received.append(np.frombuffer(data[at : at + size], dtype).reshape(shape))
-            at += size
-        return header["document"], received
-
-    def from_chief(self, data: bytes, size: int) -> bytes:
-        """The `size` bytes that the chief passes, on every worker."""
-        words = np.zeros(-(-size // 2), "uint16")
-        if self.is_chief:
-            words.view("uint8")[:size] = np.frombuffer(data, "uint8")
-        # The others add zeros to it. As float32, which every device adds exactly up to 2^24.
-        return self.add_up(words.astype("float32")).astype("uint16").tobytes()[:size]
 
     def add_up(self, numbers: np.ndarray) -> np.ndarray:
         """Sums an array over all workers."""

@@ -200,7 +200,7 @@ class Holding:
             setattr(layer, attribute, off if key in held else on)
 
 
-def learning(
+def describe_phases(
     phases: list[Phase], model: keras.Model, epochs: int, steps_per_epoch: int
 ) -> list[str]:
     """What learns when, in a line for each phase; none where everything learns always."""

@@ -86,7 +86,7 @@ def _host(recipe: Recipe, preprocessing: Preprocessing, precision: str) -> keras
     )
 
 
-def told_blocks(model: keras.Model) -> str:
+def describe_blocks(model: keras.Model) -> str:
     """A sentence on where a network's attention blocks are, and on how many positions; or none."""
     blocks: Any = [each for each in layers_of(model) if isinstance(each, tuple(BLOCKS.values()))]
     found = [

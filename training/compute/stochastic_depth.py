@@ -22,7 +22,7 @@ class StochasticDepth:
     """A network whose residual branches are multiplied by factors that come in beside the pixels.
 
     Chance is not drawn within the network: a factor is a function of the recipe's seed, the step
-    and the example's position in the batch, on every backend and however the batch is dealt out.
+    and the example's index in the batch, on every backend and however the batch is dealt out.
 
     Args:
         recipe: its drop_path is the probability for the last branch; that of the l-th of L is

@@ -22,7 +22,8 @@ from a2keras.models.weights import fetching, published
 from a2keras.training.evaluation.held_out import HeldOut
 from a2keras.training.explanation.overlays import draw_attention, draw_input
 from a2keras.training.explanation.page import page
-from a2keras.training.run.directory import Run, local, writing
+from a2keras.training.output import local, writing
+from a2keras.training.run.directory import Run
 
 if TYPE_CHECKING:
     from a2keras.training.explanation.attended import Attended

@@ -18,10 +18,10 @@ from a2keras.errors import UserError, counted, reason_of
 from a2keras.models.preprocessing.places import absolute, as_path, check_text, is_remote
 from a2keras.training.data.errors import reachable
 from a2keras.training.data.records.manifest import Manifest
+from a2keras.training.output import alone
 from a2keras.training.prepare.encoding import VIDEO_SHORT_SIDE, Encoding
 from a2keras.training.prepare.plan import plan
 from a2keras.training.prepare.shards import ShardWriter
-from a2keras.training.run.directory import alone
 
 PLAN = "plan.json"
 # Several threads of this process: the decoders work without Python's lock. Named in full, since

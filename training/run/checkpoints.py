@@ -43,10 +43,7 @@ class Saving:
         for name, least in (("minutes", 0), ("steps", 0), ("keep", 1)):
             value = getattr(self, name)
             if not value >= least:
-                raise UserError(
-                    f"--checkpoint_{name} must be at least {least}. "
-                    f"Received: --checkpoint_{name}={value}"
-                )
+                raise UserError(f"{name} must be at least {least}. Received: {name}={value}")
 
 
 class DamagedCheckpoint(Exception):
@@ -123,10 +120,10 @@ class Checkpoints:
             self.remove_partial()
             raise UserError(
                 f"the checkpoint of step {checkpoint.step} cannot be written to {self.directory}: "
-                f"{error.strerror or reason_of(error)}. {self.last_one()}"
+                f"{error.strerror or reason_of(error)}. {self.describe_last()}"
             ) from error
 
-    def last_one(self) -> str:
+    def describe_last(self) -> str:
         """A sentence on what there is to go on from."""
         steps = self.steps()
         if not steps:

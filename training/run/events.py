@@ -5,6 +5,7 @@ import io
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -16,7 +17,7 @@ from a2keras.training.config import Recipe
 from a2keras.training.data.pipeline import first_views
 from a2keras.training.data.source import Examples
 
-EVERY = 10  # steps between two of the scalars of steps
+EVERY = 10  # steps between two whose scalars are kept
 IMAGES, CLIPS, FRAMES = 16, 4, 8  # shown at most
 
 
@@ -47,6 +48,17 @@ class EventFile:
         for name, value in values.items():
             summary.value.add(tag=name, simple_value=value)
         self._write(tf.compat.v1.Event(step=step, summary=summary))
+
+    def step(self, step: int, loss: float, accuracy: float) -> None:
+        """Adds the figures of a step, of every tenth one."""
+        if step % EVERY == 0:
+            self.scalars(step, {"step/loss": loss, "step/accuracy": accuracy})
+
+    def epoch(self, line: Mapping[str, Any]) -> None:
+        """Adds the figures of an epoch, see `Progress.line`."""
+        figures = {key: value for key, value in line.items() if key not in ("epoch", "step")}
+        self.scalars(line["step"], {f"epoch/{key}": value for key, value in figures.items()})
+        self.flush()
 
     def picture(self, step: int, name: str, pixels: np.ndarray) -> None:
         """Adds a picture, uint8 (H, W, 3)."""

@@ -16,7 +16,7 @@ from a2keras.models.weights.layouts import layout_of
 from a2keras.training.compute import network
 from a2keras.training.compute.computation import Computation
 from a2keras.training.config import Recipe
-from a2keras.training.run.directory import writing
+from a2keras.training.output import writing
 
 FILE_NAME = "weights.json"
 
@@ -65,13 +65,14 @@ def start_from_weights(computation: Computation, directory: Path) -> None:
         raise UserError(f"the recipe's weights cannot be loaded: {reason}") from error
     values = model.get_weights()
     computation.write(values, computation.model.weights)
-    of = {
+    value_of = {
         id(variable): value
         for variable, value in zip(computation.model.weights, values, strict=True)
     }
     optimizer = computation.optimizer
     if optimizer.averages:
-        computation.write([of[id(variable)] for variable in optimizer.averaged], optimizer.averages)
+        starts = [value_of[id(variable)] for variable in optimizer.averaged]
+        computation.write(starts, optimizer.averages)
     with writing("the report on the weights", directory):
         write_json(directory / FILE_NAME, dataclasses.asdict(report))
 

@@ -1,7 +1,6 @@
 """The loop: steps, epochs, and checkpoints from which a run goes on as if it had not stopped."""
 
 import contextlib
-import dataclasses
 import math
 import sys
 import time
@@ -13,15 +12,15 @@ import numpy as np
 from a2keras.console import progress, say
 from a2keras.errors import UserError
 from a2keras.training.compute.computation import Computation
+from a2keras.training.compute.messages import share
 from a2keras.training.data.pipeline import steps_per_epoch
 from a2keras.training.data.source import Source
-from a2keras.training.run import results
-from a2keras.training.run.checkpoints import Checkpoint, Checkpoints, DamagedCheckpoint, Saving
+from a2keras.training.run import results, state
+from a2keras.training.run.checkpoints import Checkpoints, Saving
 from a2keras.training.run.directory import Run
-from a2keras.training.run.events import EVERY, EventFile, first_examples, grid
-from a2keras.training.run.initial_weights import start_from_weights
+from a2keras.training.run.events import EventFile, first_examples, grid
 from a2keras.training.run.interruption import Interruption, Stopped
-from a2keras.training.run.progress import Progress, sentence
+from a2keras.training.run.progress import Progress, describe_epoch
 from a2keras.training.run.validation import evaluated_weights, validate
 
 
@@ -77,51 +76,20 @@ class Trainer:
         if (done := len(self.progress.history)) < self.recipe.epochs:
             patience = self.recipe.patience
             say(f"no better validation for {patience} epochs: it ends after epoch {done}")
-        chosen = self.select()
+        chosen = state.select(self.progress, self.computation, self.checkpoints)
         with self.evaluated_weights():
             if self.computation.is_chief:
                 history = self.progress.history
                 results.write(self.run, self.computation, self.source, history, chosen)
-        self.computation.share({})  # workers end together
-
-    def select(self) -> dict:
-        """Goes to the epoch that the recipe selects, and returns its line."""
-        best, state = self.progress.best_step(), []
-        if self.recipe.select == "best" and best and self.computation.is_chief:
-            try:
-                state = list(self.checkpoints.load(best).state.values())
-            except DamagedCheckpoint as damage:
-                say(f"the best checkpoint, of step {best}, is damaged, the last is taken: {damage}")
-        _, arrays = self.computation.share({}, state)
-        if best and arrays:
-            self.computation.write(list(arrays))
-            self.progress.step = best
-        step = self.progress.step
-        return next(line for line in self.progress.history if line["step"] == step)
+        share(self.computation, {})  # workers end together
 
     def restore(self) -> None:
-        """Takes up the newest sound checkpoint or the recipe's weights, if any, on all workers."""
-        document: dict | None = None
-        state: list[np.ndarray] = []
-        if self.computation.is_chief:
-            self.checkpoints.remove_partial()
-            if found := self.checkpoints.latest():
-                document, state = found.document, list(found.state.values())
-            elif self.recipe.weights not in ("", "none"):
-                start_from_weights(self.computation, self.run.path)
-                document, state = dataclasses.asdict(Progress()), self.computation.read()
-        if self.events and not document:
+        """Takes up what there is to go on from, or to start from."""
+        restored = state.restore(self.run, self.computation, self.checkpoints)
+        if self.events and restored is None:
             views = first_examples(self.examples, self.recipe, self.computation.preprocessing)
             self.events.picture(0, "examples", grid(views))
-        document, arrays = self.computation.share(document or {}, state)
-        state = list(arrays)
-        if not document:
-            return
-        ours = [(str(each.dtype), tuple(each.shape)) for each in self.computation.variables]
-        if ours != [(str(array.dtype), array.shape) for array in state]:
-            raise UserError(f"the checkpoints of {self.run.path} are of another network")
-        self.computation.write(state)
-        self.progress = Progress(**document)
+        self.progress = restored or Progress()
         if step := self.progress.step:
             epochs, done = self.recipe.epochs, len(self.progress.history)
             say(
@@ -131,7 +99,7 @@ class Trainer:
 
     def train_epoch(self, batches: Iterator, bar: Any) -> str:
         """Runs what is left of an epoch, keeps its checkpoint, and returns a line about it."""
-        shown, size = 0.0, self.recipe.batch_size
+        refreshed, size = 0.0, self.recipe.batch_size
         end = (len(self.progress.history) + 1) * self.steps_per_epoch
         self.mark = time.monotonic()
         self.computation.enter(self.progress.step)
@@ -141,9 +109,9 @@ class Trainer:
             self.settle()
             self.waiting = (self.progress.step, handle)
             bar.update(size)
-            if time.monotonic() - shown > 0.5:
-                shown = time.monotonic()
-                bar.set_postfix_str(self.running())
+            if time.monotonic() - refreshed > 0.5:
+                refreshed = time.monotonic()
+                bar.set_postfix_str(self.progress.so_far(self.recipe, self.steps_per_epoch))
             if self.progress.step < end:
                 self.save_or_stop()
         self.settle()
@@ -158,10 +126,8 @@ class Trainer:
             self.run.write_history(self.progress.history)
             self.save()
         if self.events:
-            figures = {key: value for key, value in line.items() if key not in ("epoch", "step")}
-            self.events.scalars(end, {f"epoch/{key}": value for key, value in figures.items()})
-            self.events.flush()
-        return sentence(line, self.recipe.epochs)
+            self.events.epoch(line)
+        return describe_epoch(line, self.recipe.epochs)
 
     def validate(self) -> dict[str, float] | None:
         """Loss and accuracy on the validation examples, if any and due; None where stopped."""
@@ -200,9 +166,9 @@ class Trainer:
             self.diverged(f"the loss is {loss}", step)
         self.progress.loss += loss
         self.progress.correct += correct
-        if self.events and step % EVERY == 0:
+        if self.events:
             size = self.recipe.batch_size
-            self.events.scalars(step, {"step/loss": loss / size, "step/accuracy": correct / size})
+            self.events.step(step, loss / size, correct / size)
         if stop and self.stop_after is None:
             # By then every worker has read it, the slowest reader too.
             self.stop_after = step + 1
@@ -229,7 +195,7 @@ class Trainer:
         """Saves, waits until all workers are here, and ends the run."""
         if self.computation.is_chief:
             self.save()
-        self.computation.share({})
+        share(self.computation, {})
         received = self.interruption.received
         reason = received.name if received else "another worker"
         raise Stopped(
@@ -244,9 +210,7 @@ class Trainer:
         values = self.computation.read()
         if not all(np.isfinite(value).all() for value in values):
             self.diverged("a weight is not finite", self.progress.step)
-        state = {f"{i:05}": value for i, value in enumerate(values)}
-        document = dataclasses.asdict(self.progress)
-        checkpoint = Checkpoint(self.progress.step, state, document)
+        checkpoint = state.checkpoint_of(self.progress, values)
         self.checkpoints.save(checkpoint, self.progress.best_step())
         self.saved = time.monotonic()
 
@@ -256,21 +220,10 @@ class Trainer:
         self.progress.seconds += now - self.mark
         self.mark = now
 
-    def diverged(self, what: str, step: int) -> None:
-        number = (step - 1) % self.steps_per_epoch + 1
+    def diverged(self, what: str, step: int) -> NoReturn:
+        epoch, number = divmod(step - 1, self.steps_per_epoch)
         raise UserError(
-            f"{what} at step {step}, which is step {number} of {self.steps_per_epoch} in epoch "
-            f"{len(self.progress.history) + 1}: try a smaller learning_rate (now "
-            f"{self.recipe.learning_rate}) or more warmup_epochs. {self.checkpoints.last_one()}"
+            f"{what} at step {step}, which is step {number + 1} of {self.steps_per_epoch} in epoch "
+            f"{epoch + 1}: try a smaller learning_rate (now {self.recipe.learning_rate}) or more "
+            f"warmup_epochs. {self.checkpoints.describe_last()}"
         )
-
-    def running(self) -> str:
-        """Loss and accuracy of the epoch so far."""
-        epoch = len(self.progress.history)
-        done = self.progress.step - epoch * self.steps_per_epoch - (self.waiting is not None)
-        text = f"epoch {epoch + 1}/{self.recipe.epochs}"
-        if not done:
-            return text
-        examples = done * self.recipe.batch_size
-        loss, accuracy = self.progress.loss / examples, self.progress.correct / examples
-        return f"{text} loss {loss:.3f} accuracy {accuracy:.3f}"

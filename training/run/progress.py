@@ -49,6 +49,15 @@ class Progress:
             "examples_per_second": round(examples / self.seconds, 1),
         }
 
+    def so_far(self, recipe: Recipe, steps_per_epoch: int) -> str:
+        """Loss and accuracy of the epoch, while the numbers of its last step are not known yet."""
+        epoch = len(self.history)
+        text = f"epoch {epoch + 1}/{recipe.epochs}"
+        examples = (self.step - 1 - epoch * steps_per_epoch) * recipe.batch_size
+        if not examples:
+            return text
+        return f"{text} loss {self.loss / examples:.3f} accuracy {self.correct / examples:.3f}"
+
     def after(self, line: dict) -> "Progress":
         """The progress at the start of the next epoch."""
         return Progress(self.step, history=[*self.history, line])
@@ -75,7 +84,7 @@ class Progress:
         return done - max(best, recipe.freeze_epochs) >= recipe.patience
 
 
-def sentence(line: dict, epochs: int) -> str:
+def describe_epoch(line: dict, epochs: int) -> str:
     """An epoch for a person."""
     text = (
         f"epoch {line['epoch']}/{epochs}: loss {line['loss']:.4f}, accuracy {line['accuracy']:.3f}"

@@ -15,7 +15,8 @@ from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.compute import network
 from a2keras.training.compute.checks import begin
 from a2keras.training.compute.computation import Computation
-from a2keras.training.compute.freezing import check_start, learning
+from a2keras.training.compute.freezing import check_start, describe_phases
+from a2keras.training.compute.messages import share
 from a2keras.training.compute.strategies import computation_for
 from a2keras.training.config import Recipe
 from a2keras.training.data.errors import readable
@@ -23,8 +24,9 @@ from a2keras.training.data.listing import Listing
 from a2keras.training.data.opening import open_listing
 from a2keras.training.data.pipeline import steps_per_epoch
 from a2keras.training.data.source import Source
+from a2keras.training.output import local
 from a2keras.training.run.checkpoints import Checkpoints, Saving
-from a2keras.training.run.directory import Run, local
+from a2keras.training.run.directory import Run
 from a2keras.training.run.initial_weights import pixels_of
 from a2keras.training.run.interruption import WORKER_LOST, Interruption, Stopped
 from a2keras.training.run.loop import Trainer
@@ -84,14 +86,14 @@ def _train(
     if computation.is_chief:
         run.check()
     # The other workers need not see the run's directory.
-    if computation.share({"finished": run.finished})[0]["finished"]:
+    if share(computation, {"finished": run.finished})[0]["finished"]:
         say(f"{run.path} has been trained for {_trained_for(run)}: nothing is left to do.")
         return
     source = data if isinstance(data, Source) else open_listing(data, recipe)
     _check_examples(recipe, source)
     for gap in source.gaps():
         say(gap)
-    _check_agreement(recipe, source, computation)
+    check_agreement(recipe, source, computation)
     parts = ", ".join(f"{len(part)} {name}" for name, part in source.splits.items())
     steps = steps_per_epoch(recipe, len(source.splits["train"]))
     with run.locked() if computation.is_chief else contextlib.nullcontext():
@@ -106,9 +108,11 @@ def _train(
         say(
             f"{recipe.model}, {computation.model.count_params():,} parameters; {parts} examples of "
             f"{len(source.classes)} classes; {computation.replicas} replica(s); "
-            f"{network.told_blocks(computation.model)}"
+            f"{network.describe_blocks(computation.model)}"
         )
-        for line in learning(computation.holding.phases, computation.model, recipe.epochs, steps):
+        for line in describe_phases(
+            computation.holding.phases, computation.model, recipe.epochs, steps
+        ):
             say(line)
         Trainer(run, source, computation, saving, interruption).train()
 
@@ -126,24 +130,23 @@ def _agreed_pixels(run: Run, computation: Computation) -> Pixels:
     if computation.is_chief:
         goes_on = (run.path / PREPROCESSING).is_file()
         own = Preprocessing.load(run.path).pixels if goes_on else pixels_of(run.recipe)
-    return Pixels(*map(tuple, computation.share(own._asdict())[0].values()))
+    return Pixels(*map(tuple, share(computation, own._asdict())[0].values()))
 
 
 def preprocessing_of(
     recipe: Recipe, classes: tuple[str, ...], pixels: Pixels | None = None
 ) -> Preprocessing:
     """How the recipe's network wants its input; with the normalisation of its weights, if any."""
-    frames = recipe.frames if recipe.task == "video" else None
-    stride = recipe.stride if recipe.task == "video" else 1
+    is_video = recipe.task == "video"
     return Preprocessing(
-        classes,
-        recipe.size,
-        frames,
-        stride,
-        recipe.fit,
-        recipe.test_short_side or None,
-        recipe.interpolation,
-        *(pixels or Pixels()),
+        labels=classes,
+        size=recipe.size,
+        frames=recipe.frames if is_video else None,
+        stride=recipe.stride if is_video else 1,
+        fit=recipe.fit,
+        short_side=recipe.test_short_side or None,
+        interpolation=recipe.interpolation,
+        **(pixels or Pixels())._asdict(),
     )
 
 
@@ -163,10 +166,10 @@ def _check_examples(recipe: Recipe, source: Source) -> None:
             )
 
 
-def _check_agreement(recipe: Recipe, source: Source, computation: Computation) -> None:
+def check_agreement(recipe: Recipe, source: Source, computation: Computation) -> None:
     """Refuses a worker whose recipe or data are not the chief's."""
     own = {**dataclasses.asdict(recipe), "fingerprint of the data": source.fingerprint}
-    chief, _ = computation.share(own)
+    chief, _ = share(computation, own)
     for key, value in own.items():
         if chief[key] != value:
             raise UserError(
@@ -184,7 +187,7 @@ def _explained(computation: Computation, run: Run) -> Iterator[None]:
     except tf.errors.OpError as error:
         if (lost := computation.lost_worker(error)) is None:
             raise
-        last = Checkpoints(run.path / "checkpoints").last_one()
+        last = Checkpoints(run.path / "checkpoints").describe_last()
         raise Stopped(
             f"worker {computation.worker} stops: {lost} does not answer any more. "
             f"{last if computation.is_chief else 'The chief has the last checkpoint'}. The same "

@@ -11,7 +11,13 @@ from a2keras import DoubleAttention, models
 from a2keras.errors import UserError
 from a2keras.graphs import layers_of
 from a2keras.training.compute import network
-from a2keras.training.compute.freezing import Holding, Wiring, check_start, learning, phases_of
+from a2keras.training.compute.freezing import (
+    Holding,
+    Wiring,
+    check_start,
+    describe_phases,
+    phases_of,
+)
 from a2keras.training.compute.optimizers import Optimizer
 from a2keras.training.compute.strategies import strategy_for
 from a2keras.training.compute.tensorflow import TensorFlowComputation
@@ -295,12 +301,12 @@ def test_phases_are_told():
     head = 5 * 3 + 3
     total = model.count_params()
     learn = sum(v.value.numpy().size for v in model.trainable_variables) - 2 * (7 + 5)
-    assert learning(phases, model, 3, STEPS) == [
+    assert describe_phases(phases, model, 3, STEPS) == [
         f"epochs 1 to 1: {head} of {total:,} parameters learn",
         f"epochs 2 to 3: {learn:,} of {total:,} parameters learn",
     ]
     plain = dataclasses.replace(PLAIN, freeze_epochs=0, freeze_rate=0.0, freeze_bn=False)
-    assert learning(phases_of(plain, model, STEPS), model, 3, STEPS) == []
+    assert describe_phases(phases_of(plain, model, STEPS), model, 3, STEPS) == []
 
 
 def test_layers_are_switched_back():

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -16,7 +17,7 @@ from a2keras.training.compute.tensorflow import TensorFlowComputation
 from a2keras.training.config import Recipe
 from a2keras.training.data import open_source
 from a2keras.training.run.loop import Trainer
-from a2keras.training.run.train import preprocessing_of, train
+from a2keras.training.run.train import check_agreement, preprocessing_of, train
 
 SETTINGS = ["size=16", "batch_size=12", "steps_per_epoch=5", "epochs=2", "learning_rate=0.1"]
 
@@ -180,6 +181,14 @@ def test_a_loss_that_is_no_number_ends_the_run(tmp_path, tiny_network, run_comma
         "(now 1e+30) or more warmup_epochs. There is no checkpoint yet"
     )
     assert not (tmp_path / "run/results.json").exists()
+
+
+def test_a_worker_with_another_recipe_is_told(digits, monkeypatch):
+    chief = {**dataclasses.asdict(digits), "fingerprint of the data": "a", "epochs": 3}
+    monkeypatch.setattr("a2keras.training.run.train.share", lambda *_: (chief, []))
+    with pytest.raises(UserError) as error:
+        check_agreement(digits, SimpleNamespace(fingerprint="a"), SimpleNamespace(worker=1))
+    assert str(error.value) == ("worker 1 differs from the chief, worker 0, in epochs: 2, not 3")
 
 
 def test_a_file_that_vanishes_during_training_is_named(images, tmp_path, tiny_network, monkeypatch):

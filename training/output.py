@@ -1,0 +1,55 @@
+"""Directories that are written: of this machine, by one process at a time; what fails is told."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from a2keras import files
+from a2keras.errors import UserError, reason_of
+from a2keras.models.preprocessing.places import check_text, is_remote
+
+
+def local(output: str | Path) -> Path:
+    """The directory that --output names; `UserError` where it is none of this machine.
+
+    Elsewhere there is no renaming, by which a checkpoint is there whole or not at all.
+    """
+    if is_remote(output):
+        raise UserError(
+            f"--output must be a directory of this machine or mounted on it. "
+            f"Received: --output={output}"
+        )
+    check_text("--output", str(output))
+    return Path(output)
+
+
+@contextlib.contextmanager
+def writing(what: str, directory: Path) -> Iterator[None]:
+    """Tells a full disk, or one that may not be written, as a `UserError`."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or reason_of(error)
+        raise UserError(f"{what} cannot be written to {directory}: {reason}") from error
+
+
+@contextlib.contextmanager
+def alone(directory: Path, what: str, place: object, doing: str) -> Iterator[None]:
+    """As `files.locked`, in words.
+
+    Args:
+        directory: to make and to lock.
+        what: is written there, such as "a run".
+        place: that another process would be at.
+        doing: what it would be doing to it, such as "trained".
+
+    Raises:
+        UserError: another process has it, or it cannot be made.
+    """
+    with contextlib.ExitStack() as stack:
+        with writing(what, directory):
+            try:
+                stack.enter_context(files.locked(directory))
+            except BlockingIOError:
+                raise UserError(f"{place} is being {doing} by another process") from None
+        yield
