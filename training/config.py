@@ -50,7 +50,8 @@ class Recipe:
     attention: Annotated[str, one_of("auto", "a2", "non_local", "se", "none")] = "auto"
     positions: str = ""  # units that a block follows (comma-separated); empty: the network's own
     # Output projections of fresh a2 and non_local blocks: zeros, so that they are the identity, or
-    # drawn as the other projections are.
+    # drawn as the other projections are. Gates of fresh se: near 1 in a network that starts from
+    # weights, or near 1/2 as drawn.
     block_start: Annotated[str, one_of("identity", "random")] = "identity"
     # small: of a ResNet, for pictures of 32×32 pixels; empty: the network's own.
     stem: Annotated[str, one_of("", "small")] = ""

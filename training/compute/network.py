@@ -15,9 +15,12 @@ from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.normalization import batch_normalizations
 from a2keras.position_attention import PositionAttention
 from a2keras.pre_activation import clone_initializer
+from a2keras.squeeze_excitation import SqueezeExcitation
 from a2keras.training.compute.checks import check_network, check_task
 from a2keras.training.config import Recipe
 from a2keras.training.host_files import checked_host
+
+OPEN = 3.0  # what a gate's sigmoid takes: 0.953, where it still learns
 
 
 def check(recipe: Recipe) -> None:
@@ -59,6 +62,8 @@ def build(recipe: Recipe, preprocessing: Preprocessing, precision: str = "float3
     set_batch_normalization(model, recipe)
     if recipe.block_start == "random":
         _start_at_random(model)
+    elif recipe.weights not in ("", "none") or hosts.is_file(recipe.model):
+        _open_gates(model)
     return model
 
 
@@ -92,7 +97,7 @@ def describe_blocks(model: keras.Model) -> str:
     found = [
         f"{block.name} ({'×'.join(map(str, block.input.shape[1:-1]))})"
         for block in blocks
-        if not block.name.endswith("_se")  # of SE-ResNet's own units
+        if not _is_own(block)
     ]
     return f"blocks (positions): {', '.join(found)}" if found else "no attention blocks"
 
@@ -119,6 +124,26 @@ def _start_at_random(model: keras.Model) -> None:
             kernel = block.output_projection.kernel
             if not np.any(keras.ops.convert_to_numpy(kernel)):
                 kernel.assign(clone_initializer(block.kernel_initializer)(kernel.shape))
+
+
+def _open_gates(model: keras.Model) -> None:
+    """Starts fresh squeeze-and-excitation with gates near 1, in a network that has learned.
+
+    They are no identity, as the other blocks are: drawn at random, the gates begin near 1/2, and
+    with every block half of what the next layer has learned to take is lost. Those of blocks that
+    have learned have other biases than zeros, and stay.
+    """
+    for block in layers_of(model):
+        if not isinstance(block, SqueezeExcitation) or _is_own(block):
+            continue
+        if not np.any(keras.ops.convert_to_numpy(block.excite.bias)):
+            block.excite.kernel.assign(keras.ops.zeros_like(block.excite.kernel))
+            block.excite.bias.assign(keras.ops.full_like(block.excite.bias, OPEN))
+
+
+def _is_own(block: keras.layers.Layer) -> bool:
+    """Whether a block is of SE-ResNet's own units."""
+    return block.name.endswith("_se")
 
 
 def set_batch_normalization(model: keras.Model, recipe: Recipe) -> None:

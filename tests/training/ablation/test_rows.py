@@ -322,6 +322,38 @@ def test_a_random_start_is_for_fresh_blocks_alone(tmp_path):
     assert np.all(found.kernel.numpy() == 0.5)
 
 
+@pytest.mark.parametrize("weights", ["imagenet", "none"])
+def test_gates_are_open_in_a_network_that_has_learned(weights):
+    """Sigmoid of 3. From scratch they are as Hu et al. have them: near 1/2."""
+    recipe = dataclasses.replace(
+        IMAGE, model="efficientnet_lite0", attention="se", positions="conv4_2", weights=weights
+    )
+    model = network.build(recipe, Preprocessing(("a", "b"), 16))
+    x = np.random.default_rng(0).normal(size=(2, 3, 5, 40)).astype("float32")
+    gates = model.get_layer("conv4_2_attention")(x, return_attention_scores=True)[1].numpy()
+    if weights == "imagenet":
+        np.testing.assert_allclose(gates, 1 / (1 + math.exp(-3)), rtol=1e-6)
+    else:
+        assert 0.3 < gates.min() < 0.5 < gates.max() < 0.7
+
+
+def test_gates_of_a_file_that_have_learned_stay(tmp_path):
+    recipe = dataclasses.replace(
+        IMAGE, model="resnet20", attention="se", positions="conv3_2", weights="none"
+    )
+    preprocessing = Preprocessing(("a", "b"), 16)
+    model = network.build(recipe, preprocessing)
+    bias = model.get_layer("conv3_2_attention").excite.bias
+    bias.assign(np.full(bias.shape, 0.25, "float32"))
+    model.save(tmp_path / "own.keras")
+    own = dataclasses.replace(
+        IMAGE, model=str(tmp_path / "own.keras"), attention="se", positions="conv3_1_out"
+    )
+    found = network.build(own, preprocessing)
+    assert np.all(found.get_layer("conv3_2_attention").excite.bias.numpy() == 0.25)
+    assert np.all(found.get_layer("conv3_1_out_squeeze_excitation").excite.bias.numpy() == 3)
+
+
 def test_weights_are_named_by_their_full_path(tmp_path, images, monkeypatch):
     """As the run keeps them, or the same command would not know the run again."""
     monkeypatch.chdir(tmp_path)
