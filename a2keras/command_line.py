@@ -4,7 +4,7 @@ import contextlib
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 
 from absl import flags
 
@@ -55,33 +55,33 @@ def define_format(values: flags.FlagValues, *more: str, text: str = "output form
     flags.DEFINE_enum("format", "text", ["text", "json", *more], text, flag_values=values)
 
 
-def with_flags(message: object, values: flags.FlagValues) -> str:
+def with_flags(message: object, values: flags.FlagValues, settings: Container[str] = ()) -> str:
     """What the library says of its arguments, in backticks, as the user of a command reads it.
 
-    Of `output` it makes --output, of `seeds=0` --seeds=0; a recipe's `root=DIR` is --set root=DIR
-    where the command has no flag of that name.
+    Of `output` it makes --output, of `seeds=0` --seeds=0, of a setting `root=DIR` --set root=DIR.
 
     Args:
         message: the text, or an error.
         values: the flags of the command, which are called as the library's arguments are.
+        settings: what its --set takes.
     """
 
     def flag(match: re.Match) -> str:
         name, value = match[1], match[2] or ""
         if name in values:
             return f"--{name}{value}"
-        return f"--set {name}{value}" if value and "set" in values else match[0]
+        return f"--set {name}{value}" if value and name in settings else match[0]
 
     return _ARGUMENT.sub(flag, str(message))
 
 
 @contextlib.contextmanager
-def naming_flags(values: flags.FlagValues) -> Iterator[None]:
+def naming_flags(values: flags.FlagValues, settings: Container[str] = ()) -> Iterator[None]:
     """Says `with_flags` what a `UserError` says."""
     try:
         yield
     except UserError as error:
-        error.args = (with_flags(error, values),)
+        error.args = (with_flags(error, values, settings),)
         raise
 
 

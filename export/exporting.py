@@ -12,7 +12,7 @@ import numpy as np
 from a2keras import __version__
 from a2keras.console import say
 from a2keras.documents import write_json
-from a2keras.errors import UserError, reason_of
+from a2keras.errors import UserError, reason_of, system_reason
 from a2keras.export import parity, saved_model
 from a2keras.export.classifier import Classifier
 from a2keras.export.formats import DEFAULT_FORMATS, FORMATS
@@ -58,7 +58,7 @@ def export(
             what its model does.
     """
     if tolerance is not None and not 0 <= tolerance <= 1:
-        raise UserError(f"`tolerance` must be from 0 to 1. Received: tolerance={tolerance:g}")
+        raise UserError(f"`tolerance` must be from 0 to 1. Received: `tolerance={tolerance:g}`")
     with _written(output := Path(output)):
         place = Path(os.path.realpath(output))  # `resolve` raises where links go in circles
         requested, formats = set(formats), _known_formats(formats, output)
@@ -84,7 +84,7 @@ def _written(output: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or reason_of(error)
+        reason = system_reason(error)
         raise UserError(f"{output} cannot be written: {reason}") from error
 
 

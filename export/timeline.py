@@ -11,7 +11,7 @@ from a2keras.cells import csv_text
 from a2keras.console import progress
 from a2keras.documents import write_json
 from a2keras.drawing import drawable, figure
-from a2keras.errors import UserError, counted, printable, reason_of
+from a2keras.errors import UserError, counted, printable, system_reason
 from a2keras.export.predict import Artefact
 from a2keras.files import write_text
 from a2keras.models.preprocessing.errors import DecodeError
@@ -103,7 +103,7 @@ class Timeline:
             write_text(directory / "timeline.csv", text)
             self.draw(directory / "timeline.png")
         except OSError as error:
-            reason = error.strerror or reason_of(error)
+            reason = system_reason(error)
             raise UserError(f"{directory} cannot be written: {reason}") from error
 
     def draw(self, path: Path) -> None:

@@ -191,7 +191,7 @@ class Recipe:
         for setting in settings:
             key, equals, text = setting.partition("=")
             if not equals:
-                raise UserError(f"--set takes key=value. Received: --set {setting}")
+                raise UserError(f"a setting is key=value. Received: {setting}")
             changes[key] = _typed(key, text)
         return dataclasses.replace(self, **changes)
 
@@ -236,15 +236,15 @@ class Recipe:
         return rate * self.batch_size / self.base_batch if self.base_batch else rate
 
 
+FIELDS = tuple(field.name for field in dataclasses.fields(Recipe))
 _TYPES = get_type_hints(Recipe)  # without their rules
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
 def _typed(key: str, text: str) -> Any:
     """Converts the text of a setting to the type of its field."""
-    names = [field.name for field in dataclasses.fields(Recipe)]
-    if key not in names:
-        near = difflib.get_close_matches(key, names, n=1, cutoff=0.0)[0]
+    if key not in FIELDS:
+        near = difflib.get_close_matches(key, FIELDS, n=1, cutoff=0.0)[0]
         raise UserError(f"recipes have no field {key!r}: did you mean {near!r}?")
     kind = _TYPES[key]
     try:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from a2keras import files
-from a2keras.errors import UserError, reason_of
+from a2keras.errors import UserError, system_reason
 from a2keras.models.preprocessing.places import check_text, is_remote
 
 
@@ -16,10 +16,10 @@ def local(output: str | Path) -> Path:
     """
     if is_remote(output):
         raise UserError(
-            f"--output must be a directory of this machine or mounted on it. "
-            f"Received: --output={output}"
+            "`output` must be a directory of this machine or mounted on it. "
+            f"Received: `output={output}`"
         )
-    check_text("--output", str(output))
+    check_text("`output`", str(output))
     return Path(output)
 
 
@@ -29,7 +29,7 @@ def writing(what: str, directory: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or reason_of(error)
+        reason = system_reason(error)
         raise UserError(f"{what} cannot be written to {directory}: {reason}") from error
 
 

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from a2keras.console import say
-from a2keras.errors import UserError, reason_of
+from a2keras.errors import UserError, system_reason
 from a2keras.files import cache_directory, replacing, sha256
 
 PACKAGE = "onnxruntime-web"
@@ -43,7 +43,7 @@ def runtime_directory() -> Path:
         with tempfile.TemporaryDirectory(dir=kept, prefix=".partial-") as scratch:
             _unpack(_fetch(Path(scratch)), kept)
     except OSError as error:
-        reason = error.strerror or reason_of(error)
+        reason = system_reason(error)
         raise UserError(f"{kept} cannot be written: {reason}") from error
     return kept
 

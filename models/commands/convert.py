@@ -8,7 +8,7 @@ from absl import flags
 
 from a2keras.command_line import parse
 from a2keras.console import say, show
-from a2keras.errors import UserError, reason_of
+from a2keras.errors import UserError, system_reason
 from a2keras.files import replacing
 from a2keras.models import names
 from a2keras.models.commands.summary import settings_of
@@ -147,5 +147,5 @@ def _save(model: Any, output: Path, precision: str = "float32") -> None:
                 if precision == "float16":
                     weight_files.halve(partial)
     except OSError as error:
-        reason = error.strerror or reason_of(error)
+        reason = system_reason(error)
         raise UserError(f"--output={output} cannot be written: {reason}") from error

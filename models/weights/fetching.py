@@ -18,7 +18,7 @@ from typing import Any
 
 from a2keras.console import say
 from a2keras.documents import read_json
-from a2keras.errors import UserError, printable, reason_of
+from a2keras.errors import UserError, printable, system_reason
 from a2keras.files import (
     cache_directory,
     locked,
@@ -91,7 +91,7 @@ def weights_of(record: Published) -> Path:
                 if not is_kept(record):  # by whoever held the lock before
                     _make(record)
         except OSError as error:
-            reason = error.strerror or reason_of(error)
+            reason = system_reason(error)
             raise UserError(f"{directory()} cannot be written: {reason}") from error
     return kept(record) / WEIGHTS
 

@@ -283,7 +283,7 @@ def test_the_tolerance_may_be_chosen(image_run, tmp_path):
     entry = export(image_run, tmp_path / "out", formats, tolerance=0.5)["artefacts"]
     assert entry["tflite_float16"]["tolerance"]["max_error"] == 0.5
     for wrong in (-0.1, 1.5, float("nan")):
-        with pytest.raises(UserError, match=r"^`tolerance` must be from 0 to 1\. Received: tol"):
+        with pytest.raises(UserError, match=r"^`tolerance` must be from 0 to 1\. Received: `tol"):
             export(image_run, tmp_path / "other", formats, tolerance=wrong)
 
 

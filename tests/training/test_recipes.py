@@ -31,7 +31,7 @@ def test_settings_take_the_type_of_their_field():
         ("learning_rat=3", "recipes have no field 'learning_rat': did you mean 'learning_rate'?"),
         ("epochs=3.5", "recipe field epochs is of type int. Received: epochs=3.5"),
         ("flip=maybe", "recipe field flip is of type bool. Received: flip=maybe"),
-        ("epochs", "--set takes key=value. Received: --set epochs"),
+        ("epochs", "a setting is key=value. Received: epochs"),
         ("epochs=0", "recipe field epochs must be at least 1. Received: epochs=0"),
         ("fit=squash", "recipe field fit must be one of crop, letterbox. Received: fit=squash"),
         (
@@ -251,7 +251,7 @@ def test_a_run_is_refused_where_something_else_lies(tmp_path):
     with pytest.raises(UserError) as error:
         Run(tmp_path / "run", other).check()
     assert str(error.value) == (
-        f"{tmp_path}/run is a run with epochs=3, not epochs=5: choose another --output"
+        f"{tmp_path}/run is a run with epochs=3, not epochs=5: choose another `output`"
     )
     with pytest.raises(UserError, match=r"the files of digits have changed since .*/run began"):
         Run(tmp_path / "run", recipe).start({"fingerprint": "b"})
@@ -263,7 +263,7 @@ def test_a_run_is_refused_where_something_else_lies(tmp_path):
         with pytest.raises(UserError) as error:
             Run(tmp_path / name, recipe).start({"fingerprint": "a"})
         assert str(error.value) == (
-            f"{tmp_path}/{name} exists and is not a run: choose another --output"
+            f"{tmp_path}/{name} exists and is not a run: choose another `output`"
         )
     assert [path.name for path in (tmp_path / "photos").iterdir()] == ["a.jpg"]
 

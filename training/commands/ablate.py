@@ -27,10 +27,11 @@ def ablate(arguments: list[str]) -> None:
     )
     if rest:
         raise UserError(f"ablate takes no arguments. Received: {' '.join(rest)}")
+    from a2keras.training.config import FIELDS
     from a2keras.training.run.interruption import Stopped
 
     try:
-        with naming_flags(values):
+        with naming_flags(values, FIELDS):
             ablation = _ablation(values)
             recipes = ablation.recipes()
             from a2keras.training.ablation.report import markdown

@@ -27,12 +27,13 @@ def train(arguments: list[str]) -> None:
     )
     if rest:
         raise UserError(f"train takes no arguments. Received: {' '.join(rest)}")
+    from a2keras.training.config import FIELDS
     from a2keras.training.run.checkpoints import Saving
     from a2keras.training.run.interruption import WORKER_LOST, Interruption, Stopped
 
     saving = Saving(values.checkpoint_minutes, values.checkpoint_steps, values.checkpoint_keep)
     try:
-        with naming_flags(values):
+        with naming_flags(values, FIELDS):
             with Interruption().watch():
                 listed = _begin(values)
             from a2keras.training.run.train import train as train_recipe

@@ -54,11 +54,11 @@ def check_task(recipe: Recipe, is_video: bool) -> None:
 def check_strategy(name: str, replicas: int | None = None, recipe: Recipe | None = None) -> None:
     """Refuses what contradicts itself on any machine, see `strategies.strategy_for`."""
     if replicas is not None and replicas < 1:
-        raise UserError(f"--replicas must be at least 1. Received: --replicas={replicas}")
+        raise UserError(f"`replicas` must be at least 1. Received: `replicas={replicas}`")
     if name == "none" and (replicas or 1) > 1:
-        raise UserError(f"--strategy=none is one replica. Received: --replicas={replicas}")
+        raise UserError(f"`strategy=none` is one replica. Received: `replicas={replicas}`")
     if name in ("multi_worker", "tpu") and replicas is not None:
-        raise UserError(f"--strategy={name} takes all there are. Received: --replicas={replicas}")
+        raise UserError(f"`strategy={name}` takes all there are. Received: `replicas={replicas}`")
     if name == "multi_worker":
         cluster_from(os.environ)
     if recipe is not None and replicas:

@@ -63,7 +63,7 @@ def cluster_from(environment: Mapping[str, str]) -> Cluster:
     if "SLURM_PROCID" in environment:
         return _from_slurm(environment)
     raise UserError(
-        "--strategy=multi_worker needs TF_CONFIG, or Slurm's variables: see docs/training.md"
+        "`strategy=multi_worker` needs TF_CONFIG, or Slurm's variables: see docs/training.md"
     )
 
 

@@ -24,15 +24,15 @@ def jax_computation(name: str, replicas: int | None = None) -> "JaxComputation":
     """
     if name not in LOCAL_STRATEGIES:
         raise UserError(
-            f"on the JAX backend --strategy must be auto, none or mirrored. "
-            f"Received: --strategy={name}"
+            f"on the JAX backend `strategy` must be one of {', '.join(LOCAL_STRATEGIES)}. "
+            f"Received: `strategy={name}`"
         )
     if replicas is not None:
         _split_cpu(replicas)
     devices = keras.distribution.list_devices()
     count = 1 if name == "none" else replicas or len(devices)
     if count > len(devices):
-        raise UserError(f"there are {len(devices)} devices. Received: --replicas={replicas}")
+        raise UserError(f"there are {len(devices)} devices. Received: `replicas={replicas}`")
     return JaxComputation(devices[:count])
 
 

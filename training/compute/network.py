@@ -62,7 +62,7 @@ def build(recipe: Recipe, preprocessing: Preprocessing, precision: str = "float3
     set_batch_normalization(model, recipe)
     if recipe.block_start == "random":
         _start_at_random(model)
-    elif recipe.weights not in ("", "none") or hosts.is_file(recipe.model):
+    elif recipe.weights != "none" and (recipe.weights or hosts.is_file(recipe.model)):
         _open_gates(model)
     return model
 

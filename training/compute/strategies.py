@@ -60,7 +60,7 @@ def strategy_for(name: str, replicas: int | None = None) -> tf.distribute.Strate
     if name == "none" or (name == "auto" and count == 1):
         return tf.distribute.get_strategy()
     if gpus and count > len(gpus):
-        raise UserError(f"there are {len(gpus)} GPUs. Received: --replicas={count}")
+        raise UserError(f"there are {len(gpus)} GPUs. Received: `replicas={count}`")
     if gpus:
         return tf.distribute.MirroredStrategy([f"GPU:{i}" for i in range(count)])
     _split_cpu(count)
@@ -80,7 +80,7 @@ def _split_cpu(count: int) -> None:
     except RuntimeError as error:
         raise UserError(
             f"TensorFlow has already started with {len(configured)} logical CPU devices in this "
-            f"process. Received: --replicas={count}"
+            f"process. Received: `replicas={count}`"
         ) from error
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from a2keras.console import progress, say
 from a2keras.errors import counted
 from a2keras.models.preprocessing.errors import DecodeError
+from a2keras.models.preprocessing.geometry import reduced_size
 from a2keras.models.preprocessing.image import read_image, unwarned
 from a2keras.models.preprocessing.video import decode_video
 from a2keras.training.config import Recipe
@@ -168,8 +169,7 @@ def reduced(image: np.ndarray, short_side: int, interpolation: str = "bilinear")
         return image
     from PIL import Image
 
-    scale = short_side / min(height, width)
-    size = (max(round(width * scale), short_side), max(round(height * scale), short_side))
+    size = reduced_size(width, height, short_side)
     resampling = Image.Resampling[interpolation.upper()]
     return np.asarray(Image.fromarray(image).resize(size, resampling))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from a2keras.errors import UserError, counted, printable, reason_of
+from a2keras.errors import UserError, counted, printable, system_reason
 from a2keras.models.preprocessing.places import as_path, is_remote
 from a2keras.training.config import Recipe
 from a2keras.training.data.contents import FileList
@@ -72,9 +72,7 @@ def list_folder(directory: Any, task: str = "auto") -> FolderListing:
     try:
         tree = scan(directory)
     except OSError as error:
-        raise UserError(
-            f"{printable(place)} cannot be listed: {error.strerror or reason_of(error)}"
-        ) from error
+        raise UserError(f"{printable(place)} cannot be listed: {system_reason(error)}") from error
     roots, notes = roots_of(tree, place)
     found = [
         (file, name, split)

@@ -11,7 +11,7 @@ from a2keras.training.data import KINDS, absolute_source, list_source
 from a2keras.training.data.files import FileListing
 from a2keras.training.prepare.shards import FileShard, Shard
 
-SOURCES = ("folder", "csv", "tfds")  # kinds that can be prepared
+PREPARABLE = ("folder", "csv", "tfds")  # kinds that can be prepared
 LARGEST_SHARD = {"image": 2048, "video": 128}  # examples; some 100 MB
 SMALLEST_NUMBER = 16  # of shards, as far as the examples go: they are written side by side
 
@@ -19,8 +19,8 @@ SMALLEST_NUMBER = 16  # of shards, as far as the examples go: they are written s
 def plan(source: str, task: str, root: str, fold: int) -> tuple[list[Shard], dict[str, Any]]:
     """The shards of a source, and what the manifest says about it. It reads no media."""
     kind, _, place = source.partition(":")
-    if kind not in SOURCES or not place:
-        forms = ", ".join(KINDS[name].form for name in SOURCES)
+    if kind not in PREPARABLE or not place:
+        forms = ", ".join(KINDS[name].form for name in PREPARABLE)
         raise UserError(f"what to prepare must be one of {forms}. Received: {source}")
     if kind == "tfds":
         from a2keras.training.prepare.builder import quiet_libraries

@@ -14,7 +14,7 @@ from etils import epath
 from a2keras import files
 from a2keras.console import say
 from a2keras.documents import as_json
-from a2keras.errors import UserError, counted, reason_of
+from a2keras.errors import UserError, counted, system_reason
 from a2keras.models.preprocessing.places import absolute, as_path, check_text, is_remote
 from a2keras.training.data.errors import reachable
 from a2keras.training.data.records.manifest import Manifest
@@ -182,7 +182,7 @@ def _written(directory: epath.Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or reason_of(error)
+        reason = system_reason(error)
         raise UserError(f"{directory} cannot be written: {reason}") from error
 
 

@@ -14,7 +14,7 @@ from a2keras import files
 from a2keras.arrays import read_npz
 from a2keras.console import say
 from a2keras.documents import as_json, parse_json
-from a2keras.errors import UserError, reason_of
+from a2keras.errors import UserError, reason_of, system_reason
 
 STATE, DOCUMENT, SUMS = "state.npz", "document.json", "SHA256SUMS"
 _NAME = re.compile(r"step_(\d+)")
@@ -43,7 +43,7 @@ class Saving:
         for name, least in (("minutes", 0), ("steps", 0), ("keep", 1)):
             value = getattr(self, name)
             if not value >= least:
-                raise UserError(f"{name} must be at least {least}. Received: {name}={value}")
+                raise UserError(f"`{name}` must be at least {least}. Received: `{name}={value}`")
 
 
 class DamagedCheckpoint(Exception):
@@ -120,7 +120,7 @@ class Checkpoints:
             self.remove_partial()
             raise UserError(
                 f"the checkpoint of step {checkpoint.step} cannot be written to {self.directory}: "
-                f"{error.strerror or reason_of(error)}. {self.describe_last()}"
+                f"{system_reason(error)}. {self.describe_last()}"
             ) from error
 
     def describe_last(self) -> str:
@@ -148,7 +148,7 @@ class Checkpoints:
         if steps:
             raise UserError(
                 f"none of the checkpoints in {self.directory} is sound: restore them from a backup,"
-                " or choose another --output to start again"
+                " or choose another `output` to start again"
             )
         return None
 

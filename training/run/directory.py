@@ -41,10 +41,10 @@ class Run:
             if (key := self.recipe.first_difference(was)) is not None:
                 raise UserError(
                     f"{self.path} is a run with {key}={getattr(was, key)}, not "
-                    f"{key}={getattr(self.recipe, key)}: choose another --output"
+                    f"{key}={getattr(self.recipe, key)}: choose another `output`"
                 )
         elif self.path.exists() and not (self.path.is_dir() and not self._others()):
-            raise UserError(f"{self.path} exists and is not a run: choose another --output")
+            raise UserError(f"{self.path} exists and is not a run: choose another `output`")
 
     def _others(self) -> list[Path]:
         """What lies in the directory, but for what a killed process has left half-written."""

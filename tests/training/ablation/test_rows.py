@@ -322,7 +322,7 @@ def test_a_random_start_is_for_fresh_blocks_alone(tmp_path):
     assert np.all(found.kernel.numpy() == 0.5)
 
 
-@pytest.mark.parametrize("weights", ["imagenet", "none"])
+@pytest.mark.parametrize("weights", ["imagenet", "none", ""])
 def test_gates_are_open_in_a_network_that_has_learned(weights):
     """Sigmoid of 3. From scratch they are as Hu et al. have them: near 1/2."""
     recipe = dataclasses.replace(
@@ -351,6 +351,9 @@ def test_gates_of_a_file_that_have_learned_stay(tmp_path):
     )
     found = network.build(own, preprocessing)
     assert np.all(found.get_layer("conv3_2_attention").excite.bias.numpy() == 0.25)
+    anew = network.build(dataclasses.replace(own, weights="none"), preprocessing)
+    for block in ("conv3_2_attention", "conv3_1_out_squeeze_excitation"):
+        assert not np.any(anew.get_layer(block).excite.bias.numpy())
     assert np.all(found.get_layer("conv3_1_out_squeeze_excitation").excite.bias.numpy() == 3)
 
 

@@ -24,11 +24,12 @@ def values():
         ("tell with `root=DIR` where", "tell with --set root=DIR where"),
         ("`root` must be a path, `positions` units", "`root` must be a path, `positions` units"),
         ("`a2keras train` goes on with it", "`a2keras train` goes on with it"),
+        ("Keras: set `safe_mode=False`", "Keras: set `safe_mode=False`"),
         ("output and seeds=0 are words", "output and seeds=0 are words"),
     ],
 )
 def test_arguments_become_flags(values, message, expected):
-    with pytest.raises(UserError) as error, naming_flags(values):
+    with pytest.raises(UserError) as error, naming_flags(values, {"root", "positions"}):
         raise UserError(message)
     assert str(error.value) == expected
 

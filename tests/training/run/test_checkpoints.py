@@ -99,7 +99,7 @@ def test_no_sound_checkpoint_is_no_fresh_start(tmp_path):
         checkpoints.latest()
     assert str(error.value) == (
         f"none of the checkpoints in {tmp_path} is sound: restore them from a backup, or choose "
-        "another --output to start again"
+        "another `output` to start again"
     )
 
 
@@ -115,9 +115,9 @@ def test_what_a_killed_save_has_left_is_no_checkpoint(tmp_path):
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"minutes": -1}, "minutes must be at least 0. Received: minutes=-1"),
-        ({"steps": -3}, "steps must be at least 0. Received: steps=-3"),
-        ({"keep": 0}, "keep must be at least 1. Received: keep=0"),
+        ({"minutes": -1}, "`minutes` must be at least 0. Received: `minutes=-1`"),
+        ({"steps": -3}, "`steps` must be at least 0. Received: `steps=-3`"),
+        ({"keep": 0}, "`keep` must be at least 1. Received: `keep=0`"),
     ],
 )
 def test_bad_saving_is_refused(setting, message):

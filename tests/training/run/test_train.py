@@ -234,5 +234,5 @@ def test_a_tpu_that_is_not_there_is_told(monkeypatch):
     with pytest.raises(UserError) as error:
         strategy_for("tpu")
     assert str(error.value) == "there is no TPU (TPU_NAME=local): TPUs not found in the cluster"
-    with pytest.raises(UserError, match=r"--strategy=tpu takes all there are\. Received: --repl"):
+    with pytest.raises(UserError, match=r"`strategy=tpu` takes all there are\. Received: `repl"):
         strategy_for("tpu", 2)

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from a2keras.errors import UserError, printable, reason_of
+from a2keras.errors import UserError, printable, reason_of, system_reason
 from a2keras.models.preprocessing.places import read_bytes
 from a2keras.training.data.lists.columns import columns_of, is_known
 from a2keras.training.data.scanning import MEDIA, suffix_of
@@ -116,7 +116,7 @@ def read_lines(path: str) -> list[str]:
     try:
         data = read_bytes(path)
     except OSError as error:
-        raise UserError(f"{name} cannot be read: {error.strerror or reason_of(error)}") from error
+        raise UserError(f"{name} cannot be read: {system_reason(error)}") from error
     encoding = next((MARKS[mark] for mark in MARKS if data.startswith(mark)), "utf-8")
     try:
         text = data.decode(encoding)
