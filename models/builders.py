@@ -76,6 +76,10 @@ def builder_of(
         body: makes the feature maps.
         top: makes the logits from them.
         options: arguments of the body that the builder takes too, and those of the top.
+
+    Returns:
+        The builder. Its `network` is the record, and its `for_record` gives the builder of another
+        record of the family.
     """
     top_takes = inspect.signature(top).parameters
 
@@ -124,6 +128,7 @@ def builder_of(
         return model
 
     _describe(build, network, options)
+    build.for_record = functools.partial(builder_of, body=body, top=top, **options)  # type: ignore[attr-defined]
     return build
 
 

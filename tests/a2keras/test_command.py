@@ -80,7 +80,7 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(tmp_path):
         (["summary", "a2_resnet11", "--set", "depth=3"], r"--set takes option=value with one of"),
         (
             ["summary", "a2_resnet11", "a2_resnet50"],
-            r"one network at a time. Received: a2_resnet11",
+            r"summary takes one NAME. Received: a2_resnet11 a2_resnet50",
         ),
         (["demo", "here"], r"demo takes no arguments. Received: here"),
     ],
