@@ -127,8 +127,9 @@ def builder_of(
             start.load(model)
         return model
 
-    _describe(build, network, options)
-    build.for_record = functools.partial(builder_of, body=body, top=top, **options)  # type: ignore[attr-defined]
+    made: Any = build
+    made.for_record = lambda record: builder_of(record, body, top, **options)
+    _describe(made, network, options)
     return build
 
 
