@@ -136,9 +136,10 @@ def _open_gates(model: keras.Model) -> None:
     for block in layers_of(model):
         if not isinstance(block, SqueezeExcitation) or _is_own(block):
             continue
-        if not np.any(keras.ops.convert_to_numpy(block.excite.bias)):
-            block.excite.kernel.assign(keras.ops.zeros_like(block.excite.kernel))
-            block.excite.bias.assign(keras.ops.full_like(block.excite.bias, OPEN))
+        kernel, bias = block.excite.kernel, block.excite.bias
+        if bias is not None and not np.any(keras.ops.convert_to_numpy(bias)):
+            kernel.assign(keras.ops.zeros_like(kernel))
+            bias.assign(keras.ops.full_like(bias, OPEN))
 
 
 def _is_own(block: keras.layers.Layer) -> bool:
