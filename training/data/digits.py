@@ -1,9 +1,7 @@
 """Real scanned handwriting that comes with scikit-learn: as images, and set in motion as videos."""
 
-import dataclasses
 import hashlib
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 
@@ -37,14 +35,6 @@ class DigitsListing(Listing):
 
     def contents(self) -> tuple[str, ...]:
         return ()
-
-    def select(self, members: np.ndarray) -> Self:
-        return dataclasses.replace(
-            self,
-            names=tuple(self.names[i] for i in members),
-            labels=self.labels[members],
-            splits=self.splits[members],
-        )
 
     def examples(self, recipe: Recipe, in_memory: bool) -> Examples:
         """Those of the one split that has been selected."""

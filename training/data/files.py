@@ -75,12 +75,9 @@ class FileListing(Listing):
             return tuple(values[i] for i in members)
 
         return dataclasses.replace(
-            self,
-            names=some(self.names),
+            super().select(members),
             files=some(self.files),
             kept=self.kept and self.kept.select(members),
-            labels=self.labels[members],
-            splits=self.splits[members],
         )
 
     def readable(self, recipe: Recipe) -> tuple[Self, tuple[Skipped, ...]]:

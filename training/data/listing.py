@@ -1,5 +1,6 @@
 """What lies in a source, before any of it is decoded."""
 
+import dataclasses
 import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -66,9 +67,14 @@ class Listing(ABC):
         """As `originals`, but for parts of one file, too, which are to stay together."""
         return _first([each.partition("@")[0] for each in self.contents()] or self.names)
 
-    @abstractmethod
     def select(self, members: np.ndarray) -> Self:
         """The listing of these examples alone (indices, ascending); the fingerprint stays."""
+        return dataclasses.replace(
+            self,
+            names=tuple(self.names[i] for i in members),
+            labels=self.labels[members],
+            splits=self.splits[members],
+        )
 
     @abstractmethod
     def examples(self, recipe: Recipe, in_memory: bool) -> Examples:

@@ -44,10 +44,7 @@ class RecordListing(Listing):
 
     def select(self, members: np.ndarray) -> Self:
         return dataclasses.replace(
-            self,
-            names=tuple(self.names[i] for i in members),
-            labels=self.labels[members],
-            splits=self.splits[members],
+            super().select(members),
             places=self.places[members],
             hashes=tuple(self.hashes[i] for i in members) if self.hashes else (),
         )
