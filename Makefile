@@ -5,14 +5,15 @@ DEMO ?= demo
 INPUTS ?= 1000
 OLDEST ?= tests/a2keras tests/training
 
-.PHONY: help demo test lint types test-tensorflow test-jax test-torch test-oldest test-weights fuzz \
-	bench format lock clean
+.PHONY: help demo test lint types test-tensorflow test-jax test-torch test-oldest test-newest test-weights \
+	fuzz bench format lock clean
 
 help:
 	@echo "make demo         train, evaluate, explain and export on scanned digits; a page of pictures in $(DEMO)/"
 	@echo "make test         format, lint, types, all tests on TensorFlow, the layers' tests on JAX"
 	@echo "make test-torch   the layers' and the weights' tests on PyTorch"
 	@echo "make test-oldest  the layers' and training's tests on the oldest supported TensorFlow"
+	@echo "make test-newest  the same tests as test-tensorflow on the newest releases of everything, set up anew"
 	@echo "make test-weights the tests of published weights, which are fetched (65 MB, once)"
 	@echo "make fuzz         damaged and hostile files for every reader, INPUTS=$(INPUTS) each"
 	@echo "make bench        how fast the layer is, and prepared data arrive"
@@ -74,6 +75,14 @@ test-oldest: .venv-oldest/ready
 	KERAS_BACKEND=tensorflow .venv-oldest/bin/pytest $(PYTEST) -m "not slow" $(OLDEST) \
 		--ignore-glob='*/test_counting*' --ignore-glob='*/test_insertion*'
 
+# Always set up anew: what is newest changes by itself.
+test-newest:
+	rm -rf .venv-newest
+	$(PYTHON) -m venv .venv-newest
+	.venv-newest/bin/python -m pip install -q --disable-pip-version-check -r requirements/newest.txt
+	.venv-newest/bin/python -m pip freeze --exclude-editable
+	KERAS_BACKEND=tensorflow .venv-newest/bin/pytest $(PYTEST) $(NEWEST)
+
 fuzz: .venv/ready
 	.venv/bin/python tests/fuzz/run.py --inputs=$(INPUTS) $(FUZZ)
 
@@ -95,4 +104,4 @@ lock: .cache/lock/bin/uv
 	@.cache/lock/bin/python -m pip install -q --disable-pip-version-check uv==0.13.9
 
 clean:
-	rm -rf .venv .venv-torch .venv-oldest .cache build *.egg-info
+	rm -rf .venv .venv-torch .venv-oldest .venv-newest .cache build *.egg-info

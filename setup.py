@@ -59,7 +59,7 @@ setup(
     install_requires=[
         "absl-py>=2.1",
         "ai-edge-litert>=2.3",  # what tf.lite.Interpreter has become
-        "ai-edge-quantizer>=0.10",
+        "litert-quantizer>=0.11",
         "av>=14",
         "keras>=3.15,<4",
         "matplotlib>=3.8",

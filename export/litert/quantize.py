@@ -56,7 +56,7 @@ def write_int16x8(classifier: "Classifier", path: Path) -> dict[str, Any]:
 
 
 def _write_static(classifier: "Classifier", path: Path, bits: int) -> dict[str, Any]:
-    from ai_edge_quantizer import algorithm_manager
+    from litert_quantizer import algorithm_manager
 
     views = classifier.calibration[:CALIBRATION_VIEWS]
     if len(views) == 0:
@@ -84,7 +84,7 @@ def _write_static(classifier: "Classifier", path: Path, bits: int) -> dict[str, 
 
 
 def _quantizer(classifier: "Classifier") -> Any:
-    from ai_edge_quantizer import quantizer
+    from litert_quantizer import quantizer
 
     content = convert(classifier.model, classifier.preprocessing.input_shape)
     return quantizer.Quantizer(content)
