@@ -39,13 +39,13 @@ class DigitsListing(Listing):
     def examples(self, recipe: Recipe, in_memory: bool) -> Examples:
         """Those of the one split that has been selected."""
         (split,) = set(self.splits.tolist())
-        return _examples(recipe, *_scans())[split]
+        return _examples(split, recipe, *_scans())
 
 
 def list_source(place: str, recipe: Recipe) -> Listing:
     """The ten digits (task "image"), or the six motions of them (task "video")."""
     scans, digits = _scans()
-    parts = _examples(recipe, scans, digits)
+    parts = {split: _examples(split, recipe, scans, digits) for split in SPLITS}
     is_video = recipe.task == "video"
     return DigitsListing(
         place="digits",
@@ -59,21 +59,16 @@ def list_source(place: str, recipe: Recipe) -> Listing:
     )
 
 
-def _examples(recipe: Recipe, scans: np.ndarray, digits: np.ndarray) -> dict[str, Examples]:
-    """The examples of every split."""
-    splits: dict[str, Examples] = {}
-    for name, (first, last) in SPLITS.items():
-        block = slice(first, last)
-        if recipe.task == "video":
-            length = (recipe.frames - 1) * recipe.stride + 1
-            if name == "validation":
-                block = slice(first, last, 5)  # 180 clips tell enough after every epoch
-            numbers = np.arange(len(scans))[block]
-            splits[name] = MovingDigits(scans, digits, numbers, length, recipe.seed + first)
-        else:
-            names = tuple(f"scan {i} ({digits[i]})" for i in range(first, last))
-            splits[name] = ArrayExamples(_enlarge(scans[block], 4), digits[block], names)
-    return splits
+def _examples(split: str, recipe: Recipe, scans: np.ndarray, digits: np.ndarray) -> Examples:
+    first, last = SPLITS[split]
+    if recipe.task == "video":
+        length = (recipe.frames - 1) * recipe.stride + 1
+        every = 5 if split == "validation" else 1  # 180 clips tell enough after every epoch
+        numbers = np.arange(first, last, every)
+        return MovingDigits(scans, digits, numbers, length, recipe.seed + first)
+    block = slice(first, last)
+    names = tuple(f"scan {i} ({digits[i]})" for i in range(first, last))
+    return ArrayExamples(_enlarge(scans[block], 4), digits[block], names)
 
 
 def _scans() -> tuple[np.ndarray, np.ndarray]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from a2keras.errors import UserError, counted
+from a2keras.training.rules import comma_separated
 
 SEARCH_SECONDS = 60  # a million names take a few
 SEARCH = """
@@ -212,7 +213,7 @@ def fold_numbers(labels: np.ndarray, groups: np.ndarray, folds: int) -> np.ndarr
 
 def named_groups(groups: np.ndarray, names: str) -> np.ndarray:
     """Marks the groups of a comma-separated list; `UserError` where there is no such group."""
-    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    wanted = comma_separated(names)
     for name in wanted:
         if name not in groups:
             known = ", ".join(sorted(set(groups.tolist()), key=lambda group: (len(group), group)))

@@ -86,10 +86,10 @@ class Trainer:
     def restore(self) -> None:
         """Takes up what there is to go on from, or to start from."""
         restored = state.restore(self.run, self.computation, self.checkpoints)
-        if self.events and restored is None:
+        self.progress = restored or Progress()
+        if self.events and not self.progress.step:
             views = first_examples(self.examples, self.recipe, self.computation.preprocessing)
             self.events.picture(0, "examples", grid(views))
-        self.progress = restored or Progress()
         if step := self.progress.step:
             epochs, done = self.recipe.epochs, len(self.progress.history)
             say(

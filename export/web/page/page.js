@@ -36,6 +36,7 @@ function fail(text) {
   say("");
   $("error").textContent = text;
   $("error").hidden = false;
+  document.body.dataset.state = "failed";
 }
 
 async function json(path) {
@@ -56,7 +57,6 @@ async function start() {
     await ask({ description: page });
   } catch (error) {
     fail(`The network could not be loaded. ${error.message}`);
-    document.body.dataset.state = "failed";
     return;
   }
   say("");
@@ -107,7 +107,6 @@ async function classify(file) {
     $("result").hidden = true;
     const whole = error instanceof MediaError; // which is a sentence
     fail(whole ? error.message : `${file.name} could not be classified. ${error.message}`);
-    document.body.dataset.state = "failed";
   }
 }
 

@@ -108,10 +108,6 @@ def custom_without_name(model):
     model.operatorCodes[0].customCode = None
 
 
-def put(things, index, value):
-    things[index] = value
-
-
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

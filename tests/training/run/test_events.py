@@ -26,6 +26,10 @@ def scalars(events, name: str) -> dict[int, float]:
     return {e.step: v.simple_value for e in events for v in e.summary.value if v.tag == name}
 
 
+def pictures(events) -> list:
+    return [v.image for e in events for v in e.summary.value if v.tag == "examples"]
+
+
 def test_a_run_can_be_watched(tmp_path, tiny_network):
     recipe = recipes.recipe("digits_image").override(
         ["size=16", "batch_size=12", "epochs=2", "steps_per_epoch=15"]
@@ -38,7 +42,7 @@ def test_a_run_can_be_watched(tmp_path, tiny_network):
     for key in ("loss", "accuracy", "validation_accuracy", "learning_rate"):
         expected = {line["step"]: pytest.approx(line[key], rel=1e-6) for line in history}
         assert scalars(events, f"epoch/{key}") == expected
-    (image,) = [v.image for e in events for v in e.summary.value if v.tag == "examples"]
+    (image,) = pictures(events)
     shown = np.array(Image.open(io.BytesIO(image.encoded_image_string)))
     assert (image.height, image.width) == shown.shape[:2] == (4 * 17 - 1, 4 * 17 - 1)
     # The first image of the run, as it entered.
@@ -47,6 +51,14 @@ def test_a_run_can_be_watched(tmp_path, tiny_network):
     preprocessing = preprocessing_of(recipe, source.classes)
     pixels, _ = next(iter(training_batches(source.splits["train"], recipe, preprocessing)))
     assert np.array_equal(shown[:16, :16], np.round(pixels[0]))
+    # One that starts from weights shows them, too; one that goes on does not show them again.
+    weights = f"weights={run.path / 'model.keras'}"
+    recipe = recipe.override([weights, "epochs=1", "steps_per_epoch=1"])
+    (tmp_path / "from_weights").mkdir()
+    for _ in range(2):
+        start = train(recipe, tmp_path / "from_weights")
+        (again,) = pictures(read(start.path / "tensorboard"))
+        assert again.encoded_image_string == image.encoded_image_string
 
 
 def test_clips_are_rows_of_frames():
