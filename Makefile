@@ -88,6 +88,8 @@ fuzz: .venv/ready
 
 bench: .venv/ready
 	.venv/bin/python benchmarks/layers.py
+	.venv/bin/python benchmarks/networks.py
+	KERAS_BACKEND=jax .venv/bin/python benchmarks/scaling.py
 	.venv/bin/python benchmarks/pipeline.py
 	.venv/bin/python benchmarks/input.py
 

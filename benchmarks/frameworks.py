@@ -4,6 +4,7 @@
 is timed: its value, or its value and its gradients for a given gradient of the value.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -65,6 +66,19 @@ class TensorFlow:
         return tf.function(forward if step == "forward" else train, jit_compile=jit)
 
     attention = None  # fused, TensorFlow has none
+
+    def peak(self, function: Callable, arguments: tuple) -> int | None:
+        """The most memory that a call takes besides its input and its weights, in bytes.
+
+        None on a CPU, where TensorFlow keeps what it has had, and does not tell.
+        """
+        if self.device == "CPU":
+            return None
+        experimental = self.tf.config.experimental
+        experimental.reset_memory_stats("GPU:0")
+        before = experimental.get_memory_info("GPU:0")["current"]
+        self.wait(function(*arguments))
+        return experimental.get_memory_info("GPU:0")["peak"] - before
 
     def wait(self, results: Any) -> None:
         leaf = self.tf.nest.flatten(results)[0]
@@ -132,8 +146,12 @@ class Jax:
             y, backward = self.jax.vjp(function, x, weights)
             return y, backward(gradient)
 
-        run = self.jax.jit(forward if step == "forward" else train)
-        return lambda x, gradient: run(weights, x, gradient)
+        return functools.partial(self.jax.jit(forward if step == "forward" else train), weights)
+
+    def peak(self, function: Callable, arguments: tuple) -> int:
+        """XLA's figure of what a call takes besides its input and its weights, in bytes."""
+        found = function.func.lower(*function.args, *arguments).compile().memory_analysis()
+        return found.temp_size_in_bytes + found.output_size_in_bytes
 
     def wait(self, results: Any) -> None:
         self.jax.block_until_ready(results)
@@ -203,9 +221,36 @@ class Torch:
 
         return forward if step == "forward" else train
 
+    def peak(self, function: Callable, arguments: tuple) -> int | None:
+        """The most memory that a call takes besides its input and its weights, in bytes.
+
+        None on a CPU, of which PyTorch does not tell it.
+        """
+        if self.on == "cpu":
+            return None
+        self.torch.cuda.reset_peak_memory_stats()
+        before = self.torch.cuda.memory_allocated()
+        self.wait(function(*arguments))
+        return self.torch.cuda.max_memory_allocated() - before
+
     def wait(self, results: Any) -> None:
         if self.on == "cuda":
             self.torch.cuda.synchronize()
+
+
+def of_keras(layer: Any, training: bool) -> tuple[Callable, list]:
+    """A built layer or model as a function of an input and its weights, and these weights."""
+    import keras
+
+    if keras.backend.backend() != "jax":
+        weights = [w.value for w in layer.trainable_variables]
+        return lambda x, _: layer(x, training=training), weights
+    fixed = [v.value for v in layer.non_trainable_variables]
+
+    def function(x: Any, weights: Sequence) -> Any:
+        return layer.stateless_call(weights, fixed, x, training=training)[0]
+
+    return function, [v.value for v in layer.trainable_variables]
 
 
 FRAMEWORKS = {each.name: each for each in (TensorFlow, Jax, Torch)}

@@ -31,7 +31,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
-from frameworks import framework
+from frameworks import framework, of_keras
 from plain import LINEAR_ONLY, VARIANTS, block, non_local
 
 # (input shape, m = n). On a GPU in bfloat16, as performance measured there has it.
@@ -69,8 +69,6 @@ def weights_of(shape: Sequence[int], m: int, form: str) -> list[np.ndarray]:
 
 def the_layer(f: Any, shape: Sequence[int], m: int, options: Any, step: str) -> tuple:
     """The layer with the same weights, as a function of an input and its weights."""
-    import keras
-
     from a2keras import DoubleAttention
 
     training = step == "train"
@@ -80,19 +78,7 @@ def the_layer(f: Any, shape: Sequence[int], m: int, options: Any, step: str) -> 
     kernels = weights_of(shape, m, "linear")
     for name, kernel in zip(("theta", "rho", "phi", "output_projection"), kernels, strict=True):
         getattr(layer, name).kernel.assign(kernel)
-    return _callable(keras, layer, training)
-
-
-def _callable(keras: Any, layer: Any, training: bool) -> tuple[Callable, list]:
-    if keras.backend.backend() != "jax":
-        weights = [w.value for w in layer.trainable_variables]
-        return lambda x, _: layer(x, training=training), weights
-    fixed = [v.value for v in layer.non_trainable_variables]
-
-    def function(x: Any, weights: Sequence) -> Any:
-        return layer.stateless_call(weights, fixed, x, training=training)[0]
-
-    return function, [v.value for v in layer.trainable_variables]
+    return of_keras(layer, training)
 
 
 def contestants(f: Any, shape: tuple, m: int, options: Any, step: str) -> dict[str, Callable]:
@@ -130,7 +116,7 @@ def _multi_head(shape: tuple, m: int, options: Any, step: str) -> tuple[Callable
     flat = keras.layers.Reshape((-1, shape[-1]))(inputs)
     attention = keras.layers.MultiHeadAttention(m // 64, 64, dtype=policy)(flat, flat)
     outputs = keras.layers.Reshape(shape[1:])(keras.layers.Add()([flat, attention]))
-    return _callable(keras, keras.Model(inputs, outputs), step == "train")
+    return of_keras(keras.Model(inputs, outputs), step == "train")
 
 
 def measure(f: Any, functions: dict[str, Callable], arguments: tuple, rounds: int) -> dict:
@@ -153,11 +139,11 @@ def measure(f: Any, functions: dict[str, Callable], arguments: tuple, rounds: in
     return seconds
 
 
-def summary(seconds: dict[str, list[float]]) -> dict[str, dict[str, float]]:
-    """Medians in milliseconds, and medians and quartiles of the ratios to the products."""
+def summary(seconds: dict[str, list[float]], base: str = "products") -> dict[str, dict]:
+    """Medians in milliseconds; of the ratios to `base`, round by round, medians and quartiles."""
     table = {}
     for name, each in seconds.items():
-        ratios = [a / b for a, b in zip(each, seconds["products"], strict=True)]
+        ratios = [a / b for a, b in zip(each, seconds[base], strict=True)]
         low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")
         table[name] = {"milliseconds": 1e3 * statistics.median(each), "ratio": middle,
                        "first_quartile": low, "third_quartile": high}  # fmt: skip
