@@ -76,6 +76,14 @@ setup(
         # tensorflow-io 0.37.1's native library loads with TensorFlow 2.16 and 2.17 only.
         # Later metadata needs a newer protobuf than these have, without saying so.
         "io": ["tensorflow-io==0.37.1", "tensorflow>=2.17.1,<2.18", "tensorflow-metadata<1.18"],
+        # s3://, gs:// and http:// by fsspec, with any TensorFlow.
+        "cloud": [
+            "aiohttp>=3.9",
+            "fsspec>=2024.10",
+            "gcsfs>=2024.10",
+            "s3fs>=2024.10",
+            "universal-pathlib>=0.3",
+        ],
         "jax": ["jax>=0.4.34"],
         # The newest tf2onnx, the first that knows NumPy 2, and what runs its files.
         "onnx": ["onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.17"],

@@ -1,11 +1,16 @@
 """Where files lie: on this machine, in a cloud store or behind HTTP. Paths stay strings outside."""
 
+import contextlib
+import errno
+import functools
+import importlib.util
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from a2keras import files
-from a2keras.errors import UserError
+from a2keras.errors import UserError, reason_of
 
 Path_ = str | bytes | os.PathLike
 
@@ -43,20 +48,45 @@ def check_text(what: str, path: str) -> None:
 
 
 def as_path(place: Path_) -> Any:
-    """The `etils.epath` of a place, which can be listed and read.
+    """A place that can be listed and read, as a path with the methods of pathlib.
+
+    By fsspec where it knows the scheme and has what it needs for it ('a2keras[cloud]'), otherwise
+    by TensorFlow's file systems.
 
     Raises:
-        UserError: a file system that only tensorflow-io knows and that is not there, or HTTP, which
-            has no folders.
+        UserError: a file system that neither of them has, or HTTP, which has no folders.
     """
-    scheme = scheme_of(place)
+    scheme, text = scheme_of(place), os.fsdecode(place)
     if scheme in ("http", "https"):
-        raise UserError(f"{os.fsdecode(place)}: folders cannot be listed over HTTP, use csv:")
-    if scheme in PLUGIN_SCHEMES:
+        raise UserError(f"{text}: folders cannot be listed over HTTP, use csv:")
+    if scheme and in_store(scheme):
+        from upath import UPath
+
+        return UPath(text)
+    return as_tfds_path(place)
+
+
+def as_tfds_path(place: Path_) -> Any:
+    """The `etils.epath` of a place, by which TFDS reads and writes. Raises as `as_path`."""
+    if (scheme := scheme_of(place)) in PLUGIN_SCHEMES:
         load_plugin(scheme)
     from etils import epath
 
     return epath.Path(os.fsdecode(place))
+
+
+@functools.cache
+def in_store(scheme: str) -> bool:
+    """Whether fsspec reads places of this scheme here."""
+    if importlib.util.find_spec("upath") is None:
+        return False
+    import fsspec
+
+    try:
+        fsspec.get_filesystem_class(scheme)
+    except (ImportError, ValueError):  # its package is missing; it knows none
+        return False
+    return True
 
 
 def read_bytes(path: Path_) -> bytes:
@@ -66,41 +96,68 @@ def read_bytes(path: Path_) -> bytes:
         OSError: it cannot be read.
         UserError: see `as_path`.
     """
-    scheme = scheme_of(path)
+    scheme, text = scheme_of(path), os.fsdecode(path)
     if not scheme:
-        return files.read_bytes(os.fsdecode(path))
-    if scheme in PLUGIN_SCHEMES:
-        load_plugin(scheme)
-    import tensorflow as tf
+        return files.read_bytes(text)
+    with answering():
+        if in_store(scheme):
+            from upath import UPath
 
-    try:
-        if scheme in ("http", "https"):
-            with tf.io.gfile.GFile(os.fsdecode(path), "rb") as file:
-                return file.read()
-        return as_path(path).read_bytes()
-    except tf.errors.OpError as error:
-        raise OSError(error.message) from error
+            place = UPath(text)
+            data: bytes = place.fs.cat_file(place.path)  # by one request, which reading it is not
+            return data
+        if scheme in PLUGIN_SCHEMES:
+            load_plugin(scheme)
+        import tensorflow as tf
+
+        with tf.io.gfile.GFile(text, "rb") as file:
+            return file.read()
 
 
 def size_of(path: Path_) -> int | None:
     """Bytes of a file; None where it is not there."""
+    scheme, text = scheme_of(path), os.fsdecode(path)
     try:
-        if scheme_of(path) in ("http", "https"):
-            load_plugin(scheme_of(path))
+        if not scheme:
+            return Path(text).stat().st_size
+        with answering():
+            if in_store(scheme):
+                from upath import UPath
+
+                return UPath(text).stat().st_size
+            if scheme in PLUGIN_SCHEMES:
+                load_plugin(scheme)
             import tensorflow as tf
 
-            return tf.io.gfile.stat(os.fsdecode(path)).length
-        return (
-            as_path(path).stat().length
-            if is_remote(path)
-            else Path(os.fsdecode(path)).stat().st_size
-        )
+            return tf.io.gfile.stat(text).length
     except OSError:
         return None
+
+
+@contextlib.contextmanager
+def answering() -> Iterator[None]:
+    """Makes an `OSError` of what file systems elsewhere raise, each errors of its own."""
+    try:
+        yield
+    except FileNotFoundError as error:  # which says nothing but the name
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)) from error
     except Exception as error:
-        if type(error).__module__.startswith("tensorflow."):  # NotFoundError and its kin
-            return None
-        raise
+        if isinstance(error, OSError) or (reason := reason_of_store(error)) is None:
+            raise
+        raise OSError(reason) from error
+
+
+# Of fsspec's file systems, and of what they are made of.
+_STORES = {"fsspec", "s3fs", "aiobotocore", "botocore", "gcsfs", "google", "aiohttp"}
+
+
+def reason_of_store(error: Exception) -> str | None:
+    """What a file system elsewhere says in its error; None where that is none of its errors."""
+    origin = type(error).__module__.partition(".")[0]
+    if origin == "tensorflow":
+        message = getattr(error, "message", None)  # of tf.errors.OpError
+        return message.strip().splitlines()[0] if message else None
+    return reason_of(error) if origin in _STORES else None
 
 
 def load_plugin(scheme: str) -> None:
@@ -111,8 +168,7 @@ def load_plugin(scheme: str) -> None:
         tensorflow_io()
     if scheme not in tf.io.gfile.get_registered_schemes():
         raise UserError(
-            f"{scheme}:// needs tensorflow-io, which loads with TensorFlow 2.16 and 2.17 only "
-            f"(this is {tf.__version__}): pip install 'a2keras[io]'"
+            f"{scheme}:// needs fsspec and its file system: pip install 'a2keras[cloud]'"
         )
 
 

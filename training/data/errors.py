@@ -2,11 +2,11 @@
 
 import contextlib
 import re
-import sys
 from collections.abc import Iterator
 
-from a2keras.errors import UserError, reason_of
+from a2keras.errors import UserError, reason_of, system_reason
 from a2keras.models.preprocessing.errors import DecodeError
+from a2keras.models.preprocessing.places import is_remote, reason_of_store
 
 
 @contextlib.contextmanager
@@ -15,13 +15,11 @@ def reachable(place: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if "tensorflow" not in sys.modules:  # by which elsewhere is reached
+        reason = reason_of_store(error)
+        if reason is None and isinstance(error, OSError) and is_remote(place):
+            reason = system_reason(error)
+        if reason is None:
             raise
-        import tensorflow as tf
-
-        if not isinstance(error, tf.errors.OpError):
-            raise
-        reason = error.message.strip().splitlines()[0]
         raise UserError(f"{place} cannot be reached: {reason}") from error
 
 

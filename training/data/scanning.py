@@ -129,7 +129,7 @@ def scan(directory: Any) -> Tree:
     """
     if not is_remote(str(directory)):
         return _Walk(os.fspath(directory)).all()
-    tree, directory = Tree(), as_path(directory)
+    tree, directory = Tree(), as_path(str(directory))
     for folder, folders, names in directory.walk():
         relative = folder.relative_to(directory).as_posix()
         relative = "" if relative == "." else relative

@@ -15,7 +15,7 @@ from a2keras import files
 from a2keras.console import say
 from a2keras.documents import as_json
 from a2keras.errors import UserError, counted, system_reason
-from a2keras.models.preprocessing.places import absolute, as_path, check_text, is_remote
+from a2keras.models.preprocessing.places import absolute, as_tfds_path, check_text, is_remote
 from a2keras.training.data.errors import reachable
 from a2keras.training.data.records.manifest import Manifest
 from a2keras.training.output import alone
@@ -78,7 +78,7 @@ def prepare(
         short_side = VIDEO_SHORT_SIDE if manifest["task"] == "video" else 0
     encoding = dataclasses.replace(encoding, short_side=short_side)
     manifest["stored_as"] = encoding.as_dict()
-    directory = as_path(absolute(output))
+    directory = as_tfds_path(absolute(output))
     work = directory.parent / f"{directory.name}.incomplete"
     with reachable(output):
         if _is_done(directory, manifest):

@@ -1,7 +1,8 @@
-"""Files that lie elsewhere: HTTP on loopback by tensorflow-io, and what is said without it."""
+"""Files that lie elsewhere, in stores on loopback, by fsspec or tensorflow-io; and without."""
 
 import functools
 import http.server
+import json
 import os
 import re
 import struct
@@ -17,24 +18,32 @@ import tensorflow as tf
 from PIL import Image
 
 from a2keras.errors import UserError
-from a2keras.models.preprocessing import DecodeError, read_image
+from a2keras.models.preprocessing import DecodeError, places, read_image
 from a2keras.models.preprocessing.image import read_image as read_image_bytes
 from a2keras.models.preprocessing.places import (
     absolute,
     as_path,
+    in_store,
     is_remote,
     read_bytes,
+    reason_of_store,
     scheme_of,
     size_of,
     tensorflow_io,
 )
 from a2keras.training.config import Recipe
 from a2keras.training.data import list_source, open_source, resolve
+from a2keras.training.data.errors import reachable
 from a2keras.training.data.records.reading import _decoder
 
 PLUGIN = tensorflow_io()
 with_plugin = pytest.mark.skipif(PLUGIN is None, reason="tensorflow-io does not load here")
 without_plugin = pytest.mark.skipif(PLUGIN is not None, reason="tensorflow-io loads here")
+
+
+def reads(scheme: str):
+    known = in_store(scheme) or (PLUGIN is not None and scheme != "gs")
+    return pytest.mark.skipif(not known, reason=f"{scheme}:// needs 'a2keras[cloud]' or [io]")
 
 
 def deep_tiff() -> bytes:
@@ -65,7 +74,7 @@ def server(tmp_path, request):
         server.shutdown()
 
 
-@with_plugin
+@reads("http")
 def test_a_list_and_its_files_over_http(tmp_path, server, write_images, write_video):
     write_images(tmp_path / "media/blue", 4, 2)
     write_images(tmp_path / "media/red", 4, 0)
@@ -89,8 +98,39 @@ def test_a_list_and_its_files_over_http(tmp_path, server, write_images, write_vi
         assert np.array_equal(test.frames(i), read_image(tmp_path / test.names[i]))
 
 
-class Bucket(Quiet):
-    """As much of S3 as listing and reading takes: folders of the directory are buckets."""
+class Store(Quiet):
+    """A store whose buckets are the folders of the directory."""
+
+    def found(self, bucket: str, query: dict[str, str]) -> tuple[list[str], set[str]]:
+        """The names that begin with a prefix, up to the next delimiter; and the others, cut off."""
+        root, prefix = Path(self.directory) / bucket, query.get("prefix", "")
+        names = [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()]
+        whole, cut = [], set()
+        for name in sorted(name for name in names if name.startswith(prefix)):
+            head, delimiter, _ = name[len(prefix) :].partition(query.get("delimiter") or "\0")
+            cut.add(prefix + head + delimiter) if delimiter else whole.append(name)
+        return whole, cut
+
+    def size(self, bucket: str, name: str) -> int:
+        return (Path(self.directory) / bucket / name).stat().st_size
+
+    def answer(self, code: int, data: bytes = b"", **headers: str) -> None:
+        self.send_response(code)
+        self.send_header("Content-Length", headers.pop("length", str(len(data))))
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(data)
+
+
+class Bucket(Store):
+    """As much of S3 as listing and reading takes."""
+
+    def do_HEAD(self):
+        path = Path(self.directory) / urllib.parse.urlsplit(self.path).path.lstrip("/")
+        if path.is_file():
+            return self.answer(200, length=str(path.stat().st_size))
+        return self.answer(404)
 
     def do_GET(self):
         url = urllib.parse.urlsplit(self.path)
@@ -99,40 +139,59 @@ class Bucket(Quiet):
             return self.answer(200, self.keys(url.path.strip("/"), query))
         path = Path(self.directory) / url.path.lstrip("/")
         if not path.is_file():
-            return self.answer(404, b"")
+            return self.answer(404)
         data = path.read_bytes()
-        first, last = re.findall(r"\d+", self.headers["Range"])
-        part = data[int(first) : int(last) + 1]
-        return self.answer(206, part, f"bytes {first}-{int(first) + len(part) - 1}/{len(data)}")
+        if "Range" not in self.headers:
+            return self.answer(200, data)
+        first, last = map(int, re.findall(r"\d+", self.headers["Range"]))
+        part = data[first : last + 1]
+        return self.answer(
+            206, part, Content_Range=f"bytes {first}-{first + len(part) - 1}/{len(data)}"
+        )
 
     def keys(self, bucket: str, query: dict[str, str]) -> bytes:
-        """The keys that begin with a prefix, up to the next delimiter, as XML."""
-        root, prefix = Path(self.directory) / bucket, query.get("prefix", "")
-        names = [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()]
-        names = [name for name in names if name.startswith(prefix)]
-        whole, cut = [], set()
-        for name in sorted(names):
-            head, delimiter, _ = name[len(prefix) :].partition(query.get("delimiter", "\0"))
-            cut.add(prefix + head + delimiter) if delimiter else whole.append(name)
+        whole, cut = self.found(bucket, query)
         found = [
-            f"<Contents><Key>{name}</Key><Size>{(root / name).stat().st_size}</Size></Contents>"
-            for name in whole[: int(query["max-keys"])]
+            f"<Contents><Key>{name}</Key><Size>{self.size(bucket, name)}</Size></Contents>"
+            for name in whole[: int(query.get("max-keys", 1000))]
         ]
         found += [f"<CommonPrefixes><Prefix>{each}</Prefix></CommonPrefixes>" for each in cut]
         return f"<ListBucketResult>{''.join(found)}</ListBucketResult>".encode()
 
-    def answer(self, code: int, data: bytes, content_range: str = "") -> None:
-        self.send_response(code)
-        self.send_header("Content-Length", str(len(data)))
-        if content_range:
-            self.send_header("Content-Range", content_range)
-        self.end_headers()
-        self.wfile.write(data)
+
+class GoogleStorage(Store):
+    """As much of Google's JSON interface as listing and reading takes."""
+
+    def do_GET(self):
+        url = urllib.parse.urlsplit(self.path)
+        query = dict(urllib.parse.parse_qsl(url.query))
+        bucket, _, name = re.fullmatch(r".*/b/([^/]+)/o(/(.*))?", url.path).groups()
+        if name is None:
+            whole, cut = self.found(bucket, query)
+            listed = {"items": [self.about(bucket, each) for each in whole], "prefixes": list(cut)}
+            return self.answer(200, json.dumps(listed).encode(), Content_Type="application/json")
+        name = urllib.parse.unquote(name.removeprefix("/"))
+        path = Path(self.directory) / bucket / name
+        if not path.is_file():
+            return self.answer(404, b"{}", Content_Type="application/json")
+        if query.get("alt") == "media":
+            return self.answer(200, path.read_bytes())
+        about = json.dumps(self.about(bucket, name)).encode()
+        return self.answer(200, about, Content_Type="application/json")
+
+    def about(self, bucket: str, name: str) -> dict[str, str]:
+        return {"bucket": bucket, "name": name, "size": str(self.size(bucket, name))}
 
 
-@with_plugin
-@pytest.mark.parametrize("server", [Bucket], indirect=True)
-def test_a_folder_in_s3(tmp_path, server, write_images):
+@pytest.mark.parametrize(
+    ("scheme", "server"),
+    [
+        pytest.param("s3", Bucket, marks=reads("s3")),
+        pytest.param("gs", GoogleStorage, marks=reads("gs")),
+    ],
+    indirect=["server"],
+)
+def test_a_folder_in_a_store(tmp_path, scheme, server, write_images):
     """By the command: reading from S3 must not change how the process ends."""
     write_images(tmp_path / "bucket/photos/blue", 3, 2)
     write_images(tmp_path / "bucket/photos/red", 4, 0)
@@ -141,7 +200,7 @@ def test_a_folder_in_s3(tmp_path, server, write_images):
     arguments = [
         "--recipe=folder",
         "--set=weights=none",
-        "--data=folder:s3://bucket/photos",
+        f"--data=folder:{scheme}://bucket/photos",
         "--output=run",
         *settings,
     ]
@@ -151,9 +210,11 @@ def test_a_folder_in_s3(tmp_path, server, write_images):
             **os.environ,
             "S3_ENDPOINT": server,
             "S3_USE_HTTPS": "0",
+            "AWS_ENDPOINT_URL": server,
             "AWS_ACCESS_KEY_ID": "x",
             "AWS_SECRET_ACCESS_KEY": "x",
             "AWS_REGION": "x",
+            "STORAGE_EMULATOR_HOST": server,
         },
         cwd=tmp_path,
         capture_output=True,
@@ -162,14 +223,50 @@ def test_a_folder_in_s3(tmp_path, server, write_images):
     )
     assert done.stderr.splitlines()[-3:] == [
         "1 of 8 files cannot be read and is left out, such as",
-        "  s3://bucket/photos/red/99.png: is not an image that can be read",
-        "a2keras train: folder:s3://bucket/photos has 3 examples to train on, fewer than a batch. "
-        "Received: batch_size=7",
+        f"  {scheme}://bucket/photos/red/99.png: is not an image that can be read",
+        f"a2keras train: folder:{scheme}://bucket/photos has 3 examples to train on, fewer than a "
+        "batch. Received: batch_size=7",
     ]
     assert done.returncode == 2
 
 
-@with_plugin
+@pytest.mark.skipif(not in_store("s3"), reason="s3:// needs 'a2keras[cloud]'")
+@pytest.mark.parametrize("server", [Bucket], indirect=True)
+def test_what_a_store_does_not_have_is_told(tmp_path, server, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    (tmp_path / "bucket").mkdir()
+    (tmp_path / "bucket/here.txt").write_bytes(b"1234567")
+    assert read_bytes("s3://bucket/here.txt") == b"1234567"
+    assert size_of("s3://bucket/here.txt") == 7
+    assert size_of("s3://bucket/none.png") is None
+    with pytest.raises(DecodeError) as error:
+        read_image("s3://bucket/none.png")
+    assert str(error.value) == "s3://bucket/none.png: cannot be read (No such file or directory)"
+    with pytest.raises(UserError, match=r"^s3://bucket/none does not exist$"):
+        list_source(Recipe("mine", data="folder:s3://bucket/none"))
+
+
+@pytest.mark.skipif(not in_store("s3"), reason="s3:// needs 'a2keras[cloud]'")
+def test_a_store_that_is_not_there_is_told(monkeypatch):
+    import botocore.exceptions
+
+    assert reason_of_store(botocore.exceptions.NoCredentialsError()) == (
+        "Unable to locate credentials"
+    )
+    assert reason_of_store(KeyError("x")) is None
+    with (
+        pytest.raises(UserError) as error,
+        reachable("folder:s3://bucket/photos"),
+    ):
+        raise botocore.exceptions.NoCredentialsError()
+    assert str(error.value) == (
+        "folder:s3://bucket/photos cannot be reached: Unable to locate credentials"
+    )
+
+
+@reads("http")
 def test_videos_over_http(tmp_path, server, write_video):
     from a2keras.models.preprocessing import read_video
 
@@ -202,15 +299,19 @@ def test_the_plugin_decodes_records_in_the_graph(tmp_path, kind):
 
 
 @without_plugin
-def test_without_the_plugin_one_sentence_says_what_to_install(tmp_path):
+def test_without_the_extra_one_sentence_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(places, "in_store", lambda scheme: False)
     for call in (read_bytes, size_of, read_image):
         for scheme in ("http", "https", "s3"):
             with pytest.raises(UserError) as error:
                 call(f"{scheme}://host/picture.png")
             assert str(error.value) == (
-                f"{scheme}:// needs tensorflow-io, which loads with TensorFlow 2.16 and 2.17 only "
-                f"(this is {tf.__version__}): pip install 'a2keras[io]'"
+                f"{scheme}:// needs fsspec and its file system: pip install 'a2keras[cloud]'"
             )
+
+
+@without_plugin
+def test_without_the_plugin_one_sentence_says_what_it_would_decode():
     with pytest.raises(DecodeError, match=r"Pillow can read; with 'a2keras\[io\]' tensorflow-io"):
         read_image_bytes("deep.tif", deep_tiff())
     with pytest.raises(UserError) as error:

@@ -11,7 +11,7 @@ from typing import Any
 from a2keras.documents import parse_json, read_json
 from a2keras.errors import UserError, printable
 from a2keras.files import check_all_files
-from a2keras.models.preprocessing.places import as_path
+from a2keras.models.preprocessing.places import as_tfds_path
 
 # NAME[/CONFIG][:VERSION]. TFDS would take arguments of a builder, and fetch code of other places.
 PLACE = re.compile(r"\w+(/[\w.+-]+)*(:[\d.*]+)?")
@@ -34,7 +34,7 @@ def check(place: str, root: str) -> None:
         raise UserError(f"tfds: takes NAME[/CONFIG][:VERSION]. Received: tfds:{printable(place)}")
     if not root:
         return
-    folder = as_path(root) / re.split("[/:]", place)[0]
+    folder = as_tfds_path(root) / re.split("[/:]", place)[0]
     try:
         check_all_files(Path(folder))
     except OSError as error:
