@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,20 +19,24 @@ from a2keras.export.formats import DEFAULT_FORMATS, FORMATS
 from a2keras.export.manifest import MANIFEST, hashes, read_manifest
 from a2keras.export.parity import Compute, Parity, Signature
 from a2keras.export.reading import loaders
-from a2keras.export.reading.trained import load_classifier
+from a2keras.export.reading.trained import classifier_of, load_classifier
 from a2keras.files import remove, replacing_directory, sha256
 from a2keras.models.preprocessing.errors import DecodeError
-from a2keras.models.preprocessing.spec import FILE_NAME
+from a2keras.models.preprocessing.spec import FILE_NAME, Preprocessing
+
+if TYPE_CHECKING:
+    import keras
 
 RANDOM_SAMPLES = 8
 
 
 def export(
-    source: str | Path,
+    source: "str | Path | keras.Model",
     output: str | Path,
     formats: Sequence[str] = DEFAULT_FORMATS,
     samples: Sequence[str | Path] = (),
     tolerance: float | None = None,
+    preprocessing: str | Path | Preprocessing | None = None,
 ) -> dict[str, Any]:
     """Exports a trained model, and compares every artefact with it.
 
@@ -42,12 +46,16 @@ def export(
     held beside the ones asked for now; where none of these passes, the earlier export stays.
 
     Args:
-        source: a run, or a `.keras` file with its preprocessing.json.
+        source: a run, a `.keras` file, or a model of this program, functional or Sequential.
         output: the directory to write: new, empty or an earlier export.
         formats: keys of `FORMATS`.
         samples: images or videos to compare on, beside random pixels and what the run has held out.
+            Where there is no run that has kept some, integers are calibrated on them, too.
         tolerance: the largest error of a probability, for every format instead of its own; None:
             see `FORMATS`.
+        preprocessing: how files become the model's input, and the names of its classes, or a file
+            of that; default: the preprocessing.json beside the model. A model of this program
+            needs one.
 
     Returns:
         The manifest.
@@ -62,12 +70,10 @@ def export(
     with _written(output := Path(output)):
         place = Path(os.path.realpath(output))  # `resolve` raises where links go in circles
         requested, formats = set(formats), _known_formats(formats, output)
-    path, kind = loaders.locate(Path(source))
-    if kind != "keras":
-        raise UserError(f"{source} is a {kind}: export starts from a run or a .keras file")
-    classifier = _with_samples(load_classifier(path), samples)
+    name, path, classifier = _trained(source, preprocessing)
+    classifier = _with_samples(classifier, samples)
     with _written(output), replacing_directory(place) as partial:
-        reference = _Reference(classifier, source, tolerance)
+        reference = _Reference(classifier, name, tolerance)
         artefacts, failed = _write_all(formats, reference, partial)
         if not requested & artefacts.keys():
             reasons = [failed[name] for name in formats if name in requested]
@@ -76,6 +82,23 @@ def export(
         classifier.preprocessing.save(partial)
         write_json(partial / MANIFEST, manifest)
     return manifest
+
+
+def _trained(
+    source: "str | Path | keras.Model", preprocessing: str | Path | Preprocessing | None
+) -> tuple[str, Path | None, Classifier]:
+    """What to call it, where it lies, and the classifier."""
+    if preprocessing is not None and not isinstance(preprocessing, Preprocessing):
+        preprocessing = Preprocessing.read_file(preprocessing)
+    if not isinstance(source, str | Path):
+        name = f"model {source.name!r}"
+        if preprocessing is None:
+            raise UserError(f"{name} needs `preprocessing`: how files become its input")
+        return name, None, classifier_of(source, preprocessing)
+    path, kind = loaders.locate(Path(source))
+    if kind != "keras":
+        raise UserError(f"{source} is a {kind}: export starts from a run or a .keras file")
+    return str(source), path, load_classifier(path, preprocessing)
 
 
 @contextlib.contextmanager
@@ -121,7 +144,10 @@ def _with_samples(classifier: Classifier, files: Sequence[str | Path]) -> Classi
         views = [classifier.preprocessing.views(file) for file in files]
     except DecodeError as error:
         raise UserError(f"a sample cannot be read: {error}") from error
-    return replace(classifier, samples=np.concatenate([classifier.samples, *views]))
+    found = np.concatenate([classifier.samples[:0], *views])
+    calibration = classifier.calibration if len(classifier.calibration) else found
+    samples = np.concatenate([classifier.samples, found])
+    return replace(classifier, samples=samples, calibration=calibration)
 
 
 class _Reference:
@@ -133,9 +159,7 @@ class _Reference:
         tolerance: see `export`.
     """
 
-    def __init__(
-        self, classifier: Classifier, source: str | Path, tolerance: float | None = None
-    ) -> None:
+    def __init__(self, classifier: Classifier, source: str, tolerance: float | None = None) -> None:
         self.classifier = classifier
         self.source = source
         self.tolerance = tolerance
@@ -212,7 +236,9 @@ def _write_one(name: str, reference: _Reference, directory: Path) -> dict[str, A
     }
 
 
-def _manifest(path: Path, classifier: Classifier, artefacts: dict[str, Any]) -> dict[str, Any]:
+def _manifest(
+    path: Path | None, classifier: Classifier, artefacts: dict[str, Any]
+) -> dict[str, Any]:
     import keras
     import tensorflow as tf
 
@@ -223,7 +249,7 @@ def _manifest(path: Path, classifier: Classifier, artefacts: dict[str, Any]) -> 
             "keras": keras.__version__,
             "tensorflow": tf.__version__,
         },
-        "model": {"name": classifier.model.name, "sha256": sha256(path)},
+        "model": {"name": classifier.model.name, "sha256": sha256(path) if path else None},
         "input": {
             "name": saved_model.INPUT,
             "shape": [None, *preprocessing.input_shape],

@@ -6,9 +6,8 @@ and a new classifier onto it.
 
 import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,29 +17,11 @@ from a2keras.insertion import insert_blocks
 from a2keras.models import keras_files, names
 from a2keras.models.blocks import check_attention
 from a2keras.models.names import PREFIX, is_file
+from a2keras.models.preprocessing.entry import ENTRIES, Entry, entry_of
 from a2keras.models.preprocessing.pixels import Pixels
 from a2keras.models.preprocessing.spec import FILE_NAME, Preprocessing
 from a2keras.models.trunks import Rebuilding, cut, with_blocks, with_head
 from a2keras.models.weights import weight_files
-
-RAW = Pixels((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-
-
-class Entry(NamedTuple):
-    """From raw pixels to what a trunk takes.
-
-    Attributes:
-        pixels: the normalisation, channel by channel.
-        is_flipped: whether it takes them as blue, green, red.
-    """
-
-    pixels: Pixels
-    is_flipped: bool = False
-
-    def __call__(self, x: Any) -> Any:
-        """Applies it to a Keras tensor (B, ..., 3), by layers that are part of the network."""
-        x = x if self.pixels == RAW else self.pixels.layer()(x)
-        return keras.ops.flip(x, axis=-1) if self.is_flipped else x
 
 
 def check(name: str) -> None:
@@ -64,50 +45,28 @@ def pixels_of(name: str, mode: str) -> Pixels:
 
     Args:
         name: of the host.
-        mode: of a file, one of `MODES`.
+        mode: of a file, "auto" or one of `ENTRIES`.
     """
-    if is_file(name) and mode == "auto" and (Path(name).parent / FILE_NAME).is_file():
-        return Preprocessing.load(Path(name).parent).pixels
+    if mode == "auto" and (beside := _beside(name)) and beside.takes == "raw":
+        return beside.pixels
     return entry(name, mode).pixels
 
 
 def entry(name: str, mode: str = "auto") -> Entry:
     """What a host's pixels go through before its own layers."""
-    if is_file(name):
-        return MODES[mode]()
-    return _entry_of(sys.modules[_builder(name).__module__].preprocess_input)
+    if not is_file(name):
+        return entry_of(sys.modules[_builder(name).__module__].preprocess_input)
+    if mode == "auto":
+        beside = _beside(name)
+        mode = beside.takes if beside else "raw"
+    return ENTRIES[mode]()
 
 
-def _entry_of(preprocess_input: Callable[..., Any]) -> Entry:
-    """What a function of `keras.applications` does to pixels, by what it does to four of them."""
-    black, *primaries = 255 * np.concatenate([np.zeros((1, 3)), np.eye(3)])
-    pixels = np.stack([black, *primaries]).reshape(4, 1, 1, 3)
-    offset, *rows = np.asarray(preprocess_input(pixels, data_format="channels_last"))[:, 0, 0]
-    slopes = (np.stack(rows) - offset) / 255  # (channel of the input, channel of the output)
-    is_flipped = bool(slopes[0, 2])
-    if is_flipped:
-        slopes, offset = slopes[:, ::-1], offset[::-1]
-    scale = np.diag(slopes)
-    mean = tuple(round(float(each), 6) for each in -offset / scale)
-    return Entry(Pixels(tuple(each + 0.0 for each in mean), tuple(map(float, scale))), is_flipped)
-
-
-def _like_keras(mode: str) -> Callable[[], Entry]:
-    def made() -> Entry:
-        from keras.applications import imagenet_utils
-
-        return _entry_of(lambda x, data_format: imagenet_utils.preprocess_input(x, mode=mode))
-
-    return made
-
-
-# What the pixels of a file may be told to become before its own layers.
-MODES: dict[str, Callable[[], Entry]] = {
-    "auto": lambda: Entry(RAW),
-    "raw": lambda: Entry(RAW),
-    "unit": lambda: Entry(Pixels((0.0,) * 3, (1 / 255,) * 3)),
-    **{mode: _like_keras(mode) for mode in ("tf", "torch", "caffe")},
-}
+def _beside(name: str) -> Preprocessing | None:
+    """What lies beside a host's file, if anything, and says what it takes."""
+    if is_file(name) and (Path(name).parent / FILE_NAME).is_file():
+        return Preprocessing.load(Path(name).parent)
+    return None
 
 
 def build(
@@ -128,7 +87,7 @@ def build(
         classes: outputs of the classifier.
         attention: kind of the blocks, None for none.
         positions: names of the layers that a block follows; empty: `trunks.usual_positions`.
-        mode: of a file, see `MODES`.
+        mode: of a file, "auto" or one of `ENTRIES`.
         fresh: not with the file's weights, but with new ones.
         precision: Keras dtype policy of the layers.
 

@@ -99,7 +99,16 @@ def load_single(path: str | Path) -> Any:
     Raises:
         UserError: as `load`, or it has others.
     """
-    model = load(path)
+    return with_single_ends(load(path), f"{printable(path)} cannot be loaded as keras")
+
+
+def with_single_ends(model: Any, problem: str) -> Any:
+    """A model over the same layers whose input and output are a tensor each, in no list.
+
+    Raises:
+        UserError: `{problem}: {reason}`: it has several, or is a layer or a model with a `call` of
+            its own, which have no symbolic ends.
+    """
     try:
         if len(model.inputs) != 1 or len(model.outputs) != 1:
             raise ValueError("it must have one input and one output")
@@ -107,21 +116,21 @@ def load_single(path: str | Path) -> Any:
 
         # An input that was saved as a list of one would have to be given as one.
         return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
-    except Exception as error:  # of layers and models that have no symbolic ends
-        raise UserError(
-            f"{printable(path)} cannot be loaded as keras: {reason_of(error)}"
-        ) from error
+    except Exception as error:
+        raise UserError(f"{problem}: {reason_of(error)}") from error
 
 
 def load_classifier(path: str | Path, preprocessing: Preprocessing) -> Any:
-    """As `load_single`, a model that takes what `preprocessing` makes, and has its classes.
+    """As `load_single`, a model that takes raw pixels of the shape that `preprocessing` makes.
 
     Raises:
         UserError: as `load_single`, or the two do not fit each other.
     """
     model = load_single(path)
     preprocessing.check_shapes(path, model.input_shape[1:], model.output_shape[1:])
-    return model
+    from a2keras.models.trunks import taking_raw
+
+    return taking_raw(model, preprocessing.takes)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from a2keras.graphs import as_graph
 from a2keras.insertion import insert_blocks
 from a2keras.models.blocks import block_of
 from a2keras.models.inputs import classifier, network_model
+from a2keras.models.preprocessing.entry import ENTRIES
 from a2keras.places import operation_paths
 
 MANY = 49  # positions, 7 × 7: with no more there is little that a block could gather
@@ -121,6 +122,19 @@ class Rebuilding:
         if not isinstance(original, _OF_PIXELS):
             changes["dtype"] = self.precision
         return copy_operation(original, **changes)
+
+
+def taking_raw(model: keras.Model, takes: str) -> keras.Model:
+    """A model that takes raw pixels, whatever it took before; where that is another, a copy.
+
+    Args:
+        model: functional or Sequential, of one input and one output.
+        takes: one of `ENTRIES`.
+    """
+    if takes == "raw":
+        return model
+    pixels = keras.Input(model.input_shape[1:], dtype="float32", name="pixels")
+    return Rebuilding().rebuild(as_graph(model), pixels, ENTRIES[takes]()(pixels))
 
 
 def _input_like(tensor: Any) -> Any:

@@ -270,7 +270,6 @@ OTHER_READS = {
     "a2keras.measuring": "the kernel's files in /proc",
     "a2keras.models.weights.fetching": "labels of this package",
     "a2keras.models.names": "the names in Keras itself",
-    "a2keras.models.preprocessing.places": "of a cloud store",
     "a2keras.export.serving.servable": "just written",
     "a2keras.export.web.runtime": "just fetched",
 }

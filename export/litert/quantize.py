@@ -63,7 +63,7 @@ def _write_static(classifier: "Classifier", path: Path, bits: int) -> dict[str, 
         raise UserError(
             f"{path.name} needs views of training examples to calibrate on, and there are none "
             "beside the model: export a run of a2keras train, which keeps them in samples.npz, "
-            "or take tflite_dynamic_int8, which needs none"
+            "give `samples`, or take tflite_dynamic_int8, which needs none"
         )
     quantizer = _quantizer(classifier)
 

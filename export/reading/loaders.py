@@ -13,6 +13,7 @@ from a2keras.export.manifest import MANIFEST, read_manifest
 from a2keras.export.parity import Compute
 from a2keras.export.saved_model import INPUT, OUTPUT, version_of
 from a2keras.models import keras_files
+from a2keras.models.preprocessing.spec import FILE_NAME, Preprocessing
 from a2keras.models.weights import fetching, published
 
 
@@ -79,7 +80,9 @@ def locate(path: Path) -> tuple[Path, str]:
 
 
 def load_keras(path: Path) -> Any:
-    """The Keras model of a `.keras` file, see `keras_files.load_single`, or of published weights.
+    """The Keras model of a `.keras` file, of raw pixels, or of published weights.
+
+    Of what the model itself takes a preprocessing.json beside it may tell.
 
     Raises:
         UserError: it cannot be loaded, or has not one input and one output.
@@ -88,7 +91,9 @@ def load_keras(path: Path) -> Any:
         from a2keras.models.weights import start
 
         return start.classifier(record)
-    return keras_files.load_single(path)
+    if not (path.parent / FILE_NAME).is_file():
+        return keras_files.load_single(path)
+    return keras_files.load_classifier(path, Preprocessing.load(path.parent))
 
 
 def from_keras(model: Any) -> Loaded:

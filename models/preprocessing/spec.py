@@ -17,6 +17,8 @@ from a2keras.models.preprocessing.sampling import clip_indices, even_starts
 from a2keras.models.preprocessing.video import decode_video
 
 FILE_NAME = "preprocessing.json"
+# What a model takes: RGB of 0 to 255, of 0 to 1, or what the modes of `keras.applications` make.
+TAKES = ("raw", "unit", "tf", "torch", "caffe")
 MOST = 2**16  # pixels of a side, frames of a clip: what a file says may be anything
 
 
@@ -39,6 +41,8 @@ class Preprocessing:
         interpolation: "bilinear" or "bicubic".
         mean, scale: what the first layer of the model does with RGB of 0 to 255, see `Pixels`: it
             is told here, and not to be done again.
+        takes: one of `TAKES`. With another one than "raw" whoever loads the model puts in front of
+            it what makes that of raw pixels, and `mean` and `scale` say nothing.
     """
 
     __pydantic_config__: ClassVar = RECORD
@@ -52,6 +56,7 @@ class Preprocessing:
     interpolation: str = "bilinear"
     mean: tuple[float, ...] = Pixels().mean
     scale: tuple[float, ...] = Pixels().scale
+    takes: str = "raw"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", tuple(self.labels))
@@ -87,6 +92,13 @@ class Preprocessing:
             ):
                 raise ValueError(f"`{name}` must be three numbers. Received: {name}={value!r}")
             object.__setattr__(self, name, tuple(map(float, value)))
+        if self.takes not in TAKES:
+            raise ValueError(f"`takes` must be one of {TAKES}. Received: takes={self.takes!r}")
+        if self.takes != "raw" and self.pixels != Pixels():
+            raise ValueError(
+                "`mean` and `scale` are for models that take raw pixels. "
+                f"Received: takes={self.takes!r}, mean={self.mean}, scale={self.scale}"
+            )
 
     @property
     def pixels(self) -> Pixels:
@@ -225,8 +237,15 @@ class Preprocessing:
     def save(self, directory: str | Path) -> Path:
         """Writes `preprocessing.json` into a directory that exists, and returns its path."""
         path = Path(directory) / FILE_NAME
-        write_json(path, asdict(self))
+        self.write(path)
         return path
+
+    def write(self, path: str | Path) -> None:
+        """Writes a file as `read_file` takes it. What is raw does not say so: earlier readers."""
+        document = asdict(self)
+        if self.takes == "raw":
+            del document["takes"]
+        write_json(Path(path), document)
 
     @classmethod
     def load(cls, directory: str | Path) -> "Preprocessing":
@@ -238,6 +257,11 @@ class Preprocessing:
         path = Path(directory) / FILE_NAME
         if not path.exists():
             raise UserError(f"{path} is missing: it tells how the model's input is made")
+        return cls.read_file(path)
+
+    @classmethod
+    def read_file(cls, path: str | Path) -> "Preprocessing":
+        """Reads a file of this kind, whatever it is called. Raises as `load`."""
         spec: Preprocessing = read_json(path, cls, "a description of a model's input")
         return spec
 

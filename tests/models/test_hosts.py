@@ -7,6 +7,7 @@ import pytest
 from a2keras import models
 from a2keras.errors import UserError
 from a2keras.models import hosts, keras_files, trunks
+from a2keras.models.preprocessing.entry import ENTRIES, RAW, Entry
 from a2keras.models.preprocessing.pixels import Pixels
 from a2keras.models.preprocessing.spec import Preprocessing
 
@@ -58,7 +59,7 @@ def test_pixels_become_what_every_family_takes():
         np.testing.assert_allclose(numbers(model(PIXELS)), expected, atol=2e-5, rtol=1e-5)
     assert hosts.entry("keras:VGG16").pixels == Pixels((123.68, 116.779, 103.939), (1.0,) * 3)
     assert hosts.entry("keras:MobileNetV2").pixels == Pixels((127.5,) * 3, (1 / 127.5,) * 3)
-    assert hosts.pixels_of("keras:EfficientNetB0", "auto") == hosts.RAW
+    assert hosts.pixels_of("keras:EfficientNetB0", "auto") == RAW
 
 
 def test_pixels_of_a_file_are_those_that_it_is_said_to_take(file):
@@ -71,7 +72,7 @@ def test_pixels_of_a_file_are_those_that_it_is_said_to_take(file):
         "torch": [(1 - 0.485) / 0.229, (0.2 - 0.456) / 0.224, -0.406 / 0.225],
         "caffe": [-103.939, 51 - 116.779, 255 - 123.68],
     }
-    assert list(expected) == list(hosts.MODES)
+    assert list(expected) == ["auto", *ENTRIES]
     for mode, values in expected.items():
         x = keras.Input((1, 1, 3))
         model = keras.Model(x, layers.Activation("linear")(hosts.entry(file, mode)(x)))
@@ -187,8 +188,8 @@ def test_a_file_of_clips(tmp_path):
 def test_a_runs_file_tells_the_runs_normalisation(file, tmp_path):
     Preprocessing(("a", "b"), 31, mean=(1, 2, 3), scale=(4, 5, 6)).save(tmp_path)
     assert hosts.pixels_of(file, "auto") == Pixels((1.0, 2.0, 3.0), (4.0, 5.0, 6.0))
-    assert hosts.entry(file, "auto") == hosts.Entry(hosts.RAW)  # its own first layer applies it
-    assert hosts.pixels_of(file, "raw") == hosts.RAW
+    assert hosts.entry(file, "auto") == Entry(RAW)  # its own first layer applies it
+    assert hosts.pixels_of(file, "raw") == RAW
 
 
 def test_mixed_precision_is_the_recipes(file):

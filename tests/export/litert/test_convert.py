@@ -168,8 +168,8 @@ def test_there_must_be_views_to_calibrate_on(name, tmp_path):
         WRITERS[name](classifier, tmp_path / f"model_{name}.tflite")
     assert str(caught.value) == (
         f"model_{name}.tflite needs views of training examples to calibrate on, and there are none "
-        "beside the model: export a run of a2keras train, which keeps them in samples.npz, or take "
-        "tflite_dynamic_int8, which needs none"
+        "beside the model: export a run of a2keras train, which keeps them in samples.npz, "
+        "give `samples`, or take tflite_dynamic_int8, which needs none"
     )
 
 
