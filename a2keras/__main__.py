@@ -38,6 +38,9 @@ COMMANDS = {
         "a2keras.models.commands.summary", "the stages of a network and what they cost"
     ),
     "convert": Command("a2keras.models.commands.convert", "weights of other libraries as ours"),
+    "preprocessing": Command(
+        "a2keras.models.commands.preprocessing", "how files become a model's input, as a file"
+    ),
     "weights": Command("a2keras.models.commands.weights", "published weights, by name"),
     "tables": Command(
         "a2keras.models.commands.tables", "the rows of the paper's tables and what they cost"
@@ -48,7 +51,7 @@ COMMANDS = {
 def usage() -> str:
     lines = [f"a2keras {a2keras.__version__}: double attention (A²-Nets) for Keras", ""]
     lines += ["usage: a2keras COMMAND [--flag=value]… ", ""]
-    lines += [f"  {name:<10} {command.summary}" for name, command in COMMANDS.items()]
+    lines += [f"  {name:<13} {command.summary}" for name, command in COMMANDS.items()]
     return "\n".join([*lines, "", "`a2keras COMMAND --help` lists a command's flags."])
 
 

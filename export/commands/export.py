@@ -32,7 +32,10 @@ def export(arguments: list[str]) -> None:
 
     samples = _files(values.samples)
     with naming_flags(values):
-        manifest = write(sources[0], values.output, values.formats, samples, values.tolerance)
+        manifest = write(
+            sources[0], values.output, values.formats, samples, values.tolerance,
+            values.preprocessing,
+        )  # fmt: skip
     if values.format == "json":
         print_json(manifest)
     else:
@@ -64,6 +67,13 @@ def _flags(values: flags.FlagValues) -> None:
         None,
         "how far a probability may be from the model's, 0 to 1, in every format; default: each "
         f"format's own, {_tolerances()}",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "preprocessing",
+        None,
+        "how files become the input of model.keras (`a2keras preprocessing` writes it); default: "
+        "preprocessing.json beside it",
         flag_values=values,
     )
     define_format(values)
