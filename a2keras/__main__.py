@@ -1,7 +1,6 @@
 """The `a2keras` command: a table of subcommands, each loaded only when it is called."""
 
 import contextlib
-import difflib
 import errno
 import os
 import sys
@@ -11,7 +10,14 @@ from typing import NamedTuple
 import a2keras
 from a2keras.command_line import HELP
 from a2keras.console import is_command, prepare_streams, say, show, start_quietly
-from a2keras.errors import OutOfResources, UserError, lacking, printable
+from a2keras.errors import (
+    OutOfResources,
+    UserError,
+    did_you_mean,
+    lacking,
+    nearest,
+    printable,
+)
 from a2keras.termination import Terminated, ending_by_exceptions
 
 
@@ -60,8 +66,7 @@ def run(arguments: list[str]) -> None:
     """
     name, *rest = arguments
     if name not in COMMANDS:
-        near = difflib.get_close_matches(name, COMMANDS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"the commands are {', '.join(COMMANDS)}."
+        hint = did_you_mean(nearest(name, COMMANDS), f"the commands are {', '.join(COMMANDS)}")
         raise UserError(f"there is no command {name!r}: {hint}")
     start_quietly()
     getattr(import_module(COMMANDS[name].module), name)(rest)

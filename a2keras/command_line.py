@@ -9,7 +9,7 @@ from collections.abc import Callable, Container, Iterator
 from absl import flags
 
 from a2keras.console import show
-from a2keras.errors import UserError, reason_of
+from a2keras.errors import UserError, did_you_mean, nearest, reason_of
 
 HELP = {"--help", "-h", "--helpfull", "--helpshort"}
 _ARGUMENT = re.compile(r"`(\w+)(=[^`]*)?`")
@@ -40,9 +40,12 @@ def parse(
     for argument in arguments:
         if argument.startswith("-") and len(name := argument.partition("=")[0]) > 100:
             # absl looks for flags of similar names, and so deep that it ends in a RecursionError.
-            raise UserError(f"Unknown command line flag '{name[:40]}…' (see --help)")
+            raise UserError(f"there is no flag {name[:40]}…: see --help")
     try:
         positional = values(["a2keras", *arguments])[1:]
+    except flags.UnrecognizedFlagError as error:
+        hint = did_you_mean([f"--{each}" for each in nearest(error.flagname, values)], "see --help")
+        raise UserError(f"there is no flag --{error.flagname}: {hint}") from error
     except flags.Error as error:
         if missing := re.match(r"flag --(\w+)=None: Flag --\1 must have a value", str(error)):
             raise UserError(f"--{missing[1]} is missing (see --help)") from error

@@ -33,7 +33,7 @@ print(json.dumps(told))
 OUTPUT = "--output=new"
 TRAIN = ["train", OUTPUT, "--data=folder:pictures"]
 MISTAKES = {
-    "flag": (["train", "--recipe=folder", OUTPUT, "--cuont=5"], "Unknown command line flag"),
+    "flag": (["train", "--recipe=folder", OUTPUT, "--cuont=5"], "no flag --cuont: see --help"),
     "value": (["train", "--recipe=folder", OUTPUT, "--replicas=x"], "flag --replicas=x"),
     "missing flag": (["train", "--recipe=folder"], "--output is missing"),
     "no recipe": (["train", OUTPUT], "--recipe is missing"),
@@ -46,7 +46,7 @@ MISTAKES = {
     "list": (["train", "--recipe=folder", OUTPUT, "--data=csv:none.csv"], "none.csv"),
     "prepared": (["train", "--recipe=photos", OUTPUT, "--data=prepared:none"], "none"),
     "network": ([*TRAIN, "--recipe=folder", "--model=a2_resnet"], "no network 'a2_resnet'"),
-    "keras network": ([*TRAIN, "--recipe=folder", "--model=keras:VGG"], "did you mean keras:VGG"),
+    "keras network": ([*TRAIN, "--recipe=folder", "--model=keras:VGG"], "did you mean 'keras:VGG"),
     "file": ([*TRAIN, "--recipe=folder", "--model=none.keras"], "there is no file"),
     "task": ([*TRAIN, "--recipe=videos"], "holds images, such as"),
     "videos' network": ([*TRAIN, "--recipe=photos", "--model=i3d"], "i3d takes videos"),

@@ -1,14 +1,13 @@
 """A recipe: everything that decides how a network is trained, in one frozen record."""
 
 import dataclasses
-import difflib
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, NoReturn, get_type_hints
 
 from a2keras.documents import RECORD, read_json, write_json
-from a2keras.errors import UserError
+from a2keras.errors import UserError, did_you_mean, nearest
 from a2keras.training.rules import (
     AT_MOST_1,
     BETWEEN_FIELDS,
@@ -244,8 +243,8 @@ _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "
 def _typed(key: str, text: str) -> Any:
     """Converts the text of a setting to the type of its field."""
     if key not in FIELDS:
-        near = difflib.get_close_matches(key, FIELDS, n=1, cutoff=0.0)[0]
-        raise UserError(f"recipes have no field {key!r}: did you mean {near!r}?")
+        hint = did_you_mean(nearest(key, FIELDS), "`a2keras recipes folder` shows all there are")
+        raise UserError(f"recipes have no field {key!r}: {hint}")
     kind = _TYPES[key]
     try:
         return _BOOLEANS[text.lower()] if kind is bool else kind(text)

@@ -53,13 +53,10 @@ def _network(name: str, values: flags.FlagValues) -> Any:
 
         return keras_files.load_single(path if names.is_file(name) else path / "model.keras")
     shape = None if values.input is None else (*_sizes(values.input), 3)
+    names.check(name)
     if names.is_host(name):
-        names.check(name)
         options = settings_of(values.set, ("attention", "positions"))
         return _host(name, shape or (224, 224, 3), values.classes, **options)
-    if name not in names.NETWORKS:
-        known = ", ".join(names.NETWORKS)
-        raise UserError(f"there is no network {name!r}: choose from {known}. {names.FORMS}")
     axes = 3 if names.NETWORKS[name].is_video else 2
     if shape is not None and len(shape) != axes + 1:
         raise UserError(f"{name} takes {axes} sizes. Received: --input={values.input}")

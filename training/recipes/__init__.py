@@ -1,11 +1,10 @@
 """Recipes as data: one frozen record each, opened by a note on what was done and why."""
 
 import dataclasses
-import difflib
 from importlib import import_module
 from typing import TYPE_CHECKING, Optional
 
-from a2keras.errors import UserError
+from a2keras.errors import UserError, did_you_mean, nearest
 from a2keras.training.config import Recipe
 
 if TYPE_CHECKING:
@@ -28,8 +27,8 @@ FOR_FOLDERS = {"image": "photos", "video": "videos"}
 def recipe(name: str) -> Recipe:
     """Returns a recipe by name; `UserError` with the nearest name where there is none."""
     if name not in NAMES:
-        near = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.0)[0]
-        raise UserError(f"there is no recipe {name!r}: did you mean {near!r}?")
+        hint = did_you_mean(nearest(name, NAMES), f"the recipes are {', '.join(NAMES)}")
+        raise UserError(f"there is no recipe {name!r}: {hint}")
     found: Recipe = import_module(f"a2keras.training.recipes.{name}").RECIPE
     return found
 
