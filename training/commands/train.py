@@ -93,7 +93,9 @@ def _flags(values: flags.FlagValues) -> None:
     text = functools.partial(flags.DEFINE_string, flag_values=values)
     text("recipe", None, f"{', '.join(NAMES)}; default: that of the run in --output.")
     text("output", None, "Directory of the run; a run that is there goes on.", required=True)
-    text("data", None, "digits, folder:DIR, csv:FILE[,TEST], tfds:NAME or prepared:DIR.")
+    from a2keras.training.data import SOURCES
+
+    text("data", None, f"{SOURCES}; see `a2keras help data`.")
     text(
         "model",
         None,
