@@ -37,6 +37,9 @@ COMMANDS = {
         "a2keras.training.commands.ablate", "what attention blocks add, on any network and data"
     ),
     "explain": Command("a2keras.training.commands.explain", "draw what a network attends to"),
+    "recipes": Command(
+        "a2keras.training.commands.recipes", "how networks are trained, and the fields of that"
+    ),
     "predict": Command("a2keras.export.commands.predict", "classify files, or a video over time"),
     "export": Command("a2keras.export.commands.export", "write artefacts that equal their model"),
     "benchmark": Command("a2keras.export.commands.benchmark", "time and memory of artefacts"),

@@ -9,6 +9,7 @@ from a2keras.training import recipes
 from a2keras.training.compute.checks import resolve_weights
 from a2keras.training.config import Recipe
 from a2keras.training.data import resolve
+from a2keras.training.fields import described
 from a2keras.training.rules import BETWEEN_FIELDS
 from a2keras.training.run.directory import Run
 
@@ -166,9 +167,9 @@ def test_a_bad_setting_says_the_rule_and_the_value(setting, message):
 
 def test_every_number_has_a_rule():
     between = {field for field, *_ in BETWEEN_FIELDS}
-    for each in dataclasses.fields(Recipe):
-        if isinstance(each.default, int | float) and not isinstance(each.default, bool):
-            assert hasattr(each.type, "__metadata__") or each.name in between, each.name
+    for each in described():
+        if each.type in ("int", "float"):
+            assert each.rules or each.name in between, each.name
 
 
 def test_a_fold_is_one_of_the_folds():

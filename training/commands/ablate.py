@@ -100,7 +100,7 @@ def _flags(values: flags.FlagValues) -> None:
         "unseen; the files are then ablation_validation.json and so on."
     )
     choice("split", "test", ["test", "validation"], help_split)
-    text("recipe", "folder", "How every row is trained.")
+    text("recipe", "folder", "How every row is trained: as for `train`.")
     help_set = "key=value of a recipe field, for all rows; may be repeated."
     flags.DEFINE_multi_string("set", [], help_set, flag_values=values)
     choice("strategy", "auto", LOCAL_STRATEGIES, "As for `train`.")

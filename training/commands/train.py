@@ -1,6 +1,5 @@
 """`a2keras train`."""
 
-import dataclasses
 import functools
 import os
 import sys
@@ -88,10 +87,11 @@ def _begin(values: flags.FlagValues) -> "Listed":
 
 def _flags(values: flags.FlagValues) -> None:
     from a2keras.training.compute.cluster import STRATEGIES
+    from a2keras.training.recipe_files import FORM
     from a2keras.training.recipes import NAMES
 
     text = functools.partial(flags.DEFINE_string, flag_values=values)
-    text("recipe", None, f"{', '.join(NAMES)}; default: that of the run in --output.")
+    text("recipe", None, f"{', '.join(NAMES)}, or {FORM}; default: that of the run in --output.")
     text("output", None, "Directory of the run; a run that is there goes on.", required=True)
     from a2keras.training.data import SOURCES
 
@@ -101,10 +101,13 @@ def _flags(values: flags.FlagValues) -> None:
         None,
         "A network, keras:NAME of keras.applications, or FILE.keras; default: the recipe's.",
     )
-    from a2keras.training.config import Recipe
+    from a2keras.training.fields import described
 
-    fields = ", ".join(f"{f.name}={f.default}" for f in dataclasses.fields(Recipe)[4:])
-    help_set = f"key=value of a recipe field; may be repeated. The fields: {fields}."
+    fields = ", ".join(f"{each.name}={each.default}" for each in list(described())[4:])
+    help_set = (
+        "key=value of a recipe field; may be repeated. `a2keras recipes folder` tells what they "
+        f"mean: {fields}."
+    )
     flags.DEFINE_multi_string("set", [], help_set, flag_values=values)
     help_strategy = (
         "Where to compute: auto is mirrored where there are several GPUs; multi_worker reads "
