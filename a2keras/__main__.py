@@ -48,6 +48,7 @@ COMMANDS = {
     ),
     "convert": Command("a2keras.models.commands.convert", "weights of other libraries as ours"),
     "weights": Command("a2keras.models.commands.weights", "published weights, by name"),
+    "check": Command("a2keras.models.commands.check", "whether what is installed works"),
     "tables": Command(
         "a2keras.models.commands.tables", "the rows of the paper's tables and what they cost"
     ),
