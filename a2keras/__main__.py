@@ -48,17 +48,20 @@ COMMANDS = {
     ),
     "convert": Command("a2keras.models.commands.convert", "weights of other libraries as ours"),
     "weights": Command("a2keras.models.commands.weights", "published weights, by name"),
-    "check": Command("a2keras.models.commands.check", "whether what is installed works"),
     "tables": Command(
         "a2keras.models.commands.tables", "the rows of the paper's tables and what they cost"
     ),
+    "check": Command("a2keras.models.commands.check", "whether what is installed works"),
+    "completion": Command("a2keras.completion", "completion for bash, zsh and fish"),
+    "help": Command("a2keras.help", "a command's help, or a topic: data, networks"),
+    "version": Command("a2keras.help", "the version of a2keras"),
 }
 
 
 def usage() -> str:
     lines = [f"a2keras {a2keras.__version__}: double attention (A²-Nets) for Keras", ""]
     lines += ["usage: a2keras COMMAND [--flag=value]… ", ""]
-    lines += [f"  {name:<10} {command.summary}" for name, command in COMMANDS.items()]
+    lines += [f"  {name:<11} {command.summary}" for name, command in COMMANDS.items()]
     return "\n".join([*lines, "", "`a2keras COMMAND --help` lists a command's flags."])
 
 
@@ -135,7 +138,7 @@ def _machines_fault(error: Exception) -> str | None:
 
 
 def _answer(arguments: list[str]) -> int:
-    if not arguments or arguments[0] in {"help", *HELP}:
+    if not arguments or arguments[0] in HELP:
         show(usage())
         return 0 if arguments else 2
     if arguments[0] == "--version":

@@ -34,6 +34,8 @@ def parse(
     """
     values = flags.FlagValues()
     define(values)
+    if arguments == _ASKED:
+        raise _Defined(values)
     if HELP & set(arguments):
         show(help_text(usage, description, values))
         sys.exit(0)
@@ -51,6 +53,23 @@ def parse(
             raise UserError(f"--{missing[1]} is missing (see --help)") from error
         raise UserError(f"{reason_of(error, 1000)} (see --help)") from error
     return values, positional
+
+
+_ASKED = ["\0flags"]  # what no command line can have
+
+
+class _Defined(Exception):
+    """The flags of a command, in place of what it does."""
+
+
+def flags_of(command: Callable[[list[str]], None]) -> flags.FlagValues:
+    """The flags that a command defines; every command begins with `parse`."""
+    try:
+        command(_ASKED)
+    except _Defined as defined:
+        values: flags.FlagValues = defined.args[0]
+        return values
+    raise AssertionError(f"{command} does not parse its arguments")
 
 
 def define_format(values: flags.FlagValues, *more: str, text: str = "output format") -> None:

@@ -69,6 +69,10 @@ NETWORKS = {
 }
 
 
+# Of any network, each once.
+ALL_OPTIONS = tuple(dict.fromkeys(each for known in NETWORKS.values() for each in known.options))
+
+
 def is_host(name: str) -> bool:
     """Whether a network's name is none of the zoo's: `keras:NAME` or `FILE.keras`."""
     return name.startswith(PREFIX) or is_file(name)

@@ -12,7 +12,7 @@ import a2keras
 from a2keras.command_line import define_format, parse
 from a2keras.console import print_json, say, show, show_table
 from a2keras.documents import parse_json
-from a2keras.errors import UserError, printable, reason_of
+from a2keras.errors import UserError, printable, reason_of, system_reason
 from a2keras.models.weights import fetching
 from a2keras.models.weights.published import PUBLISHED
 

@@ -31,8 +31,7 @@ def summary(arguments: list[str]) -> None:
         arguments,
     )
     if not given:
-        documents = networks()
-        print_json(documents) if values.format == "json" else show_networks(documents)
+        print_json(networks()) if values.format == "json" else describe()
         return
     if len(given) > 1:
         raise UserError(f"summary takes one NAME. Received: {' '.join(given)}")
@@ -41,6 +40,11 @@ def summary(arguments: list[str]) -> None:
     except ValueError as error:
         raise UserError(f"{given[0]}: {reason_of(error, 1000)}") from error
     print_json(document) if values.format == "json" else show_stages(document)
+
+
+def describe() -> None:
+    """Prints all networks; `a2keras help networks`."""
+    show_networks(networks())
 
 
 def networks() -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from a2keras.console import show, show_table
 from a2keras.errors import UserError
 from a2keras.models import names
 from a2keras.models.preprocessing.places import absolute, check_text, is_remote
@@ -74,6 +75,18 @@ KINDS = {
     ),
 }
 SOURCES = ", ".join(kind.form for kind in KINDS.values())
+# With which a source may begin.
+PREFIXES = tuple(f"{name}:" if ":" in kind.form else name for name, kind in KINDS.items())
+
+
+def describe() -> None:
+    """Prints what `--data` may be; `a2keras help data`."""
+    show_table(["--data=", "what"], [(kind.form, kind.what) for kind in KINDS.values()])
+    show(
+        "\nOf what lies on this machine the kind may be left out: a folder is folder:, or "
+        "prepared: where `a2keras prepare` has written it, and a file is a list.\nA folder called "
+        "digits is ./digits. See docs/data.md."
+    )
 
 
 def absolute_source(data: str) -> str:

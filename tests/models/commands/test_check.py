@@ -110,6 +110,11 @@ def test_a_cache_that_cannot_be_written_is_broken(monkeypatch, tmp_path):
     assert found["detail"].endswith(f"{tmp_path}/file cannot be written")
 
 
+def test_a_cache_that_cannot_be_looked_at_is_broken(monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", "/" + 300 * "x")
+    assert check.cache()["detail"].endswith("/a2keras/weights: File name too long")
+
+
 def test_a_library_that_does_not_load_is_broken(monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     assert check.video()["state"] == "BROKEN"
