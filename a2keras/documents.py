@@ -1,4 +1,4 @@
-"""JSON documents: written whole, read with limits and as the record that they must hold. TOML."""
+"""JSON documents, written whole; read, TOML too, with limits and as the record they must hold."""
 
 import json
 import math

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from a2keras.documents import read_json, write_json
 from a2keras.errors import UserError, did_you_mean, nearest
-from a2keras.training.fields import FIELDS, TYPES, Fields
+from a2keras.training.fields import FIELDS, TYPES, Fields, said_of
 from a2keras.training.rules import BETWEEN_FIELDS, Rule, comma_separated, factors_of
 
 
@@ -21,9 +21,9 @@ class Recipe(Fields):
 
     def __post_init__(self) -> None:
         for each in dataclasses.fields(self):
-            for rule in each.type.__metadata__:
-                if isinstance(rule, Rule) and not rule.holds(getattr(self, each.name)):
-                    self._refuse(each.name, rule.words)
+            for said in said_of(each):
+                if isinstance(said, Rule) and not said.holds(getattr(self, each.name)):
+                    self._refuse(each.name, said.words)
         for field, words, holds in BETWEEN_FIELDS:
             if not holds(self):
                 self._refuse(field, words.format(**vars(self)))
@@ -108,11 +108,12 @@ def checked(key: str, value: Any) -> Any:
         UserError: an unknown key, or a value of another type.
     """
     kind = _type_of(key)
-    if kind is float and type(value) is int and abs(value) < 2**53:
+    is_long = type(value) is int and abs(value) >= 2**63
+    if kind is float and type(value) is int and not is_long:
         return float(value)
-    if type(value) is not kind or (kind is int and abs(value) >= 2**63):
-        is_short = isinstance(value, str | float) or (type(value) is int and abs(value) < 2**63)
-        raise _of_type(key, repr(value)[:80] if is_short else f"({type(value).__name__})")
+    if type(value) is not kind or is_long:
+        is_plain = isinstance(value, str | float) or (type(value) is int and not is_long)
+        raise _of_type(key, repr(value)[:80] if is_plain else f"({type(value).__name__})")
     return value
 
 

@@ -318,11 +318,17 @@ class Described(NamedTuple):
         return "; ".join([self.meaning, *choices])
 
 
+def said_of(field: dataclasses.Field) -> tuple[Any, ...]:
+    """What a field's type says besides: its heading, meaning, unit and rules."""
+    said: tuple[Any, ...] = getattr(field.type, "__metadata__", ())
+    return said
+
+
 def described() -> Iterator[Described]:
     """All fields, in the order of their groups."""
     group = ""
     for field in dataclasses.fields(Fields):
-        said = field.type.__metadata__
+        said = said_of(field)
         group = next((each.text for each in said if isinstance(each, Heading)), group)
         yield Described(
             field.name,

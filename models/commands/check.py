@@ -68,7 +68,8 @@ def installed() -> list[dict[str, Any]]:
     own = [each for each in requirements if each.marker is None or each.marker.evaluate()]
     found = [first, *({"what": each.name, **_state(each)} for each in own)]
     for extra in sorted(extras):
-        parts = [e for e in requirements if e not in own and e.marker.evaluate({"extra": extra})]
+        others = [each for each in requirements if each not in own]
+        parts = [e for e in others if e.marker and e.marker.evaluate({"extra": extra})]
         states = [_state(each) for each in parts]
         found.append({"what": f"extra [{extra}]", **_of_extra(extra, parts, states)})
     return found

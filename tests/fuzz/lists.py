@@ -204,6 +204,9 @@ COMMANDS = (
     "prepare csv:nowhere.csv --output=dir --root=elsewhere --fold=2",
     "ablate --table=2 --data=folder:nowhere --output=dir --seeds=2 --set epochs=1",
     "summary a2_resnet9000 --format=json",
+    "recipes nowhere.toml --format=toml",
+    "help nowhere",
+    "completion nowhere",
 )
 
 

@@ -98,8 +98,7 @@ def absolute_source(data: str) -> str:
     check_text("`data`", data)
     source = with_kind(data)
     if source is None:
-        why = "a place elsewhere needs its kind" if is_remote(data) else "there is no such path"
-        why = why if data else "none is given"
+        why = why_none(data)
         raise UserError(f"`data` must be one of {SOURCES}: {why}. Received: `data={data}`")
     kind, colon, place = source.partition(":")
     place = ",".join(map(absolute, KINDS[kind].places(place))) or place
@@ -126,6 +125,13 @@ def with_kind(data: str) -> str | None:
         marked = (name for name, each in KINDS.items() if each.marks and _has(paths[0], each.marks))
         return f"{next(marked, 'folder')}:{data}"
     return f"csv:{data}" if all(map(os.path.isfile, paths)) else None
+
+
+def why_none(data: str) -> str:
+    """Why a text is no source, where it has no kind."""
+    if not data:
+        return "none is given"
+    return "a place elsewhere needs its kind" if is_remote(data) else "there is no such path"
 
 
 def _has(folder: str, names: Sequence[str]) -> bool:

@@ -81,10 +81,11 @@ def test_with_and_without_its_kind_it_is_the_same_recipe(images, tmp_path, monke
 
 def test_prepare_takes_paths_and_names_what_it_takes(images):
     assert plan(str(images), "auto", "", 1)[1]["source"] == f"folder:{images}"
-    for source in ("none", "digits", "tfds:", "prepared:x"):
+    nowhere = ": there is no such path"
+    for source, why in {"none": nowhere, "tfds:": nowhere, "digits": "", "prepared:x": ""}.items():
         with pytest.raises(UserError) as error:
             plan(source, "auto", "", 1)
         assert str(error.value) == (
-            "what to prepare must be one of [folder:]DIR, [csv:]FILE[,TEST], tfds:NAME. "
-            f"Received: {source}"
+            "what to prepare must be one of [folder:]DIR, [csv:]FILE[,TEST], tfds:NAME"
+            f"{why}. Received: {source}"
         )
