@@ -4,7 +4,7 @@ import contextlib
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 
 from absl import flags
 
@@ -16,7 +16,11 @@ _ARGUMENT = re.compile(r"`(\w+)(=[^`]*)?`")
 
 
 def parse(
-    usage: str, description: str, define: Callable[[flags.FlagValues], None], arguments: list[str]
+    usage: str,
+    description: str,
+    define: Callable[[flags.FlagValues], None],
+    arguments: list[str],
+    settings: Iterable[str] = (),
 ) -> tuple[flags.FlagValues, list[str]]:
     """Parses a subcommand's arguments.
 
@@ -25,6 +29,7 @@ def parse(
         description: what the command does, in a sentence or two.
         define: defines the flags on the `absl.flags.FlagValues` that it is given.
         arguments: what followed the subcommand's name.
+        settings: what its --set takes, which is easily taken for flags.
 
     Returns:
         The flag values and the positional arguments. `--help` prints the help and exits with 0.
@@ -46,7 +51,9 @@ def parse(
     try:
         positional = values(["a2keras", *arguments])[1:]
     except flags.UnrecognizedFlagError as error:
-        hint = did_you_mean([f"--{each}" for each in nearest(error.flagname, values)], "see --help")
+        near = [f"--{each}" for each in nearest(error.flagname, values)]
+        near = near or [f"--set {each}=VALUE" for each in nearest(error.flagname, settings)]
+        hint = did_you_mean(near, "see --help")
         raise UserError(f"there is no flag --{error.flagname}: {hint}") from error
     except flags.Error as error:
         if missing := re.match(r"flag --(\w+)=None: Flag --\1 must have a value", str(error)):

@@ -34,6 +34,7 @@ OUTPUT = "--output=new"
 TRAIN = ["train", OUTPUT, "--data=folder:pictures"]
 MISTAKES = {
     "flag": (["train", "--recipe=folder", OUTPUT, "--cuont=5"], "no flag --cuont: see --help"),
+    "setting as flag": (["train", OUTPUT, "--epoch=5"], "did you mean '--set epochs=VALUE'?"),
     "value": (["train", "--recipe=folder", OUTPUT, "--replicas=x"], "flag --replicas=x"),
     "missing flag": (["train", "--recipe=folder"], "--output is missing"),
     "no recipe": (["train", OUTPUT], "--recipe is missing"),

@@ -1,9 +1,8 @@
 """The fields of a recipe: of each its type, its default, its rules, its unit and what it means."""
 
 import dataclasses
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, NamedTuple, get_type_hints
+from typing import Annotated, Any, ClassVar, get_type_hints
 
 from a2keras.documents import RECORD
 from a2keras.training.rules import (
@@ -18,7 +17,6 @@ from a2keras.training.rules import (
     Part,
     PositiveFloat,
     PositiveInt,
-    Rule,
     Unit,
     at_least,
     between,
@@ -292,50 +290,7 @@ FIELDS = tuple(field.name for field in dataclasses.fields(Fields))
 TYPES: dict[str, type] = get_type_hints(Fields)  # without their rules
 
 
-class Described(NamedTuple):
-    """A field, for people.
-
-    Attributes:
-        name, type, default: as in a recipe.
-        group: what stands over the fields of its kind.
-        unit: what its number counts, or is a part of; "" where nothing is to be said.
-        meaning: in a line.
-        rules: what its value must be.
-    """
-
-    name: str
-    type: str
-    default: Any
-    group: str
-    unit: str
-    meaning: str
-    rules: tuple[str, ...]
-
-    @property
-    def text(self) -> str:
-        """The meaning, and which values there are where these are few."""
-        choices = [each.removeprefix("must be ") for each in self.rules if "one of" in each]
-        return "; ".join([self.meaning, *choices])
-
-
 def said_of(field: dataclasses.Field) -> tuple[Any, ...]:
     """What a field's type says besides: its heading, meaning, unit and rules."""
     said: tuple[Any, ...] = getattr(field.type, "__metadata__", ())
     return said
-
-
-def described() -> Iterator[Described]:
-    """All fields, in the order of their groups."""
-    group = ""
-    for field in dataclasses.fields(Fields):
-        said = said_of(field)
-        group = next((each.text for each in said if isinstance(each, Heading)), group)
-        yield Described(
-            field.name,
-            TYPES[field.name].__name__,
-            None if field.default is dataclasses.MISSING else field.default,
-            group,
-            next((each.name for each in said if isinstance(each, Unit)), ""),
-            next(each for each in said if isinstance(each, str)),
-            tuple(each.words for each in said if isinstance(each, Rule)),
-        )

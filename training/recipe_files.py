@@ -9,7 +9,7 @@ from typing import Any
 from a2keras.documents import as_json, read_json, read_toml
 from a2keras.errors import UserError, printable
 from a2keras.training.config import Recipe, checked
-from a2keras.training.fields import described
+from a2keras.training.descriptions import described
 
 SUFFIXES = (".toml", ".json")
 FORM = "FILE.toml or FILE.json"

@@ -9,7 +9,7 @@ from a2keras.training import recipes
 from a2keras.training.compute.checks import resolve_weights
 from a2keras.training.config import Recipe
 from a2keras.training.data import resolve
-from a2keras.training.fields import described
+from a2keras.training.descriptions import described
 from a2keras.training.rules import BETWEEN_FIELDS
 from a2keras.training.run.directory import Run
 

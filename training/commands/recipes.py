@@ -10,7 +10,7 @@ from a2keras.command_line import define_format, parse
 from a2keras.console import print_json, show, show_table
 from a2keras.errors import UserError
 from a2keras.training.config import Recipe
-from a2keras.training.fields import Described, described
+from a2keras.training.descriptions import Described, described
 from a2keras.training.recipe_files import as_toml, is_file
 from a2keras.training.recipes import NAMES, recipe
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 
 def train(arguments: list[str]) -> None:
+    from a2keras.training.fields import FIELDS
+
     values, rest = parse(
         "a2keras train --recipe=NAME --output=RUN [--data=SOURCE] [--set key=value]…",
         "Trains a network by a recipe. The same command again goes on from the last checkpoint; so "
@@ -23,10 +25,10 @@ def train(arguments: list[str]) -> None:
         "SIGTERM and saved, 130 by Ctrl-C and saved, 76 another worker is gone, 2 a mistake.",
         _flags,
         arguments,
+        FIELDS,
     )
     if rest:
         raise UserError(f"train takes no arguments. Received: {' '.join(rest)}")
-    from a2keras.training.config import FIELDS
     from a2keras.training.run.checkpoints import Saving
     from a2keras.training.run.interruption import WORKER_LOST, Interruption, Stopped
 
@@ -101,7 +103,7 @@ def _flags(values: flags.FlagValues) -> None:
         None,
         "A network, keras:NAME of keras.applications, or FILE.keras; default: the recipe's.",
     )
-    from a2keras.training.fields import described
+    from a2keras.training.descriptions import described
 
     fields = ", ".join(f"{each.name}={each.default}" for each in list(described())[4:])
     help_set = (

@@ -8,7 +8,8 @@ import pytest
 
 from a2keras.errors import UserError
 from a2keras.training import recipes
-from a2keras.training.fields import FIELDS, described
+from a2keras.training.descriptions import described
+from a2keras.training.fields import FIELDS
 
 
 def test_the_recipes_are_listed_with_a_line_each(run_command):
