@@ -64,8 +64,10 @@ setup(
         "keras>=3.15,<4",
         "matplotlib>=3.8",
         "numpy>=1.26",
+        "packaging>=22",  # `a2keras check`: whether a version is one of those that are required
         "pillow>=10",
         "pydantic>=2.10",  # the records that JSON files must hold
+        "rich>=13",  # tables; Keras needs it, too
         "scikit-learn>=1.4",  # folds by groups; its bundled digits are the data of `a2keras demo`
         "scipy>=1.11",  # Student's t; scikit-learn needs it, too
         "tensorflow>=2.17.1,<2.22",

@@ -1,7 +1,6 @@
 """The `a2keras` command: a table of subcommands, each loaded only when it is called."""
 
 import contextlib
-import difflib
 import errno
 import os
 import sys
@@ -11,7 +10,14 @@ from typing import NamedTuple
 import a2keras
 from a2keras.command_line import HELP
 from a2keras.console import is_command, prepare_streams, say, show, start_quietly
-from a2keras.errors import OutOfResources, UserError, lacking, printable
+from a2keras.errors import (
+    OutOfResources,
+    UserError,
+    did_you_mean,
+    lacking,
+    nearest,
+    printable,
+)
 from a2keras.termination import Terminated, ending_by_exceptions
 
 
@@ -31,6 +37,9 @@ COMMANDS = {
         "a2keras.training.commands.ablate", "what attention blocks add, on any network and data"
     ),
     "explain": Command("a2keras.training.commands.explain", "draw what a network attends to"),
+    "recipes": Command(
+        "a2keras.training.commands.recipes", "how networks are trained, and the fields of that"
+    ),
     "predict": Command("a2keras.export.commands.predict", "classify files, or a video over time"),
     "export": Command("a2keras.export.commands.export", "write artefacts that equal their model"),
     "benchmark": Command("a2keras.export.commands.benchmark", "time and memory of artefacts"),
@@ -45,6 +54,10 @@ COMMANDS = {
     "tables": Command(
         "a2keras.models.commands.tables", "the rows of the paper's tables and what they cost"
     ),
+    "check": Command("a2keras.models.commands.check", "whether what is installed works"),
+    "completion": Command("a2keras.completion", "completion for bash, zsh and fish"),
+    "help": Command("a2keras.help", "a command's help, or a topic: data, networks"),
+    "version": Command("a2keras.help", "the version of a2keras"),
 }
 
 
@@ -63,8 +76,7 @@ def run(arguments: list[str]) -> None:
     """
     name, *rest = arguments
     if name not in COMMANDS:
-        near = difflib.get_close_matches(name, COMMANDS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"the commands are {', '.join(COMMANDS)}."
+        hint = did_you_mean(nearest(name, COMMANDS), f"the commands are {', '.join(COMMANDS)}")
         raise UserError(f"there is no command {name!r}: {hint}")
     start_quietly()
     getattr(import_module(COMMANDS[name].module), name)(rest)
@@ -129,7 +141,7 @@ def _machines_fault(error: Exception) -> str | None:
 
 
 def _answer(arguments: list[str]) -> int:
-    if not arguments or arguments[0] in {"help", *HELP}:
+    if not arguments or arguments[0] in HELP:
         show(usage())
         return 0 if arguments else 2
     if arguments[0] == "--version":

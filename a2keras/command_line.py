@@ -4,19 +4,23 @@ import contextlib
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 
 from absl import flags
 
 from a2keras.console import show
-from a2keras.errors import UserError, reason_of
+from a2keras.errors import UserError, did_you_mean, nearest, reason_of
 
 HELP = {"--help", "-h", "--helpfull", "--helpshort"}
 _ARGUMENT = re.compile(r"`(\w+)(=[^`]*)?`")
 
 
 def parse(
-    usage: str, description: str, define: Callable[[flags.FlagValues], None], arguments: list[str]
+    usage: str,
+    description: str,
+    define: Callable[[flags.FlagValues], None],
+    arguments: list[str],
+    settings: Iterable[str] = (),
 ) -> tuple[flags.FlagValues, list[str]]:
     """Parses a subcommand's arguments.
 
@@ -25,6 +29,7 @@ def parse(
         description: what the command does, in a sentence or two.
         define: defines the flags on the `absl.flags.FlagValues` that it is given.
         arguments: what followed the subcommand's name.
+        settings: what its --set takes, which is easily taken for flags.
 
     Returns:
         The flag values and the positional arguments. `--help` prints the help and exits with 0.
@@ -34,20 +39,44 @@ def parse(
     """
     values = flags.FlagValues()
     define(values)
+    if arguments == _ASKED:
+        raise _Defined(values)
     if HELP & set(arguments):
         show(help_text(usage, description, values))
         sys.exit(0)
     for argument in arguments:
         if argument.startswith("-") and len(name := argument.partition("=")[0]) > 100:
             # absl looks for flags of similar names, and so deep that it ends in a RecursionError.
-            raise UserError(f"Unknown command line flag '{name[:40]}…' (see --help)")
+            raise UserError(f"there is no flag {name[:40]}…: see --help")
     try:
         positional = values(["a2keras", *arguments])[1:]
+    except flags.UnrecognizedFlagError as error:
+        near = [f"--{each}" for each in nearest(error.flagname, values)]
+        near = near or [f"--set {each}=VALUE" for each in nearest(error.flagname, settings)]
+        hint = did_you_mean(near, "see --help")
+        raise UserError(f"there is no flag --{error.flagname}: {hint}") from error
     except flags.Error as error:
         if missing := re.match(r"flag --(\w+)=None: Flag --\1 must have a value", str(error)):
             raise UserError(f"--{missing[1]} is missing (see --help)") from error
         raise UserError(f"{reason_of(error, 1000)} (see --help)") from error
     return values, positional
+
+
+_ASKED = ["\0flags"]  # what no command line can have
+
+
+class _Defined(Exception):
+    """The flags of a command, in place of what it does."""
+
+
+def flags_of(command: Callable[[list[str]], None]) -> flags.FlagValues:
+    """The flags that a command defines; every command begins with `parse`."""
+    try:
+        command(_ASKED)
+    except _Defined as defined:
+        values: flags.FlagValues = defined.args[0]
+        return values
+    raise AssertionError(f"{command} does not parse its arguments")
 
 
 def define_format(values: flags.FlagValues, *more: str, text: str = "output format") -> None:

@@ -4,16 +4,17 @@ import contextlib
 import importlib.util
 import io
 import os
+import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
 from a2keras.documents import as_json
-from a2keras.errors import UserError, printable_lines, system_reason
+from a2keras.errors import UserError, printable, printable_lines, system_reason
 
 
 def is_command() -> bool:
@@ -31,6 +32,51 @@ def say(text: str = "") -> None:
 def show(text: str = "") -> None:
     """Prints lines of a command's result on standard output."""
     _print(printable_lines(text), sys.stdout)
+
+
+def show_table(
+    head: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    numbers: Container[str] = (),
+    least: Sequence[int] = (),
+) -> None:
+    """Prints a table on standard output.
+
+    On a terminal it is fitted into the width, its cells wrapped; elsewhere every row is a line, so
+    that nothing is cut off and lines can be searched.
+
+    Args:
+        head: of its columns.
+        rows: their cells, printed as `show` prints foreign texts.
+        numbers: heads of the columns that stand to the right.
+        least: widths of the first columns, where several tables are to stand below each other.
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()
+    styled = is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for i, name in enumerate(head):
+        side: Any = "right" if name in numbers else "left"
+        width = least[i] if i < len(least) else None
+        table.add_column(name, justify=side, overflow="fold", min_width=width)
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    console = Console(
+        file=io.StringIO(),
+        width=shutil.get_terminal_size().columns if is_terminal else _UNLIMITED,
+        force_terminal=styled,
+        color_system="standard" if styled else None,
+        legacy_windows=False,
+    )
+    with console.capture() as capture:
+        console.print(table)
+    _print("\n".join(line.rstrip() for line in capture.get().splitlines()), sys.stdout)
+
+
+_UNLIMITED = 100_000  # columns
 
 
 def print_json(document: Any) -> None:

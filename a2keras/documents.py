@@ -1,9 +1,10 @@
-"""JSON documents: written whole, read with limits and as the record that they must hold."""
+"""JSON documents, written whole; read, TOML too, with limits and as the record they must hold."""
 
 import json
 import math
 import re
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,10 +59,22 @@ def read_json(path: Any, record: Any = dict, what: str = "a JSON document") -> A
     Raises:
         UserError: `{path} is not {what}: {reason}`, in one sentence.
     """
+    return _read(path, what, lambda content: parse_json(content, record))
+
+
+def read_toml(path: Any, what: str = "a TOML document") -> dict[str, Any]:
+    """As `read_json`, a TOML file."""
+    document: dict[str, Any] = _read(path, what, _parse_toml)
+    return document
+
+
+def _read(path: Any, what: str, parse: Callable[[bytes], Any]) -> Any:
     try:
         with open_file(path) as file:
             content = file.read(MAX_BYTES + 1)
-        return parse_json(content, record)
+        if len(content) > MAX_BYTES:
+            raise ValueError(f"it has more than {MAX_BYTES // 1024**2} MiB")
+        return parse(content)
     except FileNotFoundError:
         reason = "it does not exist"
     except OSError as error:
@@ -69,6 +82,17 @@ def read_json(path: Any, record: Any = dict, what: str = "a JSON document") -> A
     except ValueError as error:
         reason = str(error)
     raise UserError(f"{printable(path)} is not {what}: {reason}")
+
+
+def _parse_toml(content: bytes) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        return tomllib.loads(content.decode())
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except ValueError as error:
+        raise ValueError(f"it is no valid TOML ({reason_of(error)})") from None
 
 
 def parse_json(content: bytes | str, record: Any = dict) -> Any:

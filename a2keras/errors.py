@@ -1,8 +1,10 @@
 """A user's mistake, a machine's limits, and words for them: one sentence that prints anywhere."""
 
+import difflib
 import errno
 import os
 import re
+from collections.abc import Iterable
 
 # Control characters (of terminals among them), line and paragraph separators, marks that turn the
 # direction of text, and halves of surrogate pairs, as which Python reads names that are not UTF-8.
@@ -82,6 +84,29 @@ def reason_of(error: BaseException, limit: int = 200) -> str:
 def system_reason(error: OSError) -> str:
     """What the operating system says, without the number and the file's name."""
     return error.strerror or reason_of(error)
+
+
+def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
+    """The known names that somebody may have meant; none where all are far from it.
+
+    Those that are spelled nearly so, else those in which it is one of the words: `batch` is
+    near to `batch_size`. Capital letters and hyphens make no difference.
+    """
+    plain = {_plain(each): each for each in known}
+    wanted = _plain(name)
+    found = difflib.get_close_matches(wanted, plain, n=count, cutoff=0.75)
+    if not found and len(wanted) > 2:
+        found = [each for each in plain if f"_{wanted}" in f"_{each}"][:count]
+    return [plain[each] for each in found]
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "_")
+
+
+def did_you_mean(near: list[str], otherwise: str) -> str:
+    """`did you mean 'a', 'b'?` of the names that are near; where there are none, another hint."""
+    return f"did you mean {', '.join(map(repr, near))}?" if near else otherwise
 
 
 def counted(count: int, noun: str) -> str:

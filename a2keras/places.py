@@ -1,11 +1,11 @@
 """Places in a model: its layers and operations, those of nested models too, by name."""
 
-import difflib
 from collections.abc import Iterator
 from typing import Any
 
 import keras
 
+from a2keras.errors import did_you_mean, nearest
 from a2keras.graphs import as_graph
 
 
@@ -46,11 +46,8 @@ def _named(paths: list[tuple[str, Any]], name: str) -> Any:
         found = [(path, op) for path, op in found if path == name]
     if not found:
         known = sorted({each for path, op in paths for each in (path, op.name)})
-        nearest = difflib.get_close_matches(name, known, n=3, cutoff=0)
-        raise ValueError(
-            f"`after` names a layer that the model does not have: {name!r}. "
-            f"The nearest names: {', '.join(map(repr, nearest))}"
-        )
+        hint = did_you_mean(nearest(name, known), "`model.summary(expand_nested=True)` lists them")
+        raise ValueError(f"`after` names a layer that the model does not have: {name!r}: {hint}")
     if len({id(op) for _, op in found}) > 1:
         raise ValueError(
             f"`after` names a layer that stands in several of the nested models: {name!r}. "

@@ -1,9 +1,9 @@
 """Attention blocks behind named units of a network."""
 
-import difflib
 from typing import Any
 
 from a2keras.double_attention import DoubleAttention
+from a2keras.errors import nearest
 from a2keras.models.convolutions import channel_axis
 from a2keras.non_local import NonLocal
 from a2keras.positions import check_positive
@@ -72,7 +72,7 @@ class Blocks:
         """Raises a `ValueError` for a position that no unit had; called when the body stands."""
         for position in self.positions:
             if position not in self.units:
-                near = difflib.get_close_matches(position, self.units, n=3) or self.units
+                near = nearest(position, self.units) or self.units
                 raise ValueError(
                     f"`positions` must name units of the network, such as {', '.join(near)}. "
                     f"Received: {position!r}"

@@ -1,12 +1,11 @@
 """What networks are called, known without Keras: a wrong name is refused before it is loaded."""
 
-import difflib
 import importlib.util
 import re
 from pathlib import Path
 from typing import NamedTuple
 
-from a2keras.errors import UserError, printable
+from a2keras.errors import UserError, did_you_mean, nearest, printable
 
 PREFIX, SUFFIX = "keras:", ".keras"
 FORMS = "keras:NAME is one of keras.applications, FILE.keras one of your own"
@@ -70,6 +69,10 @@ NETWORKS = {
 }
 
 
+# Of any network, each once.
+ALL_OPTIONS = tuple(dict.fromkeys(each for known in NETWORKS.values() for each in known.options))
+
+
 def is_host(name: str) -> bool:
     """Whether a network's name is none of the zoo's: `keras:NAME` or `FILE.keras`."""
     return name.startswith(PREFIX) or is_file(name)
@@ -87,12 +90,12 @@ def check(name: str) -> None:
     elif name.startswith(PREFIX):
         plain, known = name.removeprefix(PREFIX), applications()
         if plain not in known:
-            near = difflib.get_close_matches(plain, known, n=3, cutoff=0.0)
-            meant = ", ".join(f"{PREFIX}{each}" for each in near)
-            raise UserError(f"there is no network {name!r}: did you mean {meant}?")
+            meant = [f"{PREFIX}{each}" for each in nearest(plain, known)]
+            hint = did_you_mean(meant, f"keras.applications has {', '.join(known)}")
+            raise UserError(f"there is no network {name!r}: {hint}")
     elif name not in NETWORKS:
-        near = difflib.get_close_matches(name, NETWORKS, n=3, cutoff=0.0)
-        raise UserError(f"there is no network {name!r}: did you mean {', '.join(near)}? {FORMS}")
+        hint = did_you_mean(nearest(name, NETWORKS), "`a2keras summary` lists those of a2keras.")
+        raise UserError(f"there is no network {name!r}: {hint} {FORMS}")
 
 
 def applications() -> list[str]:

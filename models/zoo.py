@@ -1,10 +1,10 @@
 """All networks by name: their builders, and what can be asked of them."""
 
-import difflib
 from typing import Any
 
 import keras
 
+from a2keras.errors import nearest
 from a2keras.models import (
     c3d,
     classic_resnet,
@@ -55,7 +55,7 @@ def builder(name: str) -> Any:
         ValueError: an unknown name.
     """
     if name not in _BUILDERS:
-        near = difflib.get_close_matches(name, _BUILDERS, n=3) or list_models()
+        near = nearest(name, _BUILDERS) or list_models()
         raise ValueError(f"`name` must be a network such as {', '.join(near)}. Received: {name!r}")
     return _BUILDERS[name]
 

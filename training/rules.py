@@ -20,6 +20,18 @@ class Rule(NamedTuple):
     holds: Callable[[Any], bool]
 
 
+class Unit(NamedTuple):
+    """What the number of a field counts, or is a part of."""
+
+    name: str
+
+
+class Heading(NamedTuple):
+    """Of the group that a field opens."""
+
+    text: str
+
+
 def at_least(least: float) -> Rule:
     return Rule(f"must be at least {least}", lambda value: value >= least)
 

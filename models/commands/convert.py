@@ -1,6 +1,5 @@
 """`a2keras convert`: weights of other libraries."""
 
-import difflib
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,7 @@ from absl import flags
 
 from a2keras.command_line import parse
 from a2keras.console import say, show
-from a2keras.errors import UserError, system_reason
+from a2keras.errors import UserError, nearest, system_reason
 from a2keras.files import replacing
 from a2keras.models import names
 from a2keras.models.commands.summary import settings_of
@@ -92,7 +91,7 @@ def _output(name: str) -> Path:
 
 def _convert(checkpoint: str, output: Path, values: flags.FlagValues) -> None:
     if values.model not in names.NETWORKS:
-        near = difflib.get_close_matches(values.model, names.NETWORKS, n=3) or names.NETWORKS
+        near = nearest(values.model, names.NETWORKS) or names.NETWORKS
         raise UserError(
             f"--model must be a network such as {', '.join(near)}. Received: {values.model!r}"
         )

@@ -9,10 +9,12 @@ from typing import Any
 from absl import flags
 
 from a2keras.command_line import define_format, parse
-from a2keras.console import print_json, show
+from a2keras.console import print_json, show, show_table
 from a2keras.errors import UserError, printable, reason_of
 from a2keras.models import names
+from a2keras.models.figures import FIGURES
 from a2keras.models.stages import stage_of
+from a2keras.models.weights import published
 from a2keras.whole_numbers import is_number
 
 BLOCK_KINDS = ("DoubleAttention", "NonLocal", "SqueezeExcitation")
@@ -22,13 +24,14 @@ def summary(arguments: list[str]) -> None:
     values, given = parse(
         "a2keras summary NAME [--input=8x224x224] [--classes=1000] [--set option=value]…",
         "Prints the stages of a network with output shapes, parameters and multiply-adds. Without "
-        "a NAME, lists those of a2keras. A NAME may also be keras:NAME, a network of "
-        "keras.applications with a new classifier, or a run or a .keras file, as it is.",
+        "a NAME, lists those of a2keras with their sizes and published weights. A NAME may also be "
+        "keras:NAME, a network of keras.applications with a new classifier, or a run or a .keras "
+        "file, as it is.",
         _flags,
         arguments,
     )
     if not given:
-        show("\n".join(names.NETWORKS))
+        print_json(networks()) if values.format == "json" else describe()
         return
     if len(given) > 1:
         raise UserError(f"summary takes one NAME. Received: {' '.join(given)}")
@@ -36,10 +39,44 @@ def summary(arguments: list[str]) -> None:
         document = stages(_network(given[0], values))
     except ValueError as error:
         raise UserError(f"{given[0]}: {reason_of(error, 1000)}") from error
-    if values.format == "json":
-        print_json(document)
-    else:
-        show(as_text(document))
+    print_json(document) if values.format == "json" else show_stages(document)
+
+
+def describe() -> None:
+    """Prints all networks; `a2keras help networks`."""
+    show_networks(networks())
+
+
+def networks() -> list[dict[str, Any]]:
+    """All networks of a2keras; nothing is built."""
+    return [
+        {
+            "name": name,
+            "takes": "videos" if names.NETWORKS[name].is_video else "images",
+            **FIGURES[name]._asdict(),
+            "weights": published.names_for(name),
+        }
+        for name in names.NETWORKS
+    ]
+
+
+def show_networks(documents: list[dict[str, Any]]) -> None:
+    head = ["network", "input", "parameters", "multiply-adds", "weights"]
+    rows = [
+        [
+            each["name"],
+            _shape(each["input_size"]),
+            f"{each['parameters'] / 1e6:.2f} M",
+            f"{each['multiply_adds'] / 1e9:.2f} G",
+            ", ".join(each["weights"]),
+        ]
+        for each in documents
+    ]
+    show_table(head, rows, numbers=("input", "parameters", "multiply-adds"))
+    show(
+        "\nOf one example, with 1000 classes. `a2keras summary NAME` shows the stages of one; "
+        f"{names.FORMS}."
+    )
 
 
 def _network(name: str, values: flags.FlagValues) -> Any:
@@ -53,13 +90,10 @@ def _network(name: str, values: flags.FlagValues) -> Any:
 
         return keras_files.load_single(path if names.is_file(name) else path / "model.keras")
     shape = None if values.input is None else (*_sizes(values.input), 3)
+    names.check(name)
     if names.is_host(name):
-        names.check(name)
         options = settings_of(values.set, ("attention", "positions"))
         return _host(name, shape or (224, 224, 3), values.classes, **options)
-    if name not in names.NETWORKS:
-        known = ", ".join(names.NETWORKS)
-        raise UserError(f"there is no network {name!r}: choose from {known}. {names.FORMS}")
     axes = 3 if names.NETWORKS[name].is_video else 2
     if shape is not None and len(shape) != axes + 1:
         raise UserError(f"{name} takes {axes} sizes. Received: --input={values.input}")
@@ -163,25 +197,30 @@ def _sizes_of(layers: list[Any]) -> list[str]:
     return [*sizes, *["head"] * (len(layers) - last - 1)]
 
 
-def as_text(document: dict) -> str:
-    lines = [f"{document['name']}, input {_shape(document['input_shape'])}", ""]
-    lines.append(f"{'stage':<14}{'output':<20}{'parameters':>14}{'multiply-adds':>18}  blocks")
-    for row in document["stages"]:
-        lines.append(
-            f"{row['stage']:<14}{_shape(row['output_shape']):<20}{row['parameters']:>14,}"
-            f"{row['multiply_adds']:>18,}  {' '.join(row['attention'])}".rstrip()
-        )
-    lines += ["", f"{'total':<34}{document['parameters']:>14,}{document['multiply_adds']:>18,}"]
-    lines.append(f"of the parameters, trainable: {document['trainable_parameters']:,}")
-    lines.append(
+def show_stages(document: dict[str, Any]) -> None:
+    show(f"{document['name']}, input {_shape(document['input_shape'])}\n")
+    total = {**document, "stage": "total", "output_shape": [], "attention": []}
+    rows = [
+        [
+            row["stage"],
+            _shape(row["output_shape"]),
+            f"{row['parameters']:,}",
+            f"{row['multiply_adds']:,}",
+            " ".join(row["attention"]),
+        ]
+        for row in [*document["stages"], total]
+    ]
+    head = ["stage", "output", "parameters", "multiply-adds", "blocks"]
+    show_table(head, rows, numbers=("parameters", "multiply-adds"))
+    show(f"\nof the parameters, trainable: {document['trainable_parameters']:,}")
+    show(
         "multiply-adds for one example in the paper's order (Eq. 6); as the blocks really "
         f"multiply: {document['planned_multiply_adds']:,}"
     )
-    lines.append(f"activations of one example: {document['activation_bytes'] / 2**20:,.1f} MiB")
-    return "\n".join(lines)
+    show(f"activations of one example: {document['activation_bytes'] / 2**20:,.1f} MiB")
 
 
-def _shape(shape: list[int]) -> str:
+def _shape(shape: Sequence[int]) -> str:
     return "×".join(map(str, shape))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from absl import flags
 
 from a2keras.command_line import define_format, parse
-from a2keras.console import print_json, progress, show
+from a2keras.console import print_json, progress, show, show_table
 from a2keras.errors import UserError
 from a2keras.models.paper_tables import TABLES, Row, parse_figure
 
@@ -28,8 +28,10 @@ def tables(arguments: list[str]) -> None:
     documents = counted(progress(chosen, "building", unit="row"))
     if values.format == "json":
         print_json(documents)
+    elif values.format == "markdown":
+        show(as_markdown(chosen, documents))
     else:
-        show({"text": as_text, "markdown": as_markdown}[values.format](chosen, documents))
+        _show(chosen, documents)
 
 
 def _flags(values: flags.FlagValues) -> None:
@@ -84,18 +86,13 @@ def _count(row: Row) -> tuple[int, int]:
     return total.parameters, total.multiply_adds
 
 
-def as_text(rows: list[Row], documents: list[dict[str, Any]]) -> str:
-    lines, notes = [_HEAD], list(dict.fromkeys(row.note for row in rows if row.note))
-    for cells, row in zip(_cells(rows, documents), rows, strict=True):
-        mark = [f"({notes.index(row.note) + 1})"] if row.note else []
-        lines.append([*cells, *mark])
-    widths = [max(map(len, column)) for column in zip(*(line[:7] for line in lines), strict=True)]
-    text = []
-    for line in lines:
-        names = [cell.ljust(width) for cell, width in zip(line[:3], widths, strict=False)]
-        figures = [cell.rjust(width) for cell, width in zip(line[3:], widths[3:], strict=False)]
-        text.append("  ".join([*names, *figures, *line[7:]]).rstrip())
-    return "\n".join([*text, "", *(f"({i}) {note}" for i, note in enumerate(notes, 1))]).rstrip()
+def _show(rows: list[Row], documents: list[dict[str, Any]]) -> None:
+    """The table, each note once below it."""
+    notes = list(dict.fromkeys(row.note for row in rows if row.note))
+    marks = [f"({notes.index(row.note) + 1})" if row.note else "" for row in rows]
+    cells = zip(_cells(rows, documents), marks, strict=True)
+    show_table([*_HEAD, ""], [[*each, mark] for each, mark in cells], numbers=_HEAD[3:])
+    show("\n".join(["", *(f"({i}) {note}" for i, note in enumerate(notes, 1))]) if notes else "")
 
 
 def as_markdown(rows: list[Row], documents: list[dict[str, Any]]) -> str:

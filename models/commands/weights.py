@@ -8,7 +8,7 @@ from a2keras.command_line import define_format, parse
 from a2keras.console import print_json, show
 from a2keras.errors import UserError
 from a2keras.models.weights import fetching
-from a2keras.models.weights.published import PUBLISHED, Fetched, Published, Trained
+from a2keras.models.weights.published import PUBLISHED, TITLES, Fetched, Published, Trained
 
 
 def weights(arguments: list[str]) -> None:
@@ -42,8 +42,7 @@ def _named(name: str) -> Published:
     for record in PUBLISHED:
         if name in (record.title, record.name):
             return record
-    titles = ", ".join(each.title for each in PUBLISHED)
-    raise UserError(f"there are no published weights {name!r}: choose from {titles}")
+    raise UserError(f"there are no published weights {name!r}: choose from {', '.join(TITLES)}")
 
 
 def _document(record: Published) -> dict[str, Any]:

@@ -210,6 +210,7 @@ FETCHED = (
 )
 OF_THIS_PROJECT: tuple[Trained, ...] = ()
 PUBLISHED: tuple[Published, ...] = FETCHED + OF_THIS_PROJECT
+TITLES = tuple(each.title for each in PUBLISHED)
 LABELS = Path(__file__).with_name("labels")
 
 

@@ -58,9 +58,9 @@ def ends():
         (small, [], r"`after` must be a list of layer names, .* Received: after=\[\]"),
         (small, ["sum", 3], r"`after` must be a list .* Received: after=\['sum', 3\]"),
         (small, None, r"`after` must be a list of layer names, .* Received: after=None"),
-        (small, ["one_rely"], r"does not have: 'one_rely'\. The nearest names: 'one_relu', "),
-        (nested, ["inner/flat"], r"does not have: 'inner/flat'\. The nearest names: '"),
-        (nested, ["/deep_bn"], r"does not have: '/deep_bn'\. The nearest names: 'deep_bn', "),
+        (small, ["one_rely"], r"does not have: 'one_rely': did you mean 'one_relu'"),
+        (nested, ["inner/flat"], r"does not have: 'inner/flat': `model.summary\(expand"),
+        (nested, ["/deep_bn"], r"does not have: '/deep_bn': did you mean 'deep_bn'"),
         (nested, ["conv"], r"stands in several of the nested models: 'conv'\. Say which: "
             r"'/conv', '/middle/conv', '/middle/stack/conv'"),
         (small, ["photo"], r"names an input, which no block can follow: 'photo'"),

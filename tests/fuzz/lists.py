@@ -169,6 +169,26 @@ def read_settings(path: Path) -> None:
     found.steps_down(), found.unit_names(), found.peak_rate(), found.rate_factors()
 
 
+FILES = {
+    "short.toml": 'recipe = "photos"\nepochs = 5\nlearning_rate = 1e-3  # slower\nflip = false\n',
+    "lines.toml": 'group_pattern = \'(\\d+)_\'\nstep_epochs = """\n1,2"""\nsize = 0x20\nhue = 2.0',
+    "run.json": '{"name": "photos", "epochs": 5, "learning_rate": 1, "positions": "conv4_2"}',
+}
+
+
+def recipe_seeds(folder: Path) -> Iterable[Path]:
+    for name, text in FILES.items():
+        (folder / name).write_text(text)
+        yield folder / name
+
+
+def read_recipe(path: Path) -> None:
+    from a2keras.training.recipe_files import as_toml
+    from a2keras.training.recipes import recipe
+
+    list(as_toml(recipe(str(path))))
+
+
 # A command a line of its words. What they read is not there, so none comes to do anything.
 COMMANDS = (
     "train --recipe=folder --output=run --data=folder:nowhere --set epochs=3 --replicas=2",
@@ -184,6 +204,9 @@ COMMANDS = (
     "prepare csv:nowhere.csv --output=dir --root=elsewhere --fold=2",
     "ablate --table=2 --data=folder:nowhere --output=dir --seeds=2 --set epochs=1",
     "summary a2_resnet9000 --format=json",
+    "recipes nowhere.toml --format=toml",
+    "help nowhere",
+    "completion nowhere",
 )
 
 
@@ -236,6 +259,7 @@ READERS = (
     Reader("kinetics_lists", kinetics_seeds, open_kinetics, 50),
     Reader("folder_names", name_seeds, open_names, 75),
     Reader("settings", setting_seeds, read_settings, 500),
+    Reader("recipe_files", recipe_seeds, read_recipe, 500),
     Reader("command_lines", command_seeds, run_command, 150, sound="clean"),
     Reader("clusters", cluster_seeds, read_cluster, 500),
 )

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 
 def ablate(arguments: list[str]) -> None:
+    from a2keras.training.fields import FIELDS
+
     values, rest = parse(
         "a2keras ablate --data=SOURCE --output=DIR [--table=2|3] [--model=NAME] [--seeds=3] "
         "[--folds=N] [--rows=none,se,nl,a2] [--row='NAME key=value …']… [--set key=value]…",
@@ -24,10 +26,10 @@ def ablate(arguments: list[str]) -> None:
         "ablation.json and ablation.png, anew after every run. The same command again goes on.",
         _flags,
         arguments,
+        FIELDS,
     )
     if rest:
         raise UserError(f"ablate takes no arguments. Received: {' '.join(rest)}")
-    from a2keras.training.config import FIELDS
     from a2keras.training.run.interruption import Stopped
 
     try:
@@ -100,7 +102,7 @@ def _flags(values: flags.FlagValues) -> None:
         "unseen; the files are then ablation_validation.json and so on."
     )
     choice("split", "test", ["test", "validation"], help_split)
-    text("recipe", "folder", "How every row is trained.")
+    text("recipe", "folder", "How every row is trained: as for `train`.")
     help_set = "key=value of a recipe field, for all rows; may be repeated."
     flags.DEFINE_multi_string("set", [], help_set, flag_values=values)
     choice("strategy", "auto", LOCAL_STRATEGIES, "As for `train`.")

@@ -11,7 +11,7 @@ from a2keras.errors import UserError
 def prepare(arguments: list[str]) -> None:
     values, rest = parse(
         "a2keras prepare SOURCE --output=DIR [--short_side=288] [--quality=90] [--fps=0]",
-        "Stores folder:DIR, csv:FILE or tfds:NAME as sharded records in which training reads in "
+        "Stores a folder, a list or tfds:NAME as sharded records in which training reads in "
         "any order: videos as JPEG frames, images as they are. The same command again goes on "
         "where an interrupted one stopped, and does nothing when all is done.",
         _flags,

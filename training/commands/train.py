@@ -1,6 +1,5 @@
 """`a2keras train`."""
 
-import dataclasses
 import functools
 import os
 import sys
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
 
 
 def train(arguments: list[str]) -> None:
+    from a2keras.training.fields import FIELDS
+
     values, rest = parse(
         "a2keras train --recipe=NAME --output=RUN [--data=SOURCE] [--set key=value]…",
         "Trains a network by a recipe. The same command again goes on from the last checkpoint; so "
@@ -24,10 +25,10 @@ def train(arguments: list[str]) -> None:
         "SIGTERM and saved, 130 by Ctrl-C and saved, 76 another worker is gone, 2 a mistake.",
         _flags,
         arguments,
+        FIELDS,
     )
     if rest:
         raise UserError(f"train takes no arguments. Received: {' '.join(rest)}")
-    from a2keras.training.config import FIELDS
     from a2keras.training.run.checkpoints import Saving
     from a2keras.training.run.interruption import WORKER_LOST, Interruption, Stopped
 
@@ -88,21 +89,27 @@ def _begin(values: flags.FlagValues) -> "Listed":
 
 def _flags(values: flags.FlagValues) -> None:
     from a2keras.training.compute.cluster import STRATEGIES
+    from a2keras.training.recipe_files import FORM
     from a2keras.training.recipes import NAMES
 
     text = functools.partial(flags.DEFINE_string, flag_values=values)
-    text("recipe", None, f"{', '.join(NAMES)}; default: that of the run in --output.")
+    text("recipe", None, f"{', '.join(NAMES)}, or {FORM}; default: that of the run in --output.")
     text("output", None, "Directory of the run; a run that is there goes on.", required=True)
-    text("data", None, "digits, folder:DIR, csv:FILE[,TEST], tfds:NAME or prepared:DIR.")
+    from a2keras.training.data import SOURCES
+
+    text("data", None, f"{SOURCES}; see `a2keras help data`.")
     text(
         "model",
         None,
         "A network, keras:NAME of keras.applications, or FILE.keras; default: the recipe's.",
     )
-    from a2keras.training.config import Recipe
+    from a2keras.training.descriptions import described
 
-    fields = ", ".join(f"{f.name}={f.default}" for f in dataclasses.fields(Recipe)[4:])
-    help_set = f"key=value of a recipe field; may be repeated. The fields: {fields}."
+    fields = ", ".join(f"{each.name}={each.default}" for each in list(described())[4:])
+    help_set = (
+        "key=value of a recipe field; may be repeated. `a2keras recipes folder` tells what they "
+        f"mean: {fields}."
+    )
     flags.DEFINE_multi_string("set", [], help_set, flag_values=values)
     help_strategy = (
         "Where to compute: auto is mirrored where there are several GPUs; multi_worker reads "

@@ -7,14 +7,13 @@ Everything is found by the Keras model alone, whatever its layers are called:
 * trunk: all other layers.
 """
 
-import difflib
 import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import keras
 
-from a2keras.errors import UserError
+from a2keras.errors import UserError, did_you_mean, nearest
 from a2keras.graphs import layers_of
 from a2keras.position_layer import PositionLayer
 from a2keras.training.config import Recipe
@@ -85,10 +84,10 @@ class Wiring:
         unit = {i for i, each in enumerate(names) if each.startswith(f"{name}_")} - self.blocks
         if not (chosen := own or unit):
             known = sorted({*names, *(each.rsplit("_", 1)[0] for each in names)})
-            near = difflib.get_close_matches(name, known, n=3, cutoff=0.0)
+            ends = f"its layers go from {names[0]} to {names[-1]}"
+            hint = did_you_mean(nearest(name, known), ends)
             raise UserError(
-                f"recipe field freeze_until: {network} has no layer or unit {name!r}: "
-                f"did you mean {', '.join(near)}?"
+                f"recipe field freeze_until: {network} has no layer or unit {name!r}: {hint}"
             )
         return chosen | self.upstream(chosen)
 

@@ -1,15 +1,18 @@
 """Sources of examples: what `--data` may say, and opening it."""
 
 import dataclasses
+import os
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from a2keras.console import show, show_table
 from a2keras.errors import UserError
 from a2keras.models import names
-from a2keras.models.preprocessing.places import absolute, check_text
+from a2keras.models.preprocessing.places import absolute, check_text, is_remote
 from a2keras.training.config import Recipe
 from a2keras.training.data.errors import reachable
 from a2keras.training.data.listing import Listing
@@ -27,10 +30,12 @@ from a2keras.training.host_files import checked_host
 class Kind(NamedTuple):
     """A kind of source: what a user writes, and who lists it."""
 
-    form: str
+    form: str  # what is in brackets may be left out
+    what: str  # it is, for people
     module: str  # has list_source(place, recipe) -> Listing
     # What follows the colon as paths, which a recipe keeps absolute; none where it is a name.
     places: Callable[[str], list[str]] = lambda place: [place]
+    marks: tuple[str, ...] = ()  # files by which a folder is known to be of this kind
 
     def fits(self, data: str) -> bool:
         """Whether there is a place behind the kind's name, or nothing where it takes none."""
@@ -39,28 +44,98 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "digits": Kind("digits", "a2keras.training.data.digits", lambda place: []),
-    "folder": Kind("folder:DIR", "a2keras.training.data.folder"),
-    "csv": Kind("csv:FILE[,TEST]", "a2keras.training.data.lists.csv", split_places),
-    "tfds": Kind("tfds:NAME", "a2keras.training.data.records.tfds", lambda place: []),
-    "prepared": Kind("prepared:DIR", "a2keras.training.data.records.prepared"),
+    "digits": Kind(
+        "digits",
+        "scanned digits that come with scikit-learn; still, or set in motion",
+        "a2keras.training.data.digits",
+        lambda place: [],
+    ),
+    "folder": Kind(
+        "[folder:]DIR",
+        "one folder per class, or folders of splits with these in them",
+        "a2keras.training.data.folder",
+    ),
+    "csv": Kind(
+        "[csv:]FILE[,TEST]",
+        "a list of files with their classes, or two or three lists; csv:DIR: UCF-101's or HMDB51's",
+        "a2keras.training.data.lists.csv",
+        split_places,
+    ),
+    "tfds": Kind(
+        "tfds:NAME",
+        "an image or video set of TensorFlow Datasets, NAME[/CONFIG][:VERSION]",
+        "a2keras.training.data.records.tfds",
+        lambda place: [],
+    ),
+    "prepared": Kind(
+        "[prepared:]DIR",
+        "what `a2keras prepare` has written",
+        "a2keras.training.data.records.prepared",
+        marks=("manifest.json", "examples.csv"),
+    ),
 }
 SOURCES = ", ".join(kind.form for kind in KINDS.values())
+# With which a source may begin.
+PREFIXES = tuple(f"{name}:" if ":" in kind.form else name for name, kind in KINDS.items())
+
+
+def describe() -> None:
+    """Prints what `--data` may be; `a2keras help data`."""
+    show_table(["--data=", "what"], [(kind.form, kind.what) for kind in KINDS.values()])
+    show(
+        "\nOf what lies on this machine the kind may be left out: a folder is folder:, or "
+        "prepared: where `a2keras prepare` has written it, and a file is a list.\nA folder called "
+        "digits is ./digits. See docs/data.md."
+    )
 
 
 def absolute_source(data: str) -> str:
-    """A source as a recipe keeps it, its paths absolute.
+    """A source as a recipe keeps it: with its kind, its paths absolute.
 
     Raises:
         UserError: an unknown kind of source, or a path that no file of text can keep.
     """
     check_text("`data`", data)
-    kind, colon, place = data.partition(":")
-    if kind not in KINDS or not KINDS[kind].fits(data):
-        raise UserError(f"`data` must be one of {SOURCES}. Received: `data={data}`")
+    source = with_kind(data)
+    if source is None:
+        why = why_none(data)
+        raise UserError(f"`data` must be one of {SOURCES}: {why}. Received: `data={data}`")
+    kind, colon, place = source.partition(":")
     place = ",".join(map(absolute, KINDS[kind].places(place))) or place
     check_text("`data`", place)
     return f"{kind}{colon}{place}"
+
+
+def with_kind(data: str) -> str | None:
+    """A source with the kind in front of it, which may be left out of a path on this machine.
+
+    A kind wins over a path of that name: `digits` are the digits, a folder of theirs is `./digits`.
+
+    Returns:
+        None where it has no kind and is no path.
+    """
+    kind = data.partition(":")[0]
+    if kind in KINDS and KINDS[kind].fits(data):
+        return data
+    if not data or is_remote(data):
+        return None
+    paths = list(map(absolute, split_places(data)))
+    # Those of pathlib raise where a name is too long.
+    if len(paths) == 1 and os.path.isdir(paths[0]):  # noqa: PTH112
+        marked = (name for name, each in KINDS.items() if each.marks and _has(paths[0], each.marks))
+        return f"{next(marked, 'folder')}:{data}"
+    return f"csv:{data}" if all(map(os.path.isfile, paths)) else None
+
+
+def why_none(data: str) -> str:
+    """Why a text is no source, where it has no kind."""
+    if not data:
+        return "none is given"
+    return "a place elsewhere needs its kind" if is_remote(data) else "there is no such path"
+
+
+def _has(folder: str, names: Sequence[str]) -> bool:
+    return all(Path(folder, name).is_file() for name in names)
 
 
 class Listed(NamedTuple):

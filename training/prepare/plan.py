@@ -7,7 +7,7 @@ from a2keras.console import say
 from a2keras.errors import UserError
 from a2keras.models.preprocessing.places import absolute
 from a2keras.training.config import Recipe
-from a2keras.training.data import KINDS, absolute_source, list_source
+from a2keras.training.data import KINDS, absolute_source, list_source, why_none, with_kind
 from a2keras.training.data.files import FileListing
 from a2keras.training.prepare.shards import FileShard, Shard
 
@@ -18,10 +18,12 @@ SMALLEST_NUMBER = 16  # of shards, as far as the examples go: they are written s
 
 def plan(source: str, task: str, root: str, fold: int) -> tuple[list[Shard], dict[str, Any]]:
     """The shards of a source, and what the manifest says about it. It reads no media."""
-    kind, _, place = source.partition(":")
-    if kind not in PREPARABLE or not place:
+    named = with_kind(source)
+    kind, _, place = (named or "").partition(":")
+    if kind not in PREPARABLE:
         forms = ", ".join(KINDS[name].form for name in PREPARABLE)
-        raise UserError(f"what to prepare must be one of {forms}. Received: {source}")
+        why = "" if named else f": {why_none(source)}"
+        raise UserError(f"what to prepare must be one of {forms}{why}. Received: {source}")
     if kind == "tfds":
         from a2keras.training.prepare.builder import quiet_libraries
         from a2keras.training.prepare.tfds import tfds_shards

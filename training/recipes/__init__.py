@@ -1,12 +1,13 @@
 """Recipes as data: one frozen record each, opened by a note on what was done and why."""
 
 import dataclasses
-import difflib
 from importlib import import_module
 from typing import TYPE_CHECKING, Optional
 
-from a2keras.errors import UserError
+from a2keras.errors import UserError, did_you_mean, nearest, printable
+from a2keras.training import recipe_files
 from a2keras.training.config import Recipe
+from a2keras.training.recipe_files import RecipeFile
 
 if TYPE_CHECKING:
     from a2keras.training.data.listing import Listing
@@ -26,12 +27,13 @@ FOR_FOLDERS = {"image": "photos", "video": "videos"}
 
 
 def recipe(name: str) -> Recipe:
-    """Returns a recipe by name; `UserError` with the nearest name where there is none."""
-    if name not in NAMES:
-        near = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.0)[0]
-        raise UserError(f"there is no recipe {name!r}: did you mean {near!r}?")
-    found: Recipe = import_module(f"a2keras.training.recipes.{name}").RECIPE
-    return found
+    """Returns a recipe by its name, or by the path of a file (`recipe_files`).
+
+    Raises:
+        UserError: there is none, with the names that are near; a file that is none.
+    """
+    own = _opened(name)
+    return own.applied(_named(own.start))
 
 
 def listed(name: str, settings: list[str]) -> tuple[Recipe, Optional["Listing"]]:
@@ -40,14 +42,40 @@ def listed(name: str, settings: list[str]) -> tuple[Recipe, Optional["Listing"]]
     `folder` is that of its data's kind, which starts from published weights, unless the settings
     say `weights=none`.
 
+    Args:
+        name: of a recipe, or the path of a file.
+        settings: `key=value`, see `Recipe.override`.
+
     Raises:
         UserError: no such recipe or setting, or data that cannot be used.
     """
-    named = recipe(name)
-    has_weights = dataclasses.replace(named, weights="auto").override(settings).weights
-    if name != "folder" or not has_weights:
+    own = _opened(name)
+    named = own.applied(_named(own.start))
+    from_published = own.applied(dataclasses.replace(_named(own.start), weights="auto"))
+    if own.start != "folder" or not from_published.override(settings).weights:
         return named.override(settings), None
     from a2keras.training.data import list_data
 
     found = list_data(named.override(settings))
-    return recipe(FOR_FOLDERS[found.recipe.task]).override(settings), found.listing
+    chosen = own.applied(_named(FOR_FOLDERS[found.recipe.task]))
+    return chosen.override(settings), found.listing
+
+
+def _opened(name: str) -> RecipeFile:
+    """What a file says; of a name, what a file would that says nothing but this name."""
+    is_file = recipe_files.is_file(name)
+    own = recipe_files.read(name) if is_file else RecipeFile("", name, {})
+    if own.start not in NAMES and not (is_file and own.start == ""):
+        known = f"the recipes are {', '.join(NAMES)}, or {recipe_files.FORM}"
+        hint = did_you_mean(nearest(own.start, NAMES), known)
+        place = f"{printable(own.path)}: " if is_file else ""
+        raise UserError(f"{place}there is no recipe {own.start!r}: {hint}")
+    return own
+
+
+def _named(name: str) -> Recipe:
+    """A recipe by name; the defaults of all fields by none."""
+    if not name:
+        return Recipe("")
+    found: Recipe = import_module(f"a2keras.training.recipes.{name}").RECIPE
+    return found

@@ -87,8 +87,8 @@ def test_train_names_its_settings(tmp_path, write_images, write_video, run_comma
     with pytest.raises(UserError) as error:
         run_command(*train, "--data=photos")
     assert str(error.value) == (
-        "--data must be one of digits, folder:DIR, csv:FILE[,TEST], tfds:NAME, prepared:DIR. "
-        "Received: --data=photos"
+        "--data must be one of digits, [folder:]DIR, [csv:]FILE[,TEST], tfds:NAME, [prepared:]DIR: "
+        "there is no such path. Received: --data=photos"
     )
     with pytest.raises(UserError) as error:
         run_command("train", "more", *train[1:])

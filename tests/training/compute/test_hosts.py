@@ -199,10 +199,10 @@ def test_imagenet_without_a_network(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (["model=keras:VGG"], r"there is no network 'keras:VGG': did you mean keras:VGG1"),
+        (["model=keras:VGG"], r"there is no network 'keras:VGG': did you mean 'keras:VGG1"),
         (
             ["model=resnet"],
-            r"did you mean .*\? keras:NAME is one of keras.applications, FILE.keras",
+            r"did you mean 'resnet.*\? keras:NAME is one of keras.applications, FILE.keras",
         ),
         (["task=video", "model=keras:VGG16"], r"keras:VGG16 takes images, but the data are videos"),
         (["model=resnet50", "pixels=tf"], r"pixels is for a FILE.keras, not for model=resnet50"),

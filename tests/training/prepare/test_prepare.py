@@ -296,7 +296,7 @@ def test_what_cannot_be_prepared_is_told(tmp_path, run_command):
     pytest.importorskip("apache_beam")
     for arguments, message in {
         (): "prepare takes one SOURCE. Received: none",
-        ("digits",): "what to prepare must be one of folder:DIR, csv:FILE[,TEST], tfds:NAME. "
+        ("digits",): "what to prepare must be one of [folder:]DIR, [csv:]FILE[,TEST], tfds:NAME. "
         "Received: digits",
         ("folder:/nowhere/at/all",): "/nowhere/at/all does not exist",
         ("folder:x", "--beam_pipeline_options=spark"): "--beam_pipeline_options takes "

@@ -168,7 +168,7 @@ def test_the_best_epoch_needs_validation_examples(images, tmp_path, run_command)
 
 
 def test_an_unknown_network_is_told_with_its_neighbours(tmp_path, run_command):
-    with pytest.raises(UserError, match="there is no network 'a2_resnet': did you mean a2_resnet"):
+    with pytest.raises(UserError, match="there is no network 'a2_resnet': did you mean 'a2_resnet"):
         run_command("train", "--recipe=digits_image", "--model=a2_resnet", f"--output={tmp_path}")
 
 

@@ -1,7 +1,6 @@
 """Image and video sets of TensorFlow Datasets: `tfds:NAME[/CONFIG][:VERSION]`."""
 
 import contextlib
-import difflib
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import tensorflow as tf
 
 from a2keras.arrays import read_npy
 from a2keras.console import progress, say
-from a2keras.errors import UserError, reason_of
+from a2keras.errors import UserError, did_you_mean, nearest, reason_of
 from a2keras.files import cache_directory, replacing
 from a2keras.training.config import Recipe
 from a2keras.training.data.records import tfds_descriptions
@@ -96,9 +95,9 @@ def builder_of(place: str, root: str) -> Any:
         return tfds.builder(place, data_dir=root or None, try_gcs=False)
     except tfds.core.DatasetNotFoundError:
         name = place.partition("/")[0].partition(":")[0]
-        near = difflib.get_close_matches(name, tfds.list_builders(), n=1, cutoff=0.0)
-        hint = f": did you mean {near[0]!r}?" if near else ""
-        raise UserError(f"TensorFlow Datasets has no {place!r}{hint}") from None
+        known = "`tfds.list_builders()` lists what it has"
+        hint = did_you_mean(nearest(name, tfds.list_builders()), known)
+        raise UserError(f"TensorFlow Datasets has no {place!r}: {hint}") from None
     except Exception as error:  # no such configuration or version; damaged descriptions
         raise UserError(f"tfds:{place} cannot be used: {reason_of(error)}") from error
 

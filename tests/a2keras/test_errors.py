@@ -1,0 +1,29 @@
+"""Words for a user's mistake: which names are near to a wrong one."""
+
+import pytest
+
+from a2keras.errors import did_you_mean, nearest
+from a2keras.training.config import FIELDS
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("epoch", ["epochs"]),
+        ("Learning-Rat", ["learning_rate"]),
+        ("batch", ["batch_size", "base_batch"]),  # as one of the words
+        ("rate", ["freeze_rate", "learning_rate", "learning_rate_factors"]),
+        ("colour", []),
+        ("lr", []),
+        ("image_size", []),
+        ("x" * 3000, []),
+        ("", []),
+    ],
+)
+def test_only_near_names_are_suggested(name, near):
+    assert nearest(name, FIELDS) == near
+
+
+def test_where_nothing_is_near_another_hint_is_given():
+    assert did_you_mean(["a", "b"], "see there") == "did you mean 'a', 'b'?"
+    assert did_you_mean([], "see there") == "see there"
