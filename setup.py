@@ -81,6 +81,8 @@ setup(
         "onnx": ["onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.17"],
         "prepare": ["apache-beam>=2.70,<3"],
         "torch": ["torch>=2.4"],
+        # MLflow's client, with what its own default, a file of SQLite, needs.
+        "track": ["alembic>=1.13", "mlflow-skinny>=3.1", "sqlalchemy>=2", "wandb>=0.19"],
     },
     entry_points={"console_scripts": ["a2keras = a2keras.__main__:main"]},
 )
