@@ -2,7 +2,9 @@
 
 import dataclasses
 import difflib
+import os
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, NoReturn, get_type_hints
@@ -187,12 +189,17 @@ class Recipe:
         Raises:
             UserError: a setting without `=`, an unknown key, or a value of the wrong type or range.
         """
-        changes: dict[str, Any] = {}
-        for setting in settings:
-            key, equals, text = setting.partition("=")
-            if not equals:
-                raise UserError(f"a setting is key=value. Received: {setting}")
-            changes[key] = _typed(key, text)
+        return dataclasses.replace(self, **values_of(settings))
+
+    def with_fields(self, fields: Mapping[str, Any]) -> "Recipe":
+        """Returns the recipe with other values of some fields, which have their types.
+
+        A path counts as its text, a whole number as a float.
+
+        Raises:
+            UserError: an unknown field, or a value of the wrong type or range.
+        """
+        changes = {key: _of_type(key, value) for key, value in fields.items()}
         return dataclasses.replace(self, **changes)
 
     def save(self, path: Path) -> None:
@@ -241,16 +248,44 @@ _TYPES = get_type_hints(Recipe)  # without their rules
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
-def _typed(key: str, text: str) -> Any:
-    """Converts the text of a setting to the type of its field."""
+def values_of(settings: Iterable[str]) -> dict[str, Any]:
+    """The values of `key=value` settings by field, each of the type of its field.
+
+    Raises:
+        UserError: a setting without `=`, an unknown key, or a value of the wrong type.
+    """
+    values: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals:
+            raise UserError(f"a setting is key=value. Received: {setting}")
+        kind = _type_of(key)
+        try:
+            values[key] = _BOOLEANS[text.lower()] if kind is bool else kind(text)
+        except (ValueError, KeyError) as error:
+            raise _wrong_type(key, text) from error
+    return values
+
+
+def _of_type(key: str, value: Any) -> Any:
+    """A program's value of a field, if it is of its type."""
+    kind = _type_of(key)
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise _wrong_type(key, repr(value))
+    return value
+
+
+def _type_of(key: str) -> Any:
     if key not in FIELDS:
         near = difflib.get_close_matches(key, FIELDS, n=1, cutoff=0.0)[0]
         raise UserError(f"recipes have no field {key!r}: did you mean {near!r}?")
-    kind = _TYPES[key]
-    try:
-        return _BOOLEANS[text.lower()] if kind is bool else kind(text)
-    except (ValueError, KeyError) as error:
-        received = f"{key}={text}"
-        raise UserError(
-            f"recipe field {key} is of type {kind.__name__}. Received: {received}"
-        ) from error
+    return _TYPES[key]
+
+
+def _wrong_type(key: str, received: str) -> UserError:
+    kind = _TYPES[key].__name__
+    return UserError(f"recipe field {key} is of type {kind}. Received: {key}={received}")

@@ -1,6 +1,7 @@
 """Where files lie: on this machine, in a cloud store or behind HTTP. Paths stay strings outside."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,15 @@ from a2keras import files
 from a2keras.errors import UserError
 
 Path_ = str | bytes | os.PathLike
+Place = str | os.PathLike[str]  # as a program names a file, a folder or a run
 
 PLUGIN_SCHEMES = ("http", "https", "s3")  # file systems that tensorflow-io adds to TensorFlow
+
+
+def places_of(given: Place | Iterable[Place]) -> list[str]:
+    """One place or several, as texts."""
+    several = [given] if isinstance(given, str | os.PathLike) else given
+    return [os.fspath(each) for each in several]
 
 
 def scheme_of(path: Path_) -> str:

@@ -2,8 +2,9 @@
 
 import dataclasses
 import difflib
+from collections.abc import Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from a2keras.errors import UserError
 from a2keras.training.config import Recipe
@@ -34,20 +35,20 @@ def recipe(name: str) -> Recipe:
     return found
 
 
-def listed(name: str, settings: list[str]) -> tuple[Recipe, Optional["Listing"]]:
-    """The recipe of a command line, and its data where they had to be listed for it.
+def listed(name: str, fields: Mapping[str, Any]) -> tuple[Recipe, Optional["Listing"]]:
+    """A recipe with other values of some fields, and its data where they had to be listed for it.
 
-    `folder` is that of its data's kind, which starts from published weights, unless the settings
+    `folder` is that of its data's kind, which starts from published weights, unless the fields
     say `weights=none`.
 
     Raises:
-        UserError: no such recipe or setting, or data that cannot be used.
+        UserError: no such recipe or field, or data that cannot be used.
     """
     named = recipe(name)
-    has_weights = dataclasses.replace(named, weights="auto").override(settings).weights
+    has_weights = dataclasses.replace(named, weights="auto").with_fields(fields).weights
     if name != "folder" or not has_weights:
-        return named.override(settings), None
+        return named.with_fields(fields), None
     from a2keras.training.data import list_data
 
-    found = list_data(named.override(settings))
-    return recipe(FOR_FOLDERS[found.recipe.task]).override(settings), found.listing
+    found = list_data(named.with_fields(fields))
+    return recipe(FOR_FOLDERS[found.recipe.task]).with_fields(fields), found.listing

@@ -8,6 +8,7 @@ import pytest
 
 from a2keras.errors import UserError
 from a2keras.export.commands import export
+from a2keras.export.interface.export import _files
 
 
 def a2keras(*arguments) -> subprocess.CompletedProcess:
@@ -42,10 +43,9 @@ def test_files_that_are_passed_over_are_counted(tmp_path, capsys):
     for name in ("a.jfif", "b.JP2", "c.m2ts", "d.txt", "e", "f.svg"):
         (tmp_path / name).touch()
     (tmp_path / "g.jpg").mkdir()
-    assert export._files([str(tmp_path)]) == [tmp_path / n for n in ("a.jfif", "b.JP2", "c.m2ts")]
+    assert _files([tmp_path]) == [tmp_path / n for n in ("a.jfif", "b.JP2", "c.m2ts")]
     assert capsys.readouterr().err == (
-        f"--samples={tmp_path}: 3 files passed over, by the suffix no image or video: "
-        f"{tmp_path / 'd.txt'}\n"
+        f"{tmp_path}: 3 files passed over, by the suffix no image or video: {tmp_path / 'd.txt'}\n"
     )
 
 
