@@ -1,12 +1,15 @@
 """`a2keras export`."""
 
+import shlex
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from absl import flags
 
 from a2keras.command_line import define_format, naming_flags, parse
 from a2keras.console import print_json, say, show
+from a2keras.documents import read_json
 from a2keras.errors import UserError
 
 if TYPE_CHECKING:
@@ -40,6 +43,7 @@ def export(arguments: list[str]) -> None:
     else:
         show(_parity_table(manifest))
         show(f"written to {values.output}")
+        say("\n  ".join(["next:", *_next(manifest, sources[0], values.output)]))
     if failed := manifest["failed"]:
         for reason in failed.values():
             say(reason)
@@ -99,3 +103,29 @@ def _parity_table(manifest: "Manifest") -> str:
             f"{parity['mean_error']:>10.1e}{'' if top1 is None else f'{top1:.1%}':>8}".rstrip()
         )
     return "\n".join(lines)
+
+
+# What runs an artefact without a2keras.
+_RUNS_BY = {
+    "saved_model": (
+        "tensorflow_model_server --rest_api_port=8501 --model_name=model --model_base_path={}"
+    ),
+    "web": "python3 -m http.server --bind 127.0.0.1 --directory {}",
+}
+
+
+def _next(manifest: "Manifest", source: str, output: str) -> list[str]:
+    """Commands on an export, filled in and quoted for a shell."""
+    directory = Path(output).absolute() if output.startswith("-") else Path(output)
+    paths = {name: str(directory / each["path"]) for name, each in manifest["artefacts"].items()}
+    results = Path(source) / "results.json"  # of a run: it names a file of its data
+    file = read_json(results).get("example_file") if results.is_file() else None
+    first, *_ = paths.values()
+    lines = [shlex.join(["a2keras", "predict", first, str(file or "FILE")])]
+    if timed := [path for name, path in paths.items() if name != "web"]:
+        lines.append(shlex.join(["a2keras", "benchmark", *timed]))
+    return lines + [
+        command.format(shlex.quote(str(Path(paths[name]).absolute())))
+        for name, command in _RUNS_BY.items()
+        if name in paths
+    ]

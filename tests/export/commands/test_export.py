@@ -19,7 +19,16 @@ def a2keras(*arguments) -> subprocess.CompletedProcess:
 def test_export_prints_its_own_lines_only(video_run, video, tmp_path):
     done = a2keras("export", video_run, f"--output={tmp_path / 'out'}", f"--samples={video.parent}")
     assert done.returncode == 0
-    assert done.stderr == "writing saved_model\nwriting tflite_float32\n"
+    saved_model, tflite = (tmp_path / "out" / n for n in ("saved_model", "model_float32.tflite"))
+    assert done.stderr.splitlines() == [
+        "writing saved_model",
+        "writing tflite_float32",
+        "next:",
+        f"  a2keras predict {saved_model} FILE",
+        f"  a2keras benchmark {saved_model} {tflite}",
+        "  tensorflow_model_server --rest_api_port=8501 --model_name=model "
+        f"--model_base_path={saved_model}",
+    ]
     heading, *rows, last = done.stdout.splitlines()
     assert heading.split() == ["artefact", "MiB", "samples", "max", "error", "mean", "top-1"]
     signatures = ["saved_model", "serving_uint8", "serving_bytes", "features"]
@@ -83,3 +92,18 @@ def test_help_is_instant_and_loads_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "--formats" in done.stdout
+
+
+def test_what_comes_next_is_filled_in_and_quoted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "results.json").write_text(json.dumps({"example_file": "/photos/a cat.jpg"}))
+    artefacts = {"onnx": {"path": "model.onnx"}, "web": {"path": "web"}}
+    assert export._next({"artefacts": artefacts}, str(run), "my export") == [
+        "a2keras predict 'my export/model.onnx' '/photos/a cat.jpg'",
+        "a2keras benchmark 'my export/model.onnx'",
+        f"python3 -m http.server --bind 127.0.0.1 --directory '{tmp_path}/my export/web'",
+    ]
+    first, *_ = export._next({"artefacts": artefacts}, "i3d:kinetics400", "-o")
+    assert first == f"a2keras predict {tmp_path}/-o/model.onnx FILE"
