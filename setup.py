@@ -38,12 +38,14 @@ setup(
         "a2keras.training.data.views",
         "a2keras.training.evaluation",
         "a2keras.training.explanation",
+        "a2keras.training.interface",
         "a2keras.training.prepare",
         "a2keras.training.recipes",
         "a2keras.training.run",
         "a2keras.export",
         "a2keras.export.benchmark",
         "a2keras.export.commands",
+        "a2keras.export.interface",
         "a2keras.export.litert",
         "a2keras.export.reading",
         "a2keras.export.serving",
@@ -91,6 +93,8 @@ setup(
         "onnx": ["onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.17"],
         "prepare": ["apache-beam>=2.70,<3"],
         "torch": ["torch>=2.4"],
+        # MLflow's client, with what its own default, a file of SQLite, needs.
+        "track": ["alembic>=1.13", "mlflow-skinny>=3.1", "sqlalchemy>=2", "wandb>=0.19"],
     },
     entry_points={"console_scripts": ["a2keras = a2keras.__main__:main"]},
 )

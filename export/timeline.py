@@ -86,6 +86,13 @@ class Timeline:
             ],
         }
 
+    def csv(self) -> str:
+        """A row for every clip: its time in seconds, and the probability of every class."""
+        document = self.document()
+        rows = zip(document["times"], document["probabilities"], strict=True)
+        heading = ["time", *map(printable, self.labels)]
+        return csv_text([heading, *([time, *values] for time, values in rows)])
+
     def save(self, directory: str | Path) -> None:
         """Writes `timeline.json`, `timeline.csv` and `timeline.png` into a directory.
 
@@ -95,12 +102,8 @@ class Timeline:
         directory = Path(directory)
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            document = self.document()
-            write_json(directory / "timeline.json", document)
-            rows = zip(document["times"], document["probabilities"], strict=True)
-            heading = ["time", *map(printable, self.labels)]
-            text = csv_text([heading, *([time, *values] for time, values in rows)])
-            write_text(directory / "timeline.csv", text)
+            write_json(directory / "timeline.json", self.document())
+            write_text(directory / "timeline.csv", self.csv())
             self.draw(directory / "timeline.png")
         except OSError as error:
             reason = system_reason(error)

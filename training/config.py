@@ -1,7 +1,9 @@
 """A recipe: everything that decides how a network is trained, in one frozen record."""
 
 import dataclasses
+import os
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -40,12 +42,17 @@ class Recipe(Fields):
         Raises:
             UserError: a setting without `=`, an unknown key, or a value of the wrong type or range.
         """
-        changes: dict[str, Any] = {}
-        for setting in settings:
-            key, equals, text = setting.partition("=")
-            if not equals:
-                raise UserError(f"a setting is key=value. Received: {setting}")
-            changes[key] = _typed(key, text)
+        return dataclasses.replace(self, **values_of(settings))
+
+    def with_fields(self, fields: Mapping[str, Any]) -> "Recipe":
+        """Returns the recipe with other values of some fields, which have their types.
+
+        A path counts as its text, a whole number as a float.
+
+        Raises:
+            UserError: an unknown field, or a value of the wrong type or range.
+        """
+        changes = {key: checked(key, value) for key, value in fields.items()}
         return dataclasses.replace(self, **changes)
 
     def save(self, path: Path) -> None:
@@ -92,28 +99,42 @@ class Recipe(Fields):
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
-def _typed(key: str, text: str) -> Any:
-    """Converts the text of a setting to the type of its field."""
-    kind = _type_of(key)
-    try:
-        return _BOOLEANS[text.lower()] if kind is bool else kind(text)
-    except (ValueError, KeyError) as error:
-        raise _of_type(key, text) from error
+def values_of(settings: Iterable[str]) -> dict[str, Any]:
+    """The values of `key=value` settings by field, each of the type of its field.
+
+    Raises:
+        UserError: a setting without `=`, an unknown key, or a value of the wrong type.
+    """
+    values: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals:
+            raise UserError(f"a setting is key=value. Received: {setting}")
+        kind = _type_of(key)
+        try:
+            values[key] = _BOOLEANS[text.lower()] if kind is bool else kind(text)
+        except (ValueError, KeyError) as error:
+            raise _wrong_type(key, text) from error
+    return values
 
 
 def checked(key: str, value: Any) -> Any:
-    """A value of a file, which has a type of its own: that of its field. Whole numbers are floats.
+    """A value of a program or a file, which has a type of its own: that of its field.
+
+    A path counts as its text, a whole number as a float.
 
     Raises:
         UserError: an unknown key, or a value of another type.
     """
     kind = _type_of(key)
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
     is_long = type(value) is int and abs(value) >= 2**63
     if kind is float and type(value) is int and not is_long:
         return float(value)
     if type(value) is not kind or is_long:
         is_plain = isinstance(value, str | float) or (type(value) is int and not is_long)
-        raise _of_type(key, repr(value)[:80] if is_plain else f"({type(value).__name__})")
+        raise _wrong_type(key, repr(value)[:80] if is_plain else f"({type(value).__name__})")
     return value
 
 
@@ -124,6 +145,6 @@ def _type_of(key: str) -> type:
     return TYPES[key]
 
 
-def _of_type(key: str, text: str) -> UserError:
+def _wrong_type(key: str, text: str) -> UserError:
     received = f"{key}={text}"
     return UserError(f"recipe field {key} is of type {TYPES[key].__name__}. Received: {received}")

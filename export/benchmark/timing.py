@@ -10,7 +10,7 @@ import numpy as np
 
 from a2keras import __version__
 from a2keras.console import progress
-from a2keras.errors import UserError, counted
+from a2keras.errors import UserError, counted, printable
 from a2keras.export.reading.process import Failure, Process
 from a2keras.models.weights import fetching, published
 
@@ -85,7 +85,7 @@ def benchmark(
     return {"a2keras": __version__, "threads": threads, "repeats": repeats, "artefacts": about}
 
 
-def table(document: dict[str, Any]) -> str:
+def table(document: Any) -> str:
     """What `benchmark` has found, as text."""
     artefacts = document["artefacts"]
     width = max(8, *(len(_name(entry)) for entry in artefacts)) + 2
@@ -102,6 +102,14 @@ def table(document: dict[str, Any]) -> str:
         f"{entry['throughput_ratio']:>7.2f}{entry['peak_bytes'] / MIB:>12.1f}"
         for entry in artefacts
     ]
+    if data := document.get("data"):  # a column more
+        lines[1] += f"{'top-1':>8}"
+        lines[2:] = [
+            f"{line}{entry['top1']:>8.1%}" for line, entry in zip(lines[2:], artefacts, strict=True)
+        ]
+        unreadable = max(entry["unreadable"] for entry in artefacts)
+        examples = counted(data["examples"], f"{data['split']} example")
+        lines.append(f"top-1 of {examples} of {printable(data['data'])}, {unreadable} unreadable")
     return "\n".join(lines)
 
 

@@ -1,15 +1,19 @@
 """`a2keras export`."""
 
-import os
+import shlex
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from a2keras.command_line import define_format, naming_flags, parse
 from a2keras.console import print_json, say, show
-from a2keras.errors import UserError, counted
+from a2keras.documents import read_json
+from a2keras.errors import UserError
+
+if TYPE_CHECKING:
+    from a2keras.export.interface.export import Manifest
 
 
 def export(arguments: list[str]) -> None:
@@ -28,12 +32,11 @@ def export(arguments: list[str]) -> None:
         raise UserError(f"give one run or .keras file. Received: {' '.join(sources) or 'none'}")
     if values.output is None:
         raise UserError("--output=DIR is missing: the directory to write")
-    from a2keras.export.exporting import export as write
+    from a2keras.export.interface.export import export as write
 
-    samples = _files(values.samples)
     with naming_flags(values):
         manifest = write(
-            sources[0], values.output, values.formats, samples, values.tolerance,
+            sources[0], values.output, values.formats, values.samples, values.tolerance,
             values.preprocessing,
         )  # fmt: skip
     if values.format == "json":
@@ -41,6 +44,7 @@ def export(arguments: list[str]) -> None:
     else:
         show(_parity_table(manifest))
         show(f"written to {values.output}")
+        say("\n  ".join(["next:", *_next(manifest, sources[0], values.output)]))
     if failed := manifest["failed"]:
         for reason in failed.values():
             say(reason)
@@ -89,32 +93,7 @@ def _tolerances() -> str:
     return "; ".join(f"{limit:g} for {', '.join(names)}" for limit, names in of.items())
 
 
-def _files(samples: list[str]) -> list[Path]:
-    """The files themselves, and those under the directories that are images or videos."""
-    from a2keras.models.preprocessing.decode import IMAGE_SUFFIXES, VIDEO_SUFFIXES
-
-    files: list[Path] = []
-    for sample in map(Path, samples):
-        # Path.is_dir raises an error where a name is too long; reading the file tells that.
-        if not os.path.isdir(sample):  # noqa: PTH112
-            files.append(sample)
-            continue
-        media = IMAGE_SUFFIXES | VIDEO_SUFFIXES
-        inside = sorted(path for path in sample.rglob("*") if path.is_file())
-        found = [path for path in inside if path.suffix.lower() in media]
-        if not found:
-            raise UserError(f"--samples={sample} holds no image and no video")
-        if len(inside) > len(found):
-            other = next(path for path in inside if path not in found)
-            count = counted(len(inside) - len(found), "file")
-            say(
-                f"--samples={sample}: {count} passed over, by the suffix no image or video: {other}"
-            )
-        files += found
-    return files
-
-
-def _parity_table(manifest: dict[str, Any]) -> str:
+def _parity_table(manifest: "Manifest") -> str:
     """A row for every signature of every artefact, and what an artefact's writer says of it."""
     names = [
         (artefact, artefact["path"] if signature == "serving_default" else f"  {signature}", parity)
@@ -132,3 +111,29 @@ def _parity_table(manifest: dict[str, Any]) -> str:
             f"{parity['mean_error']:>10.1e}{'' if top1 is None else f'{top1:.1%}':>8}".rstrip()
         )
     return "\n".join(lines)
+
+
+# What runs an artefact without a2keras.
+_RUNS_BY = {
+    "saved_model": (
+        "tensorflow_model_server --rest_api_port=8501 --model_name=model --model_base_path={}"
+    ),
+    "web": "python3 -m http.server --bind 127.0.0.1 --directory {}",
+}
+
+
+def _next(manifest: "Manifest", source: str, output: str) -> list[str]:
+    """Commands on an export, filled in and quoted for a shell."""
+    directory = Path(output).absolute() if output.startswith("-") else Path(output)
+    paths = {name: str(directory / each["path"]) for name, each in manifest["artefacts"].items()}
+    results = Path(source) / "results.json"  # of a run: it names a file of its data
+    file = read_json(results).get("example_file") if results.is_file() else None
+    first, *_ = paths.values()
+    lines = [shlex.join(["a2keras", "predict", first, str(file or "FILE")])]
+    if timed := [path for name, path in paths.items() if name != "web"]:
+        lines.append(shlex.join(["a2keras", "benchmark", *timed]))
+    return lines + [
+        command.format(shlex.quote(str(Path(paths[name]).absolute())))
+        for name, command in _RUNS_BY.items()
+        if name in paths
+    ]

@@ -1,23 +1,22 @@
 """`a2keras predict`."""
 
-import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from absl import flags
 
-from a2keras.command_line import define_format, parse, with_flags
-from a2keras.console import print_json, progress, say, show
+from a2keras.command_line import define_format, naming_flags, parse, with_flags
+from a2keras.console import print_json, say, show
 from a2keras.errors import UserError, counted, printable
 
 if TYPE_CHECKING:  # they import what `--help` does without
-    from a2keras.export.predict import Artefact, Found
+    from a2keras.export.interface.predict import Prediction
     from a2keras.export.timeline import Timeline
 
 
 def predict(arguments: list[str]) -> None:
     values, positional = parse(
-        "a2keras predict ARTEFACT FILE|FOLDER… [--views=1] [--crops=1] [--top=5] [--format=json]\n"
+        "a2keras predict ARTEFACT FILE|FOLDER… [--views=1] [--crops=1] [--top=5] [--format=csv]\n"
         "       a2keras predict ARTEFACT VIDEO --timeline --output=DIR [--every=1]",
         "Classifies images or videos, also those of a folder, with a run, a .keras file, a "
         "SavedModel, a .tflite or .onnx file, an export, or published weights like i3d:kinetics400 "
@@ -29,18 +28,11 @@ def predict(arguments: list[str]) -> None:
     if len(positional) < 2:
         raise UserError("give an artefact and at least one file to classify")
     _check_flags(values, positional[1:])
-    from a2keras.export.predict import find
-    from a2keras.models.preprocessing.decode import files_in
-
-    found = find(positional[0])
-    if found.description.is_file():  # before the model is loaded, which takes seconds
-        _check_views(found, values)
-    with found.load() as artefact:
+    with naming_flags(values):
         if values.timeline:
-            _timeline(artefact, positional[1], values)
+            _over_time(positional[0], positional[1], values)
         else:
-            files = files_in(positional[1:], artefact.preprocessing.is_video)
-            _files(artefact, files, values)
+            _of_files(positional[0], positional[1:], values)
 
 
 def _flags(values: flags.FlagValues) -> None:
@@ -60,7 +52,7 @@ def _flags(values: flags.FlagValues) -> None:
         "with --timeline: the directory for timeline.png, .csv and .json",
         flag_values=values,
     )
-    define_format(values)
+    define_format(values, "csv")
 
 
 def _check_flags(values: flags.FlagValues, files: list[str]) -> None:
@@ -75,81 +67,48 @@ def _check_flags(values: flags.FlagValues, files: list[str]) -> None:
         raise UserError("--output=DIR is missing: the directory for the timeline's files")
     if values.views is not None:
         raise UserError("--views is for whole videos: --timeline has its clips by --every")
-    if values.every is not None and not 0 < values.every < math.inf:
-        raise UserError(f"--every must be a number of seconds above 0. Received: {values.every}")
 
 
-def _check_views(found: "Found", values: flags.FlagValues) -> None:
-    preprocessing = found.preprocessing
-    if values.views is not None and not preprocessing.is_video:
-        raise UserError(f"--views is for videos, and {found.path} takes images")
-    if values.crops not in (1, 3) or (values.crops == 3 and preprocessing.fit != "crop"):
-        raise UserError(
-            "--crops must be 1, or 3 where the preprocessing crops. "
-            f"Received: --crops={values.crops}, fit={preprocessing.fit!r}"
-        )
+def _of_files(artefact: str, files: list[str], values: flags.FlagValues) -> None:
+    from a2keras.export.interface.predict import predict as predict_files
 
-
-def _files(artefact: "Artefact", files: list[str], values: flags.FlagValues) -> None:
-    predictions, errors = _classify(artefact, files, values)
+    found = predict_files(
+        artefact,
+        files,
+        views=values.views,
+        crops=values.crops,
+        top=values.top,
+        unreadable="keep",
+    )
     if values.format == "json":
-        print_json(
-            {
-                "artefact": str(artefact.path),
-                "kind": artefact.kind,
-                "views": values.views or 1,
-                "crops": values.crops,
-                "predictions": predictions,
-                "errors": errors,
-            }
-        )
-    elif predictions:
-        show("\n".join(map(_as_text, predictions)))
-    if errors:
-        for error in errors:
-            say(error["error"])
-        raise UserError(f"{len(errors)} of {len(files)} files could not be classified")
+        print_json(found.document())
+    elif values.format == "csv":
+        show(found.csv().rstrip("\n"))
+    elif found:
+        show("\n".join(map(_as_text, found)))
+    for each in found.errors:
+        say(with_flags(each.error, values))
+    if found.errors:
+        total = len(found) + len(found.errors)
+        raise UserError(f"{len(found.errors)} of {total} files could not be classified")
 
 
-def _classify(
-    artefact: "Artefact", files: list[str], values: flags.FlagValues
-) -> tuple[list[dict], list[dict]]:
-    from a2keras.models.preprocessing.errors import DecodeError
-
-    predictions, errors = [], []
-    for file in progress(files, "predict") if len(files) > 1 else files:
-        try:
-            scores = artefact.classify(file, values.views or 1, values.crops)
-        except DecodeError as error:
-            errors.append({"file": file, "error": with_flags(error, values)})
-            continue
-        best = (-scores).argsort(kind="stable")[: values.top]
-        named = [(artefact.preprocessing.labels[i], round(float(scores[i]), 6)) for i in best]
-        predictions.append(
-            {"file": file, "top": [{"label": name, "probability": p} for name, p in named]}
-        )
-    return predictions, errors
+def _as_text(prediction: "Prediction") -> str:
+    lines = [f"  {each.probability:>7.2%}  {printable(each.label)}" for each in prediction.top]
+    return "\n".join([printable(prediction.file), *lines])
 
 
-def _as_text(prediction: dict[str, Any]) -> str:
-    lines = [
-        f"  {entry['probability']:>7.2%}  {printable(entry['label'])}"
-        for entry in prediction["top"]
-    ]
-    return "\n".join([printable(prediction["file"]), *lines])
+def _over_time(artefact: str, file: str, values: flags.FlagValues) -> None:
+    from a2keras.export.interface.predict import timeline
+    from a2keras.export.predict import find
 
-
-def _timeline(artefact: "Artefact", file: str, values: flags.FlagValues) -> None:
-    from a2keras.export.timeline import timeline
-    from a2keras.models.preprocessing.errors import DecodeError
-
-    try:
-        found = timeline(artefact, file, values.every or 1.0, values.crops)
-    except DecodeError as error:
-        raise UserError(with_flags(error, values)) from error
-    found.save(values.output)
+    every = 1.0 if values.every is None else values.every
+    found = timeline(artefact, file, every=every, crops=values.crops, output=values.output)
     if values.format == "json":
-        print_json({"artefact": str(artefact.path), "kind": artefact.kind, **found.document()})
+        model = find(artefact)
+        print_json({"artefact": str(model.path), "kind": model.kind, **found.document()})
+    elif values.format == "csv":
+        show(found.csv().rstrip("\n"))
     else:
         show(_timeline_text(found))
         show(f"timeline.png, .csv and .json are in {Path(values.output)}")

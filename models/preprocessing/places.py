@@ -5,7 +5,7 @@ import errno
 import functools
 import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,15 @@ from a2keras import files
 from a2keras.errors import UserError, reason_of
 
 Path_ = str | bytes | os.PathLike
+Place = str | os.PathLike[str]  # as a program names a file, a folder or a run
 
 PLUGIN_SCHEMES = ("http", "https", "s3")  # file systems that tensorflow-io adds to TensorFlow
+
+
+def places_of(given: Place | Iterable[Place]) -> list[str]:
+    """One place or several, as texts."""
+    several = [given] if isinstance(given, str | os.PathLike) else given
+    return [os.fspath(each) for each in several]
 
 
 def scheme_of(path: Path_) -> str:

@@ -18,12 +18,22 @@ models.list_models()
 a2keras.count(a2keras.models.build("c3d"))
 DoubleAttention(8, 4, association="left", name="block", dtype="mixed_float16")
 NonLocal(kernel_initializer="he_normal", kernel_regularizer=None, trainable=False)
+
+run = a2keras.train("folder", data="folder:photos", output="runs/photos", epochs=6)
+top1: float = a2keras.evaluate(run)["top1"]
+mean: float = a2keras.evaluate([run, "runs/other"])["mean"]["top1"]["mean"]
+label: str = a2keras.predict(run, ["a.jpg"])[0].label
+path: str = a2keras.export(run, "out", "onnx")["artefacts"]["onnx"]["path"]
 """
 WRONG = {
     "a2keras.DoubleAttentoin": 'Module has no attribute "DoubleAttentoin"',
     "DoubleAttention(descriptor=3)": 'Unexpected keyword argument "descriptor"',
     "NonLocal(kernel_initialiser='zeros')": 'Unexpected keyword argument "kernel_initialiser"',
     "SqueezeExcitation(ratio='16')": 'Argument "ratio" to "SqueezeExcitation" has incompatible',
+    "a2keras.train('folder', output='x', epoch=6)": 'Unexpected keyword argument "epoch"',
+    "a2keras.train('folder', output='x', epochs='6')": 'Argument "epochs" to "train" has incompat',
+    "a2keras.evaluate(run)['topp1']": 'has no key "topp1"',
+    "a2keras.export(run)": 'Missing positional argument "output"',
 }
 
 

@@ -1,6 +1,7 @@
 """`a2keras evaluate`."""
 
 import functools
+from typing import Any
 
 from absl import flags
 
@@ -22,24 +23,24 @@ def evaluate(arguments: list[str]) -> None:
     )
     if not rest:
         raise UserError("evaluate takes a RUN. Received: none")
-    if len(rest) > 1 and values.data:
-        raise UserError(f"--data is for one RUN. Received: {' '.join(rest)}")
-    from a2keras.training.evaluation.held_out import HeldOut, Protocol
+    from a2keras.training.interface.evaluate import evaluate as evaluate_run
 
-    protocol = Protocol(values.views, values.crops, values.precise_bn)
+    run: Any = rest[0] if len(rest) == 1 else rest
     with naming_flags(values):
-        runs = [HeldOut.open(each, values.data) for each in rest]
-        for each in runs:
-            protocol.applied(each.run.recipe)  # which refuses numbers that are none
-        from a2keras.training.evaluation.evaluate import evaluate_held_out
-        from a2keras.training.evaluation.folds import evaluate_folds, folds_table
-        from a2keras.training.evaluation.scores import table
+        document: Any = evaluate_run(
+            run,
+            data=values.data,
+            views=values.views,
+            crops=values.crops,
+            precise_bn=values.precise_bn,
+        )
+    if values.format == "json":
+        print_json(document)
+        return
+    from a2keras.training.evaluation.folds import folds_table
+    from a2keras.training.evaluation.scores import table
 
-        if len(runs) > 1:
-            document, text = evaluate_folds(runs, protocol), folds_table
-        else:
-            document, text = evaluate_held_out(runs[0], protocol), table
-    print_json(document) if values.format == "json" else show(text(document))
+    show(table(document) if len(rest) == 1 else folds_table(document))
 
 
 def _flags(values: flags.FlagValues) -> None:

@@ -19,11 +19,15 @@ def explain(arguments: list[str]) -> None:
     )
     if not rest:
         raise UserError("explain takes a RUN, and files. Received: none")
-    from a2keras.training.explanation.explain import explain as explain_run
+    from a2keras.training.interface.explain import explain as explain_run
 
     with naming_flags(values):
         document = explain_run(
-            rest[0], rest[1:], values.output, samples=values.samples, deletion=values.deletion
+            rest[0],
+            rest[1:],
+            output=values.output,
+            samples=values.samples,
+            deletion=values.deletion,
         )
     if values.format == "json":
         print_json(document)

@@ -3,16 +3,12 @@
 import functools
 import os
 import sys
-from typing import TYPE_CHECKING
 
 from absl import flags
 
 from a2keras.command_line import naming_flags, parse
 from a2keras.console import say
 from a2keras.errors import UserError
-
-if TYPE_CHECKING:
-    from a2keras.training.data import Listed
 
 
 def train(arguments: list[str]) -> None:
@@ -29,68 +25,42 @@ def train(arguments: list[str]) -> None:
     )
     if rest:
         raise UserError(f"train takes no arguments. Received: {' '.join(rest)}")
-    from a2keras.training.run.checkpoints import Saving
-    from a2keras.training.run.interruption import WORKER_LOST, Interruption, Stopped
+    from a2keras.training.config import values_of
+    from a2keras.training.interface.train import train as train_recipe
+    from a2keras.training.run.interruption import WORKER_LOST, Stopped
 
-    saving = Saving(values.checkpoint_minutes, values.checkpoint_steps, values.checkpoint_keep)
     try:
         with naming_flags(values, FIELDS):
-            with Interruption().watch():
-                listed = _begin(values)
-            from a2keras.training.run.train import train as train_recipe
-
-            run = train_recipe(
-                listed.recipe,
-                values.output,
-                values.strategy,
-                values.replicas,
-                saving=saving,
-                listing=listed.listing,
+            named = {key: values[key].value for key in ("data", "model") if values[key].value}
+            trained = train_recipe(
+                values.recipe,
+                output=values.output,
+                strategy=values.strategy,
+                replicas=values.replicas,
+                checkpoint_minutes=values.checkpoint_minutes,
+                checkpoint_steps=values.checkpoint_steps,
+                checkpoint_keep=values.checkpoint_keep,
+                track=values.track,
+                **{**named, **values_of(values.set)},  # type: ignore[typeddict-item]
             )
     except Stopped as stopped:
         say(f"a2keras train: {stopped}")
         if stopped.exit_code == WORKER_LOST:
             os._exit(WORKER_LOST)  # the orderly end would wait for the worker that is gone
         sys.exit(stopped.exit_code)
-    say(f"the run is in {run.path}")
-    if run.finished:  # other workers need not see it
+    say(f"the run is in {trained.path}")
+    if trained.finished:  # other workers need not see it
+        from a2keras.training.run.directory import Run
         from a2keras.training.run.next_commands import next_commands
 
-        say("\n  ".join(["next:", *next_commands(run)]))
-
-
-def _begin(values: flags.FlagValues) -> "Listed":
-    """The recipe of `train` and its data, listed; what is wrong is told before Keras is loaded."""
-    from a2keras.training.compute.checks import begin, check_strategy, check_weights
-    from a2keras.training.config import Recipe
-    from a2keras.training.output import local
-    from a2keras.training.recipes import listed as listed_by
-    from a2keras.training.run.directory import Run
-
-    check_strategy(values.strategy, values.replicas)
-    directory = local(values.output)
-    settings = [f"{key}={values[key].value}" for key in ("data", "model") if values[key].value]
-    kept = directory / "recipe.json"
-    if values.recipe is None and not kept.is_file():
-        raise UserError(f"--recipe is missing: {values.output} is not a run that could go on")
-    settings += values.set
-    if values.recipe is None:
-        recipe, listing = Recipe.load(kept).override(settings), None
-    else:
-        recipe, listing = listed_by(values.recipe, settings)
-    check_strategy(values.strategy, values.replicas, recipe)
-    listed = begin(recipe, listing)
-    if values.strategy != "multi_worker":  # the workers but the chief need not see the run
-        Run(directory, listed.recipe).check()
-        if not kept.is_file():
-            check_weights(listed.recipe)
-    return listed
+        say("\n  ".join(["next:", *next_commands(Run(trained.path, trained.recipe))]))
 
 
 def _flags(values: flags.FlagValues) -> None:
     from a2keras.training.compute.cluster import STRATEGIES
     from a2keras.training.recipe_files import FORM
     from a2keras.training.recipes import NAMES
+    from a2keras.training.run.trackers import TRACKERS
 
     text = functools.partial(flags.DEFINE_string, flag_values=values)
     text("recipe", None, f"{', '.join(NAMES)}, or {FORM}; default: that of the run in --output.")
@@ -124,3 +94,5 @@ def _flags(values: flags.FlagValues) -> None:
     flags.DEFINE_integer("checkpoint_steps", 0, help_steps, lower_bound=0, flag_values=values)
     help_keep = "How many of the last checkpoints stay, besides the best."
     flags.DEFINE_integer("checkpoint_keep", 2, help_keep, lower_bound=1, flag_values=values)
+    help_track = "Who is told the recipe and all figures, besides the run; default: nobody."
+    flags.DEFINE_enum("track", None, TRACKERS, help_track, flag_values=values)

@@ -8,7 +8,7 @@ from a2keras.errors import UserError
 from a2keras.models import names
 from a2keras.models.preprocessing.places import absolute
 from a2keras.models.weights import published
-from a2keras.training.compute.cluster import cluster_from
+from a2keras.training.compute.cluster import STRATEGIES, cluster_from
 from a2keras.training.config import Recipe
 from a2keras.training.data import Listed, list_data
 from a2keras.training.data.listing import Listing
@@ -53,6 +53,10 @@ def check_task(recipe: Recipe, is_video: bool) -> None:
 
 def check_strategy(name: str, replicas: int | None = None, recipe: Recipe | None = None) -> None:
     """Refuses what contradicts itself on any machine, see `strategies.strategy_for`."""
+    if name not in STRATEGIES:
+        raise UserError(
+            f"`strategy` must be one of {', '.join(STRATEGIES)}. Received: `strategy={name}`"
+        )
     if replicas is not None and replicas < 1:
         raise UserError(f"`replicas` must be at least 1. Received: `replicas={replicas}`")
     if name == "none" and (replicas or 1) > 1:

@@ -1,13 +1,20 @@
 """Is a network right as often as it says? Its confidence against its accuracy, bin by bin."""
 
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
 BINS = 10
 
 
-def calibration(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+class Calibration(TypedDict):
+    """See `calibration`."""
+
+    expected_calibration_error: float
+    bins: list[dict[str, Any]]
+
+
+def calibration(probabilities: np.ndarray, labels: np.ndarray) -> Calibration:
     """The reliability diagram in numbers, and the expected calibration error (Guo et al., 2017).
 
     Args:

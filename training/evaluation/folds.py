@@ -11,7 +11,7 @@ from a2keras.errors import UserError, counted
 from a2keras.training.data.source import fingerprints_of
 from a2keras.training.evaluation.evaluate import evaluate_held_out
 from a2keras.training.evaluation.held_out import HeldOut, Protocol
-from a2keras.training.evaluation.scores import ACCURACIES, percent, spread
+from a2keras.training.evaluation.scores import ACCURACIES, Folds, percent, spread
 
 # What may differ between folds: which examples are held out, and where the lists of them lie.
 _FREE = {"name", "data", "root", "fold", "test_groups", "seed"}
@@ -33,7 +33,7 @@ def pooled(documents: Sequence[dict[str, Any]], measures: Sequence[str]) -> dict
     }
 
 
-def evaluate_folds(runs: Sequence[HeldOut], protocol: Protocol) -> dict[str, Any]:
+def evaluate_folds(runs: Sequence[HeldOut], protocol: Protocol) -> Folds:
     """Scores runs on what each held out, and writes `folds.json` into the first of them.
 
     UCF-101's score is the mean over its three official splits: three runs with `fold` 1, 2 and 3.
@@ -49,12 +49,12 @@ def evaluate_folds(runs: Sequence[HeldOut], protocol: Protocol) -> dict[str, Any
         UserError: as `evaluate`, or runs that are not folds of the same data.
     """
     check_folds(runs)
-    documents = []
+    documents: list[Any] = []
     for held_out in runs:
         say(f"scoring {held_out.run.path}")
         documents.append(evaluate_held_out(held_out, protocol))
     measures = [each for each in (*ACCURACIES, "balanced_accuracy") if each in documents[0]]
-    document = {
+    document: Folds = {
         "mean": {each: spread([fold[each] for fold in documents]) for each in measures},
         "examples": sum(fold["examples"] for fold in documents),
         "skipped": sum(len(fold["skipped"]) for fold in documents),

@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 from a2keras.errors import UserError, counted, printable
 from a2keras.training.config import Recipe
 from a2keras.training.data.source import Skipped
-from a2keras.training.evaluation.calibration import calibration
+from a2keras.training.evaluation.calibration import Calibration, calibration
 
 # In the order in which they are told.
 ACCURACIES = ("top1", "top5", "clip@1", "clip@5", "video@1", "video@5")
@@ -26,14 +26,45 @@ Evaluation = TypedDict(
         "examples": int,
         "skipped": list[Skipped],
         "top1": float,
+        "top5": NotRequired[float],
         "clip@1": NotRequired[float],
+        "clip@5": NotRequired[float],
         "video@1": NotRequired[float],
+        "video@5": NotRequired[float],
         "majority_rate": float,
         "per_class": dict[str, float],
         "protocol": list[str],
         "confusion": list[list[int]],
     },
 )
+
+
+class Scores(Evaluation):
+    """evaluation.json: how good a run is, and what it takes to judge the number, see `scores`."""
+
+    run: str
+    balanced_accuracy: float
+    macro_f1: float
+    weighted_f1: float
+    calibration: Calibration
+    warning: str | None
+
+
+class Spread(TypedDict):
+    """Mean and sample standard deviation; of a single value there is no deviation."""
+
+    mean: float
+    std: float | None
+
+
+class Folds(TypedDict):
+    """folds.json: several runs as folds of one data set; `mean` by measure, such as "top1"."""
+
+    mean: dict[str, Spread]
+    examples: int
+    skipped: int
+    protocol: list[str]
+    folds: list[Scores]
 
 
 def scores(
@@ -133,7 +164,7 @@ def protocol(recipe: Recipe, classes: int) -> list[str]:
     ]
 
 
-def spread(values: list[float]) -> dict[str, float | None]:
+def spread(values: list[float]) -> Spread:
     """Mean and sample standard deviation; of a single value there is no deviation."""
     deviation = statistics.stdev(values) if len(values) > 1 else None
     return {"mean": statistics.fmean(values), "std": deviation}

@@ -1,8 +1,9 @@
 """Recipes as data: one frozen record each, opened by a note on what was done and why."""
 
 import dataclasses
+from collections.abc import Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from a2keras.errors import UserError, did_you_mean, nearest, printable
 from a2keras.training import recipe_files
@@ -36,29 +37,29 @@ def recipe(name: str) -> Recipe:
     return own.applied(_named(own.start))
 
 
-def listed(name: str, settings: list[str]) -> tuple[Recipe, Optional["Listing"]]:
-    """The recipe of a command line, and its data where they had to be listed for it.
+def listed(name: str, fields: Mapping[str, Any]) -> tuple[Recipe, Optional["Listing"]]:
+    """A recipe with other values of some fields, and its data where they had to be listed for it.
 
-    `folder` is that of its data's kind, which starts from published weights, unless the settings
+    `folder` is that of its data's kind, which starts from published weights, unless the fields
     say `weights=none`.
 
     Args:
         name: of a recipe, or the path of a file.
-        settings: `key=value`, see `Recipe.override`.
+        fields: their values, see `Recipe.with_fields`.
 
     Raises:
-        UserError: no such recipe or setting, or data that cannot be used.
+        UserError: no such recipe or field, or data that cannot be used.
     """
     own = _opened(name)
     named = own.applied(_named(own.start))
     from_published = own.applied(dataclasses.replace(_named(own.start), weights="auto"))
-    if own.start != "folder" or not from_published.override(settings).weights:
-        return named.override(settings), None
+    if own.start != "folder" or not from_published.with_fields(fields).weights:
+        return named.with_fields(fields), None
     from a2keras.training.data import list_data
 
-    found = list_data(named.override(settings))
+    found = list_data(named.with_fields(fields))
     chosen = own.applied(_named(FOR_FOLDERS[found.recipe.task]))
-    return chosen.override(settings), found.listing
+    return chosen.with_fields(fields), found.listing
 
 
 def _opened(name: str) -> RecipeFile:

@@ -43,7 +43,10 @@ class Saving:
         for name, least in (("minutes", 0), ("steps", 0), ("keep", 1)):
             value = getattr(self, name)
             if not value >= least:
-                raise UserError(f"`{name}` must be at least {least}. Received: `{name}={value}`")
+                argument = f"checkpoint_{name}"
+                raise UserError(
+                    f"`{argument}` must be at least {least}. Received: `{argument}={value}`"
+                )
 
 
 class DamagedCheckpoint(Exception):

@@ -4,7 +4,7 @@ import contextlib
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -16,11 +16,12 @@ from a2keras.training.compute.messages import share
 from a2keras.training.data.pipeline import steps_per_epoch
 from a2keras.training.data.source import Source
 from a2keras.training.run import results, state
+from a2keras.training.run.callbacks import Callbacks, logs_of
 from a2keras.training.run.checkpoints import Checkpoints, Saving
 from a2keras.training.run.directory import Run
 from a2keras.training.run.events import EventFile, first_examples, grid
 from a2keras.training.run.interruption import Interruption, Stopped
-from a2keras.training.run.progress import Progress, describe_epoch
+from a2keras.training.run.progress import Progress, describe, describe_epoch
 from a2keras.training.run.validation import evaluated_weights, validate
 
 
@@ -33,6 +34,7 @@ class Trainer:
         computation: built for the run's recipe.
         saving: when to write checkpoints.
         interruption: tells when to stop.
+        callbacks: of Keras, which the chief calls.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Trainer:
         computation: Computation,
         saving: Saving,
         interruption: Interruption,
+        callbacks: Sequence[Any] = (),
     ) -> None:
         self.run = run
         self.recipe = run.recipe
@@ -52,7 +55,9 @@ class Trainer:
         self.examples = source.splits["train"]
         self.steps_per_epoch = steps_per_epoch(self.recipe, len(self.examples))
         self.checkpoints = Checkpoints(run.path / "checkpoints", saving.keep, Progress)
+        self.callbacks = Callbacks(callbacks, computation, self.steps_per_epoch)
         self.progress = Progress()
+        self.so_far: dict[str, float] = {}  # of the epoch, as far as its numbers have been read
         self.waiting: tuple[int, Any] | None = None  # the last step, whose numbers are not read yet
         self.stop_after: int | None = None  # the step at which all workers stop
         self.saved = self.mark = time.monotonic()
@@ -61,6 +66,8 @@ class Trainer:
     def train(self) -> None:
         """Runs the steps that are left and writes the results."""
         self.restore()
+        self.callbacks.show_weights()
+        self.callbacks.call("on_train_begin")
         batches = self.computation.training_iterator(self.examples, self.progress.step)
         size = self.recipe.batch_size
         total = self.recipe.epochs * self.steps_per_epoch * size
@@ -74,13 +81,16 @@ class Trainer:
                     say(line)
         self.interruption.patient = False
         if (done := len(self.progress.history)) < self.recipe.epochs:
-            patience = self.recipe.patience
-            say(f"no better validation for {patience} epochs: it ends after epoch {done}")
+            patience = f"no better validation for {self.recipe.patience} epochs"
+            why = "a callback has asked for it" if self.progress.stopped else patience
+            say(f"{why}: it ends after epoch {done}")
         chosen = state.select(self.progress, self.computation, self.checkpoints)
         with self.evaluated_weights():
             if self.computation.is_chief:
                 history = self.progress.history
                 results.write(self.run, self.computation, self.source, history, chosen)
+            self.callbacks.show_weights()
+        self.callbacks.call("on_train_end", logs=logs_of(chosen))
         share(self.computation, {})  # workers end together
 
     def restore(self) -> None:
@@ -102,16 +112,22 @@ class Trainer:
         refreshed, size = 0.0, self.recipe.batch_size
         end = (len(self.progress.history) + 1) * self.steps_per_epoch
         self.mark = time.monotonic()
+        self.so_far = {}
+        self.callbacks.call("on_epoch_begin", len(self.progress.history))
         self.computation.enter(self.progress.step)
         while self.progress.step < end:
+            batch = self.steps_per_epoch - (end - self.progress.step)
+            self.callbacks.call("on_train_batch_begin", batch)
             handle = self.computation.train_step(batches, self.interruption.received is not None)
             self.progress.step += 1
             self.settle()
             self.waiting = (self.progress.step, handle)
+            if self.callbacks.in_turn:
+                self.settle()
             bar.update(size)
             if time.monotonic() - refreshed > 0.5:
                 refreshed = time.monotonic()
-                bar.set_postfix_str(self.progress.so_far(self.recipe, self.steps_per_epoch))
+                bar.set_postfix_str(describe(self.progress, self.recipe, self.so_far))
             if self.progress.step < end:
                 self.save_or_stop()
         self.settle()
@@ -127,20 +143,32 @@ class Trainer:
             self.save()
         if self.events:
             self.events.epoch(line)
+        self.end_epoch(line)
         return describe_epoch(line, self.recipe.epochs)
+
+    def end_epoch(self, line: dict) -> None:
+        """Tells the callbacks, and keeps it where one of them asks to end the run."""
+        self.callbacks.call("on_epoch_end", line["epoch"] - 1, logs=logs_of(line))
+        if self.callbacks.stop():
+            self.progress.stopped = True
+            if self.computation.is_chief:
+                self.save()
 
     def validate(self) -> dict[str, float] | None:
         """Loss and accuracy on the validation examples, if any and due; None where stopped."""
         self.tick()
         epoch = len(self.progress.history) + 1
         due = epoch % self.recipe.validate_every == 0 or epoch == self.recipe.epochs
-        if not due or "validation" not in self.source.splits:
+        examples = self.source.splits.get("validation") if due else None
+        if examples is None and not self.callbacks.present:
             return {}
         if self.recipe.precise_bn and self.computation.is_chief:
             self.save()  # a signal is heard late there, perhaps too late
+        figures: dict[str, float] | None = {}
         with self.evaluated_weights():
-            examples = self.source.splits["validation"]
-            figures = validate(self.computation, examples, self.interruption)
+            if examples is not None:
+                figures = validate(self.computation, examples, self.interruption, self.callbacks)
+            self.callbacks.show_weights()
         if figures and not math.isfinite(figures["validation_loss"]):
             self.diverged(
                 f"the validation_loss is {figures['validation_loss']}", self.progress.step
@@ -166,8 +194,11 @@ class Trainer:
             self.diverged(f"the loss is {loss}", step)
         self.progress.loss += loss
         self.progress.correct += correct
+        size = self.recipe.batch_size
+        done = step - len(self.progress.history) * self.steps_per_epoch
+        self.so_far = self.progress.mean(done * size)
+        self.callbacks.call("on_train_batch_end", done - 1, logs=dict(self.so_far))
         if self.events:
-            size = self.recipe.batch_size
             self.events.step(step, loss / size, correct / size)
         if stop and self.stop_after is None:
             # By then every worker has read it, the slowest reader too.

@@ -16,6 +16,7 @@ class Progress:
         loss, correct: sums over the examples of the epoch so far.
         seconds: that these have taken.
         history: a line for each epoch that has ended.
+        stopped: whether a callback has asked to end the run after these.
     """
 
     __pydantic_config__: ClassVar = RECORD
@@ -25,6 +26,7 @@ class Progress:
     correct: float = 0.0
     seconds: float = 0.0
     history: list[dict[str, int | float]] = dataclasses.field(default_factory=list)
+    stopped: bool = False
 
     def __post_init__(self) -> None:
         if any("step" not in line for line in self.history):
@@ -41,22 +43,16 @@ class Progress:
         return {
             "epoch": len(self.history) + 1,
             "step": self.step,
-            "loss": self.loss / examples,
-            "accuracy": self.correct / examples,
+            **self.mean(examples),
             **validation,
             "learning_rate": rate,
             "seconds": round(self.seconds, 3),
             "examples_per_second": round(examples / self.seconds, 1),
         }
 
-    def so_far(self, recipe: Recipe, steps_per_epoch: int) -> str:
-        """Loss and accuracy of the epoch, while the numbers of its last step are not known yet."""
-        epoch = len(self.history)
-        text = f"epoch {epoch + 1}/{recipe.epochs}"
-        examples = (self.step - 1 - epoch * steps_per_epoch) * recipe.batch_size
-        if not examples:
-            return text
-        return f"{text} loss {self.loss / examples:.3f} accuracy {self.correct / examples:.3f}"
+    def mean(self, examples: int) -> dict[str, float]:
+        """Loss and accuracy of the epoch so far, of so many examples."""
+        return {"loss": self.loss / examples, "accuracy": self.correct / examples}
 
     def after(self, line: dict) -> "Progress":
         """The progress at the start of the next epoch."""
@@ -70,18 +66,24 @@ class Progress:
         return int(max(scored, key=lambda line: line["validation_accuracy"])["step"])
 
     def ends(self, recipe: Recipe) -> bool:
-        """Whether the run ends here: after all its epochs, or by its patience.
+        """Whether the run ends here: after all its epochs, by a callback, or by its patience.
 
         Patience begins with the epochs in which everything learns.
         """
         done = len(self.history)
-        if done >= recipe.epochs:
+        if done >= recipe.epochs or self.stopped:
             return True
         if not recipe.patience or not done or "validation_accuracy" not in self.history[-1]:
             return False
         steps = [line["step"] for line in self.history]
         best = steps.index(self.best_step()) + 1  # type: ignore[arg-type]
         return done - max(best, recipe.freeze_epochs) >= recipe.patience
+
+
+def describe(progress: Progress, recipe: Recipe, so_far: dict[str, float]) -> str:
+    """Where a run is, for its progress bar: loss and accuracy of the epoch as far as known."""
+    figures = [f"{name} {value:.3f}" for name, value in so_far.items()]
+    return " ".join([f"epoch {len(progress.history) + 1}/{recipe.epochs}", *figures])
 
 
 def describe_epoch(line: dict, epochs: int) -> str:

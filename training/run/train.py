@@ -2,8 +2,9 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
@@ -30,6 +31,7 @@ from a2keras.training.run.directory import Run
 from a2keras.training.run.initial_weights import pixels_of
 from a2keras.training.run.interruption import WORKER_LOST, Interruption, Stopped
 from a2keras.training.run.loop import Trainer
+from a2keras.training.run.progress import Progress
 
 
 def train(
@@ -40,6 +42,7 @@ def train(
     saving: Saving | None = None,
     source: Source | None = None,
     listing: Listing | None = None,
+    callbacks: Sequence[Any] = (),
 ) -> Run:
     """Trains by a recipe, or goes on with the run in `output` from its last checkpoint.
 
@@ -52,6 +55,7 @@ def train(
         source: the recipe's data, where they have been opened already; the recipe is then one
             that `begin` has given.
         listing: the recipe's data, where they have been listed already.
+        callbacks: of Keras, see `Callbacks`.
 
     Raises:
         UserError: data that cannot be used, a batch that the replicas do not divide, a network that
@@ -71,7 +75,7 @@ def train(
         computation.check(recipe)
         run = Run(directory, recipe)
         with _explained(computation, run):
-            _train(run, computation, saving or Saving(), interruption, data)
+            _train(run, computation, saving or Saving(), interruption, data, callbacks)
         return run
 
 
@@ -81,6 +85,7 @@ def _train(
     saving: Saving,
     interruption: Interruption,
     data: Source | Listing,
+    callbacks: Sequence[Any],
 ) -> None:
     recipe = run.recipe
     if computation.is_chief:
@@ -114,14 +119,16 @@ def _train(
             computation.holding.phases, computation.model, recipe.epochs, steps
         ):
             say(line)
-        Trainer(run, source, computation, saving, interruption).train()
+        Trainer(run, source, computation, saving, interruption, callbacks).train()
 
 
 def _trained_for(run: Run) -> str:
-    epochs, done = run.recipe.epochs, len(run.history())
-    if not 0 < done < epochs:  # workers but the chief have no history
+    history, epochs = run.history(), run.recipe.epochs
+    if not 0 < len(history) < epochs:  # workers but the chief have no history
         return f"all {epochs} epochs"
-    return f"{done} of {epochs} epochs, then patience={run.recipe.patience} was over"
+    by_patience = Progress(history=history).ends(run.recipe)
+    ending = f"patience={run.recipe.patience} was over" if by_patience else "a callback ended it"
+    return f"{len(history)} of {epochs} epochs, then {ending}"
 
 
 def _agreed_pixels(run: Run, computation: Computation) -> Pixels:

@@ -2,12 +2,14 @@
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from a2keras.training.compute.batch_statistics import precise_statistics
 from a2keras.training.compute.computation import Computation
 from a2keras.training.data.source import Examples
+from a2keras.training.run.callbacks import Callbacks
 from a2keras.training.run.interruption import Interruption
 
 
@@ -43,18 +45,35 @@ def evaluated_weights(computation: Computation, examples: Examples, step: int) -
 
 
 def validate(
-    computation: Computation, examples: Examples, interruption: Interruption
+    computation: Computation, examples: Examples, interruption: Interruption, callbacks: Callbacks
 ) -> dict[str, float] | None:
     """Loss and accuracy of the model; None on all workers where one was asked to stop."""
-    totals, waiting = np.zeros(4), None
-    for batch in computation.validation_batches(examples):
+    totals = np.zeros(4)
+    waiting: list[tuple[int, Any]] = []  # the last batch, whose numbers are not read yet
+
+    def mean() -> dict[str, float]:
+        loss, correct, _, count = totals.tolist()
+        return {"loss": loss / count, "accuracy": correct / count}
+
+    def settle() -> None:
+        number, handle = waiting.pop()
+        totals[:] += computation.numbers(handle)
+        callbacks.call("on_test_batch_end", number, logs=mean())
+
+    callbacks.call("on_test_begin")
+    for number, batch in enumerate(computation.validation_batches(examples)):
         stop = interruption.received is not None
+        callbacks.call("on_test_batch_begin", number)
         handle = computation.validation_step(batch, stop)
-        if waiting is not None:
-            totals += computation.numbers(waiting)
-        waiting = handle
+        if waiting:
+            settle()
+        waiting.append((number, handle))
+        if callbacks.in_turn:
+            settle()
         if totals[2] or (stop and computation.workers == 1):
             return None
-    totals += computation.numbers(waiting)
-    loss, correct, _, count = totals.tolist()
-    return {"validation_loss": loss / count, "validation_accuracy": correct / count}
+    if waiting:
+        settle()
+    logs = mean()
+    callbacks.call("on_test_end", logs=logs)
+    return {f"validation_{name}": value for name, value in logs.items()}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 from typing import ClassVar
 
@@ -12,6 +13,8 @@ from a2keras.__main__ import main
 from a2keras.errors import UserError
 from a2keras.export.benchmark import timing
 from a2keras.export.benchmark.bench import Bench, size_of
+from a2keras.export.interface.benchmark import benchmark
+from a2keras.export.predict import load
 from a2keras.measuring import forget_peak, peak_resident
 
 
@@ -172,3 +175,54 @@ def test_workers_are_told_their_threads(launched, tmp_path):
     for threads, told in ((3, 3), (None, len(os.sched_getaffinity(0)))):
         with pytest.raises(UserError, match=f"^{told} threads$"):
             timing.benchmark([str(model)], threads=threads)
+
+
+@pytest.fixture
+def labelled(image_run, photos, tmp_path):
+    """The photos in folders of the classes that the run answers, but for one, and one that is none.
+
+    Returns:
+        the folder, and the share of right answers among those that can be read.
+    """
+    artefact = load(image_run, apart=False)
+    right = 0
+    for number, photo in enumerate(photos):
+        scores = artefact.classify(photo)
+        label = int(scores.argmin() if number == 0 else scores.argmax())
+        right += number > 0
+        folder = tmp_path / "photos" / artefact.preprocessing.labels[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(photo, folder / f"{number}{photo.suffix}")
+    (folder / "damaged.png").write_bytes(b"\x89PNG")
+    return tmp_path / "photos", right / len(photos)
+
+
+def test_accuracy_stands_beside_latency(image_run, image_export, labelled, capsys):
+    folder, right = labelled
+    paths = [image_run, image_export / "model_float32.tflite"]
+    document = benchmark(paths, data=f"folder:{folder}", repeats=1, warm_up=1)
+    assert [entry["top1"] for entry in document["artefacts"]] == [pytest.approx(right)] * 2
+    assert 0 < right < 1
+    assert document["data"]["data"] == f"folder:{folder}"
+    text = timing.table(document).splitlines()
+    assert text[1].split()[-1] == "top-1"
+    assert text[2].split()[-1] == f"{right:.1%}"
+    assert len({len(line) for line in text[1:-1]}) == 1
+    assert text[-1].startswith(f"top-1 of {document['data']['examples']} test examples of folder:")
+
+
+def test_data_of_other_classes_are_refused_before_anything_is_timed(
+    image_run, tmp_path, photos, monkeypatch
+):
+    for name in ("left", "down"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        shutil.copy(photos[0], tmp_path / "photos" / name)
+    monkeypatch.setattr(timing, "benchmark", None)
+    with pytest.raises(UserError) as error:
+        benchmark(image_run, data=f"folder:{tmp_path}/photos")
+    assert str(error.value) == (
+        f"folder:{tmp_path}/photos has a class down, which the run does not know: its classes are "
+        "left, right, up"
+    )
+    with pytest.raises(UserError, match=r"^`data` must be one of"):
+        benchmark(image_run, data="zip:photos")

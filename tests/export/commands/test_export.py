@@ -8,6 +8,7 @@ import pytest
 
 from a2keras.errors import UserError
 from a2keras.export.commands import export
+from a2keras.export.interface.export import _files
 
 
 def a2keras(*arguments) -> subprocess.CompletedProcess:
@@ -18,7 +19,16 @@ def a2keras(*arguments) -> subprocess.CompletedProcess:
 def test_export_prints_its_own_lines_only(video_run, video, tmp_path):
     done = a2keras("export", video_run, f"--output={tmp_path / 'out'}", f"--samples={video.parent}")
     assert done.returncode == 0
-    assert done.stderr == "writing saved_model\nwriting tflite_float32\n"
+    saved_model, tflite = (tmp_path / "out" / n for n in ("saved_model", "model_float32.tflite"))
+    assert done.stderr.splitlines() == [
+        "writing saved_model",
+        "writing tflite_float32",
+        "next:",
+        f"  a2keras predict {saved_model} FILE",
+        f"  a2keras benchmark {saved_model} {tflite}",
+        "  tensorflow_model_server --rest_api_port=8501 --model_name=model "
+        f"--model_base_path={saved_model}",
+    ]
     heading, *rows, last = done.stdout.splitlines()
     assert heading.split() == ["artefact", "MiB", "samples", "max", "error", "mean", "top-1"]
     signatures = ["saved_model", "serving_uint8", "serving_bytes", "features"]
@@ -42,10 +52,9 @@ def test_files_that_are_passed_over_are_counted(tmp_path, capsys):
     for name in ("a.jfif", "b.JP2", "c.m2ts", "d.txt", "e", "f.svg"):
         (tmp_path / name).touch()
     (tmp_path / "g.jpg").mkdir()
-    assert export._files([str(tmp_path)]) == [tmp_path / n for n in ("a.jfif", "b.JP2", "c.m2ts")]
+    assert _files([tmp_path]) == [tmp_path / n for n in ("a.jfif", "b.JP2", "c.m2ts")]
     assert capsys.readouterr().err == (
-        f"--samples={tmp_path}: 3 files passed over, by the suffix no image or video: "
-        f"{tmp_path / 'd.txt'}\n"
+        f"{tmp_path}: 3 files passed over, by the suffix no image or video: {tmp_path / 'd.txt'}\n"
     )
 
 
@@ -83,3 +92,18 @@ def test_help_is_instant_and_loads_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "--formats" in done.stdout
+
+
+def test_what_comes_next_is_filled_in_and_quoted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "results.json").write_text(json.dumps({"example_file": "/photos/a cat.jpg"}))
+    artefacts = {"onnx": {"path": "model.onnx"}, "web": {"path": "web"}}
+    assert export._next({"artefacts": artefacts}, str(run), "my export") == [
+        "a2keras predict 'my export/model.onnx' '/photos/a cat.jpg'",
+        "a2keras benchmark 'my export/model.onnx'",
+        f"python3 -m http.server --bind 127.0.0.1 --directory '{tmp_path}/my export/web'",
+    ]
+    first, *_ = export._next({"artefacts": artefacts}, "i3d:kinetics400", "-o")
+    assert first == f"a2keras predict {tmp_path}/-o/model.onnx FILE"

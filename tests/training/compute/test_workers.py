@@ -63,6 +63,20 @@ def test_a_killed_worker_is_told_within_a_minute_and_the_run_goes_on(runs):
     assert said.count("going on after step 6 of 10, in epoch 2 of 2") == 2  # the chief tells
 
 
+def test_the_chiefs_callbacks_alone_are_called_and_end_both(runs):
+    directory, endings, said = runs
+    assert endings["early"].startswith("0 0, ")
+    (line,) = map(json.loads, (directory / "early/metrics.jsonl").read_text().splitlines())
+    (noted,) = map(json.loads, (directory / "notes.0").read_text().splitlines())
+    assert (noted["epoch"], noted["loss"]) == (0, line["loss"])
+    assert noted["val_accuracy"] == line["validation_accuracy"]
+    assert not (directory / "notes.1").exists()
+    assert said.count("a callback has asked for it: it ends after epoch 1") == 2
+    # The same figures as without: the callbacks' network takes no part.
+    (first, *_) = map(json.loads, (directory / "two/metrics.jsonl").read_text().splitlines())
+    assert noted["loss"] == pytest.approx(first["loss"], abs=1e-5)
+
+
 def test_a_fresh_process_can_have_any_number_of_replicas(runs):
     assert runs[1]["replicas"] == "3"
 

@@ -4,10 +4,11 @@ As killed_runs.py, it imports TensorFlow once and forks before TensorFlow has st
 
     python worker_runs.py DIRECTORY
 
-trains DIRECTORY/one in one process, and DIRECTORY/two on two workers that are stopped, killed and
-started again; it prints how each process ended, and when.
+trains DIRECTORY/one in one process, DIRECTORY/two on two workers that are stopped, killed and
+started again, and DIRECTORY/early on two with callbacks; it prints how each has ended, and when.
 """
 
+import json
 import os
 import signal
 import socket
@@ -51,7 +52,26 @@ def network(name: str, input_tensor, classes: int) -> keras.Model:
     return keras.Model(keras.utils.get_source_inputs(input_tensor)[0], x)
 
 
-def start(output: Path, cluster: Cluster | None = None, number: int = 0, step: int = 0) -> int:
+class Notes(keras.callbacks.Callback):
+    """Writes down the figures of every epoch, and asks to end the run after the first one."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self.file = file
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        with self.file.open("a") as file:
+            print(json.dumps({"epoch": epoch, **(logs or {})}), file=file)
+        self.model.stop_training = True
+
+
+def start(
+    output: Path,
+    cluster: Cluster | None = None,
+    number: int = 0,
+    step: int = 0,
+    notes: Path | None = None,
+) -> int:
     """Starts a process that trains, and that sends itself a signal after a step; returns its id."""
     child = os.fork()
     if child:
@@ -67,8 +87,10 @@ def start(output: Path, cluster: Cluster | None = None, number: int = 0, step: i
 
     Trainer.settle = settled
     recipe = recipes.recipe("digits_image").override(SETTINGS)
+    strategy = "none" if cluster is None else "multi_worker"
+    callbacks = [Notes(notes)] if notes else []
     try:
-        train(recipe, output, "none" if cluster is None else "multi_worker", saving=Saving(0, 2))
+        train(recipe, output, strategy, saving=Saving(0, 2), callbacks=callbacks)
     except BaseException as error:
         print(repr(error), file=sys.stderr, flush=True)
         os._exit(getattr(error, "exit_code", 1))
@@ -85,13 +107,18 @@ def free_address() -> str:
         return f"127.0.0.1:{listener.getsockname()[1]}"
 
 
-def two(output: Path, number: int = 0, step: int = 0) -> str:
-    """Trains on two workers, of which the second gets a signal; how both ended."""
+def two(output: Path, number: int = 0, step: int = 0, notes: Path | None = None) -> str:
+    """Trains on two workers, of which the second gets a signal; how both ended.
+
+    Args:
+        notes: where each worker's callback would write, to a file of its own.
+    """
     addresses = (free_address(), free_address())
     # Nobody but the chief can write: the others need no place for the run.
     elsewhere = Path("/proc/nowhere")
-    chief = start(output, Cluster(addresses, 0))
-    other = start(elsewhere, Cluster(addresses, 1), number, step)
+    files = [notes and notes.with_suffix(f".{worker}") for worker in range(2)]
+    chief = start(output, Cluster(addresses, 0), notes=files[0])
+    other = start(elsewhere, Cluster(addresses, 1), number, step, files[1])
     ending = ended(other)
     began = time.monotonic()
     return f"{ended(chief)} {ending}, {time.monotonic() - began:.0f} seconds apart"
@@ -116,6 +143,7 @@ def main(directory: Path) -> None:
     print("stopped", two(directory / "two", signal.SIGTERM, 3), flush=True)
     print("killed", two(directory / "two", signal.SIGKILL, 7), flush=True)
     print("to the end", two(directory / "two"), flush=True)
+    print("early", two(directory / "early", notes=directory / "notes"), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,68 @@
+"""How often an artefact is right: on labelled data, by the views that `predict` has."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from a2keras.console import progress
+from a2keras.errors import UserError
+from a2keras.export.predict import Found, find
+from a2keras.models.preprocessing.errors import DecodeError
+from a2keras.training.config import Recipe
+from a2keras.training.data import open_held_out
+from a2keras.training.data.source import Source
+
+
+class Labelled(NamedTuple):
+    """An artefact, and the examples that it is scored on, labelled as it numbers its classes."""
+
+    found: Found
+    split: str
+    source: Source
+
+    @classmethod
+    def open(cls, path: str, data: str) -> "Labelled":
+        """Lists the data; nothing is decoded, and the artefact is not loaded.
+
+        Args:
+            path: anything that `predict.load` takes.
+            data: a source, such as "folder:photos": its test split, or validation, or all of one
+                without splits.
+
+        Raises:
+            UserError: no such artefact, or data that cannot be used or have other classes.
+        """
+        found = find(path)
+        preprocessing = found.preprocessing
+        task = "video" if preprocessing.is_video else "image"
+        recipe = Recipe("benchmark", task=task)
+        return cls(found, *open_held_out(recipe, preprocessing.labels, data))
+
+    def about(self) -> dict[str, Any]:
+        """On which examples a score stands."""
+        return {
+            "split": self.split,
+            "fingerprint": self.source.fingerprint,
+            "examples": len(self.source.splits[self.split]),
+        }
+
+    def score(self) -> dict[str, Any]:
+        """`top1`, the share of right answers among the examples that can be read; `unreadable`.
+
+        Raises:
+            UserError: the artefact does not load or run, or none can be read.
+        """
+        examples = self.source.splits[self.split]
+        right = read = 0
+        with self.found.load() as artefact:
+            name = Path(self.found.path).name
+            for index in progress(range(len(examples)), f"scoring {name}", "example"):
+                try:
+                    view = artefact.preprocessing.view(examples.frames(index))
+                except DecodeError:
+                    continue
+                read += 1
+                (probabilities,) = artefact.probabilities(view[None])
+                right += int(probabilities.argmax() == examples.labels[index])
+        if not read:
+            raise UserError(f"none of the {len(examples)} {self.split} examples can be read")
+        return {"top1": right / read, "unreadable": len(examples) - read}

@@ -1,0 +1,1 @@
+"""What programs call, and the commands: `a2keras.export`, `predict`, `timeline`, `benchmark`."""

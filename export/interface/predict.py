@@ -1,0 +1,220 @@
+"""`a2keras.predict` and `a2keras.timeline`."""
+
+import contextlib
+import math
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
+
+from a2keras.cells import csv_text
+from a2keras.console import progress
+from a2keras.errors import UserError
+from a2keras.models.preprocessing.places import Place, places_of
+from a2keras.models.preprocessing.spec import Preprocessing
+from a2keras.whole_numbers import check_counts
+
+if TYPE_CHECKING:  # they import what `--help` does without
+    from a2keras.export.predict import Artefact
+    from a2keras.export.timeline import Timeline
+
+
+class Class(NamedTuple):
+    """One of the likeliest classes of a file."""
+
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What was said of a file.
+
+    Attributes:
+        file: its path.
+        top: the likeliest classes, the likeliest first.
+    """
+
+    file: str
+    top: tuple[Class, ...]
+
+    @property
+    def label(self) -> str:
+        """The likeliest class."""
+        return self.top[0].label
+
+    @property
+    def probability(self) -> float:
+        """Of the likeliest class."""
+        return self.top[0].probability
+
+
+class Unreadable(NamedTuple):
+    """A file that could not be read, and why."""
+
+    file: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Predictions(Sequence[Prediction]):
+    """What was said of files: a sequence of `Prediction`, in the order of the files.
+
+    Attributes:
+        artefact: the model, and its kind, see `Artefact`.
+        views, crops: of each file, that were averaged.
+        predictions: of the files that could be read.
+        errors: of the others.
+    """
+
+    artefact: Path
+    kind: str
+    views: int
+    crops: int
+    predictions: tuple[Prediction, ...]
+    errors: tuple[Unreadable, ...]
+
+    @overload
+    def __getitem__(self, index: int) -> Prediction: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Prediction]: ...
+    def __getitem__(self, index: int | slice) -> Prediction | Sequence[Prediction]:
+        return self.predictions[index]
+
+    def __len__(self) -> int:
+        return len(self.predictions)
+
+    def document(self) -> dict[str, Any]:
+        """Everything, as JSON holds it."""
+        return {
+            "artefact": str(self.artefact),
+            "kind": self.kind,
+            "views": self.views,
+            "crops": self.crops,
+            "predictions": [
+                {"file": each.file, "top": [entry._asdict() for entry in each.top]}
+                for each in self.predictions
+            ],
+            "errors": [each._asdict() for each in self.errors],
+        }
+
+    def csv(self) -> str:
+        """A line for each file that could be read: the file, and its likeliest classes."""
+        ranks = range(1, max((len(each.top) for each in self), default=0) + 1)
+        heading = [f"{what}_{rank}" for rank in ranks for what in ("class", "probability")]
+        rows = [[each.file, *(cell for entry in each.top for cell in entry)] for each in self]
+        return csv_text([["file", *heading], *rows])
+
+
+def predict(
+    artefact: "Place | Artefact",
+    files: Place | Sequence[Place],
+    *,
+    views: int | None = None,
+    crops: int = 1,
+    top: int = 5,
+    unreadable: str = "raise",
+) -> Predictions:
+    """Classifies images or videos.
+
+    Args:
+        artefact: a run, a `.keras` file, a SavedModel, a `.tflite` or `.onnx` file, an export,
+            published weights such as "i3d:kinetics400"; or what `a2keras.export.predict.load` has
+            loaded, which is then not loaded again.
+        files: a file, or several, or folders of them.
+        views: evenly spaced clips of each video that are averaged; None: the middle one.
+        crops: of each clip or image, 1 or 3, averaged.
+        top: how many classes of each file are told.
+        unreadable: "raise" ends at the first file that cannot be read; "keep" puts it into the
+            result's `errors` and goes on.
+
+    Raises:
+        UserError: no such model, a file that cannot be read, or numbers that do not fit.
+    """
+    check_counts(views=views, crops=crops, top=top)
+    if unreadable not in ("raise", "keep"):
+        raise UserError(f"`unreadable` must be raise or keep. Received: `unreadable={unreadable}`")
+    from a2keras.models.preprocessing.decode import files_in
+    from a2keras.models.preprocessing.errors import DecodeError
+
+    predictions, errors = [], []
+    with _opened(artefact, views, crops) as model:
+        found = files_in(places_of(files), model.preprocessing.is_video)
+        for file in progress(found, "predict") if len(found) > 1 else found:
+            try:
+                predictions.append(_classified(model, file, views or 1, crops, top))
+            except DecodeError as error:
+                if unreadable == "raise":
+                    raise UserError(str(error)) from error
+                errors.append(Unreadable(file, str(error)))
+    return Predictions(model.path, model.kind, views or 1, crops, tuple(predictions), tuple(errors))
+
+
+def timeline(
+    artefact: "Place | Artefact",
+    file: Place,
+    *,
+    every: float = 1.0,
+    crops: int = 1,
+    output: Place | None = None,
+) -> "Timeline":
+    """Classifies clips all along one video, of any length.
+
+    Args:
+        artefact: as `predict` takes it. With a network for images each clip is a frame.
+        file: the video.
+        every: seconds from clip to clip.
+        crops: of each clip, 1 or 3, averaged.
+        output: directory for timeline.png, timeline.csv and timeline.json, if they are wanted.
+
+    Raises:
+        UserError: no such model, a video that cannot be read, or numbers that do not fit.
+    """
+    check_counts(crops=crops)
+    if not 0 < every < math.inf:
+        raise UserError(f"`every` must be a number of seconds above 0. Received: {every}")
+    from a2keras.export.timeline import timeline as classify
+    from a2keras.models.preprocessing.errors import DecodeError
+
+    with _opened(artefact, None, crops) as model:
+        try:
+            found = classify(model, os.fspath(file), every, crops)
+        except DecodeError as error:
+            raise UserError(str(error)) from error
+    if output is not None:
+        found.save(os.fspath(output))
+    return found
+
+
+@contextlib.contextmanager
+def _opened(artefact: "Place | Artefact", views: int | None, crops: int) -> Iterator["Artefact"]:
+    """A model for the block, after a look at whether it can make such views."""
+    from a2keras.export.predict import Artefact, find
+
+    if isinstance(artefact, Artefact):  # whose owner closes it
+        _check_views(artefact.path, artefact.preprocessing, views, crops)
+        yield artefact
+        return
+    found = find(os.fspath(artefact))
+    if found.description.is_file():  # before the model is loaded, which takes seconds
+        _check_views(found.path, found.preprocessing, views, crops)
+    with found.load() as model:
+        yield model
+
+
+def _check_views(path: Path, preprocessing: Preprocessing, views: int | None, crops: int) -> None:
+    if views is not None and not preprocessing.is_video:
+        raise UserError(f"`views` is for videos, and {path} takes images")
+    if crops not in (1, 3) or (crops == 3 and preprocessing.fit != "crop"):
+        raise UserError(
+            "`crops` must be 1, or 3 where the preprocessing crops. "
+            f"Received: `crops={crops}`, fit={preprocessing.fit!r}"
+        )
+
+
+def _classified(model: "Artefact", file: str, views: int, crops: int, top: int) -> Prediction:
+    scores = model.classify(file, views, crops)
+    best = (-scores).argsort(kind="stable")[:top]
+    labels = model.preprocessing.labels
+    return Prediction(file, tuple(Class(labels[i], round(float(scores[i]), 6)) for i in best))

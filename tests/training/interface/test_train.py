@@ -1,0 +1,88 @@
+"""`a2keras.train` from a program: names, records and fields of their types; what comes back."""
+
+import json
+import typing
+
+import numpy as np
+import pytest
+
+import a2keras
+from a2keras.training import recipes
+from a2keras.training.config import Recipe
+from a2keras.training.keywords import Keywords
+
+SMALL = {"size": 16, "batch_size": 12, "steps_per_epoch": 3, "epochs": 2}
+
+
+def test_a_run_by_name_and_fields(tmp_path, tiny_network, capsys):
+    run = a2keras.train("digits_image", output=tmp_path / "run", learning_rate=1, **SMALL)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "epoch 2/2: loss" in err
+    assert (run.path, run.finished) == (tmp_path / "run", True)
+    assert (run.recipe.size, run.recipe.learning_rate) == (16, 1.0)
+    assert json.loads((run.path / "recipe.json").read_text())["learning_rate"] == 1.0
+    assert [line["epoch"] for line in run.history] == [1, 2]
+    assert run.results["steps"] == 6
+    model = run.load_model()
+    assert model.count_params() == run.results["parameters"]
+    assert np.asarray(model(np.zeros((1, 16, 16, 3), "uint8"))).shape == (1, 10)
+    # It goes on by its own recipe alone, and counts as a path.
+    again = a2keras.train(output=run)
+    assert again == run
+    assert "nothing is left to do" in capsys.readouterr().err
+
+
+def test_a_record(tmp_path, tiny_network):
+    recipe = recipes.recipe("digits_image").with_fields(SMALL)
+    run = a2keras.train(recipe, output=str(tmp_path / "run"), seed=3, epochs=1)
+    assert (run.recipe.seed, run.recipe.epochs, run.recipe.size) == (3, 1, 16)
+
+
+def test_the_fields_that_checkers_know_are_those_of_a_recipe():
+    known = typing.get_type_hints(Keywords)
+    assert list(known) == [*a2keras.training.config.FIELDS]
+    for name, kind in typing.get_type_hints(Recipe).items():
+        if name in known:
+            assert kind in (known[name], *typing.get_args(known[name])), name
+
+
+def test_paths_and_whole_numbers_become_what_the_fields_are(tmp_path):
+    recipe = Recipe("mine").with_fields({"data": tmp_path, "learning_rate": 1, "flip": False})
+    assert (recipe.data, recipe.learning_rate, recipe.flip) == (str(tmp_path), 1.0, False)
+    assert type(recipe.learning_rate) is float
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"epochs": "5"}, "recipe field epochs is of type int. Received: epochs='5'"),
+        ({"epochs": 5.0}, "recipe field epochs is of type int. Received: epochs=5.0"),
+        ({"epochs": True}, "recipe field epochs is of type int. Received: epochs=True"),
+        ({"flip": 1}, "recipe field flip is of type bool. Received: flip=1"),
+        ({"learning_rate": True}, "recipe field learning_rate is of type float. Received: learn"),
+        ({"positions": ("a", "b")}, "recipe field positions is of type str. Received: positions=("),
+        ({"epochs": 0}, "recipe field epochs must be at least 1. Received: epochs=0"),
+        ({"epoch": 5}, "recipes have no field 'epoch': did you mean 'epochs'?"),
+        ({"strategy": "horovod"}, "`strategy` must be one of auto, none, mirrored, multi_worker"),
+        ({"replicas": 0}, "`replicas` must be at least 1. Received: `replicas=0`"),
+        ({"checkpoint_keep": 0}, "`checkpoint_keep` must be at least 1. Received: `checkpoint_k"),
+        (
+            {"callbacks": [3]},
+            "`callbacks` must be objects of keras.callbacks.Callback. Received: 3",
+        ),
+        ({"track": "file"}, "`track` must be mlflow or wandb. Received: `track=file`"),
+        ({"data": "digit"}, "`data` must be one of digits, "),
+    ],
+)
+def test_mistakes_name_arguments_and_write_nothing(tmp_path, arguments, message):
+    with pytest.raises(a2keras.UserError) as error:
+        a2keras.train("digits_image", output=tmp_path / "run", **arguments)
+    assert str(error.value).startswith(message)
+    assert not (tmp_path / "run").exists()
+
+
+def test_without_a_recipe_there_must_be_a_run(tmp_path):
+    with pytest.raises(a2keras.UserError) as error:
+        a2keras.train(output=tmp_path)
+    assert str(error.value) == f"`recipe` is missing: {tmp_path} is not a run that could go on"

@@ -1,0 +1,184 @@
+"""`a2keras.train`."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
+
+from typing_extensions import Unpack
+
+from a2keras.documents import read_json
+from a2keras.errors import UserError
+from a2keras.models.preprocessing.places import Place
+from a2keras.models.preprocessing.spec import Preprocessing
+from a2keras.training import recipes
+from a2keras.training.compute.checks import begin, check_strategy, check_weights
+from a2keras.training.config import Recipe
+from a2keras.training.data import Listed
+from a2keras.training.keywords import Keywords
+from a2keras.training.output import local
+from a2keras.training.run.checkpoints import Saving
+from a2keras.training.run.directory import Run
+from a2keras.training.run.interruption import Interruption
+from a2keras.training.run.trackers import check_track
+
+if TYPE_CHECKING:
+    import keras
+
+
+class Epoch(TypedDict):
+    """A line of metrics.jsonl: an epoch that has ended, counted from 1."""
+
+    epoch: int
+    step: int
+    loss: float
+    accuracy: float
+    validation_loss: NotRequired[float]
+    validation_accuracy: NotRequired[float]
+    learning_rate: float
+    seconds: float
+    examples_per_second: float
+
+
+class Results(TypedDict):
+    """results.json of a finished run. `epoch` is the one whose weights it has kept."""
+
+    model: str
+    parameters: int
+    epochs: int
+    steps: int
+    seconds: float
+    replicas: int
+    epoch: int
+    metrics: dict[str, float]
+    data: dict[str, Any]
+    example_file: str | None
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Trained(os.PathLike[str]):
+    """A run that has been trained. It counts as a path wherever one is taken.
+
+    Attributes:
+        path: its directory.
+        recipe: every field, as it was trained.
+    """
+
+    path: Path
+    recipe: Recipe
+
+    def __fspath__(self) -> str:
+        return os.fspath(self.path)
+
+    @property
+    def finished(self) -> bool:
+        """Whether its results are there, which workers but the chief need not see."""
+        return Run(self.path, self.recipe).finished
+
+    @property
+    def history(self) -> list[Epoch]:
+        """The epochs in order."""
+        return Run(self.path, self.recipe).history()  # type: ignore[return-value]
+
+    @property
+    def results(self) -> Results:
+        """What came out.
+
+        Raises:
+            UserError: there is no results.json, or it is damaged.
+        """
+        results: Results = read_json(self.path / "results.json", dict, "the results of a run")
+        return results
+
+    def load_model(self) -> "keras.Model":
+        """The trained network: float32, raw pixels 0..255 in and probabilities out."""
+        from a2keras.models import keras_files
+
+        preprocessing = Preprocessing.load(self.path)
+        return keras_files.load_classifier(self.path / "model.keras", preprocessing)
+
+
+def train(
+    recipe: Place | Recipe | None = None,
+    *,
+    output: Place,
+    strategy: str = "auto",
+    replicas: int | None = None,
+    checkpoint_minutes: float = 10.0,
+    checkpoint_steps: int = 0,
+    checkpoint_keep: int = 2,
+    callbacks: Sequence["keras.callbacks.Callback"] = (),
+    track: str | None = None,
+    **fields: Unpack[Keywords],
+) -> Trained:
+    """Trains a network by a recipe; the same call again goes on from the last checkpoint.
+
+    Args:
+        recipe: a name of `a2keras.training.recipes.NAMES`, or a `Recipe`; None: that of the run in
+            `output`, which goes on.
+        output: directory of the run.
+        strategy: where to compute: "auto", "none", "mirrored", "multi_worker" or "tpu".
+        replicas: GPUs, or logical devices of the CPU, that share every batch.
+        checkpoint_minutes, checkpoint_steps: between two checkpoints within an epoch; 0: none.
+        checkpoint_keep: the last ones that stay, besides the best.
+        callbacks: of Keras; what they see, and what they cannot do, is in docs/python.md.
+        track: "mlflow" or "wandb" (Weights & Biases): who is told the recipe and all figures.
+        **fields: of the recipe, such as `data="folder:photos"`, `model="resnet50"` or `epochs=5`.
+
+    Raises:
+        UserError: a mistake, or what the machine refuses; what has been saved is intact.
+        Stopped: SIGTERM or Ctrl-C came: it has saved, and the same call goes on.
+    """
+    saving = Saving(checkpoint_minutes, checkpoint_steps, checkpoint_keep)
+    check_track(track)
+    if callbacks:  # then Keras is there
+        from a2keras.training.run.callbacks import check
+
+        check(callbacks)
+    with Interruption().watch():
+        listed = _begin(recipe, fields, output, strategy, replicas)
+    from a2keras.training.run.tracking import tracking
+    from a2keras.training.run.train import train as train_recipe
+
+    with tracking(track, Path(output), listed.recipe) as trackers:
+        run = train_recipe(
+            listed.recipe,
+            Path(output),
+            strategy,
+            replicas,
+            saving=saving,
+            listing=listed.listing,
+            callbacks=[*callbacks, *trackers],
+        )
+    return Trained(run.path, run.recipe)
+
+
+def _begin(
+    recipe: Place | Recipe | None,
+    fields: Keywords,
+    output: Place,
+    strategy: str,
+    replicas: int | None,
+) -> Listed:
+    """The recipe and its data, listed; what is wrong is told before Keras is loaded."""
+    check_strategy(strategy, replicas)
+    directory = local(os.fspath(output))
+    kept = directory / "recipe.json"
+    listing = None
+    if isinstance(recipe, Recipe):
+        recipe = recipe.with_fields(fields)
+    elif recipe is not None:
+        recipe, listing = recipes.listed(os.fspath(recipe), fields)
+    elif kept.is_file():
+        recipe = Recipe.load(kept).with_fields(fields)
+    else:
+        raise UserError(f"`recipe` is missing: {directory} is not a run that could go on")
+    check_strategy(strategy, replicas, recipe)
+    listed = begin(recipe, listing)
+    if strategy != "multi_worker":  # the workers but the chief need not see the run
+        Run(directory, listed.recipe).check()
+        if not kept.is_file():
+            check_weights(listed.recipe)
+    return listed
