@@ -7,7 +7,7 @@ import pytest
 
 from a2keras.errors import UserError
 from a2keras.training import recipes
-from a2keras.training.config import Recipe
+from a2keras.training.config import Recipe, values_of
 from a2keras.training.recipe_files import as_toml
 
 
@@ -23,7 +23,7 @@ def test_a_file_changes_the_recipe_that_it_starts_from(tmp_path):
         recipes.recipe("photos"), name="mine", epochs=5, learning_rate=1.0, flip=False
     )
     assert recipes.recipe(path) == expected
-    listed, listing = recipes.listed(path, ["epochs=6", "data=digits"])
+    listed, listing = recipes.listed(path, values_of(["epochs=6", "data=digits"]))
     assert (listed, listing) == (dataclasses.replace(expected, epochs=6, data="digits"), None)
     assert isinstance(recipes.recipe(path).learning_rate, float)
 
@@ -35,12 +35,12 @@ def test_a_file_that_starts_from_nothing_has_the_defaults(tmp_path):
 
 def test_a_file_may_start_from_what_the_data_decide(images, tmp_path):
     path = written(tmp_path, 'recipe = "folder"\nbatch_size = 8\n')
-    listed = recipes.listed(path, [f"data={images}"])[0]
+    listed = recipes.listed(path, values_of([f"data={images}"]))[0]
     assert listed == dataclasses.replace(
         recipes.recipe("photos"), name="mine", batch_size=8, data=str(images)
     )
     scratch = written(tmp_path, 'recipe = "folder"\nweights = "none"\n')
-    listed = recipes.listed(scratch, [f"data={images}"])[0]
+    listed = recipes.listed(scratch, values_of([f"data={images}"]))[0]
     assert listed == Recipe("mine", data=str(images))
 
 
@@ -89,7 +89,7 @@ def test_odd_texts_are_themselves_through_a_file(tmp_path):
 def test_what_is_wrong_names_the_file_and_the_field(tmp_path, text, message):
     path = written(tmp_path, text)
     with pytest.raises(UserError) as error:
-        recipes.listed(path, [])
+        recipes.listed(path, values_of([]))
     assert str(error.value).startswith(path + message)
 
 

@@ -7,7 +7,7 @@ import pytest
 from a2keras.errors import UserError
 from a2keras.training import recipes
 from a2keras.training.compute.checks import resolve_weights
-from a2keras.training.config import Recipe
+from a2keras.training.config import Recipe, values_of
 from a2keras.training.data import resolve
 from a2keras.training.descriptions import described
 from a2keras.training.rules import BETWEEN_FIELDS
@@ -277,19 +277,19 @@ def test_only_a_finished_run_can_be_loaded(tmp_path):
 
 def test_a_folder_starts_from_published_weights_unless_told(images, tmp_path, write_video):
     data = f"data=folder:{images}"
-    photos = recipes.listed("folder", [data, "epochs=30"])[0]
+    photos = recipes.listed("folder", values_of([data, "epochs=30"]))[0]
     assert photos == dataclasses.replace(
         recipes.recipe("photos"), data=f"folder:{images}", epochs=30
     )
     assert photos.weights == "auto"
     for setting in ("weights=none", "weights="):
-        scratch = recipes.listed("folder", [data, setting])[0]
+        scratch = recipes.listed("folder", values_of([data, setting]))[0]
         assert scratch == dataclasses.replace(
             recipes.recipe("folder"), data=f"folder:{images}", weights=""
         )
     for i in range(4):
         write_video(tmp_path / "clips" / "ab"[i % 2] / f"{i}.avi", 5)
-    videos = recipes.listed("folder", [f"data=folder:{tmp_path}/clips"])[0]
+    videos = recipes.listed("folder", values_of([f"data=folder:{tmp_path}/clips"]))[0]
     assert dataclasses.replace(videos, data="") == recipes.recipe("videos")
 
 
