@@ -6,7 +6,7 @@ INPUTS ?= 1000
 OLDEST ?= tests/a2keras tests/training
 
 .PHONY: help demo test lint types test-tensorflow test-jax test-torch test-oldest test-newest test-weights \
-	fuzz bench format lock clean
+	fuzz bench format stubs lock clean
 
 help:
 	@echo "make demo         train, evaluate, explain and export on scanned digits; a page of pictures in $(DEMO)/"
@@ -18,6 +18,7 @@ help:
 	@echo "make fuzz         damaged and hostile files for every reader, INPUTS=$(INPUTS) each"
 	@echo "make bench        how fast the layer is, and prepared data arrive"
 	@echo "make format       format the code"
+	@echo "make stubs        the builders' signatures for editors, after one has been changed"
 	@echo "make lock         the hashes in requirements/, after a version has been changed"
 	@echo "make clean        remove the environments and caches that these commands made"
 
@@ -96,6 +97,10 @@ bench: .venv/ready
 format: .venv/ready
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
+
+stubs: .venv/ready
+	.venv/bin/python tests/models/stub.py
+	.venv/bin/ruff format models/__init__.pyi
 
 # Not in .venv, which is set up from what this writes.
 lock: .cache/lock/bin/uv

@@ -53,6 +53,7 @@ setup(
     ],
     package_data={
         "a2keras": ["py.typed"],
+        "a2keras.models": ["__init__.pyi"],
         "a2keras.models.weights": [
             "labels/*"
         ],  # names of classes that published weights tell apart

@@ -1,7 +1,7 @@
 """What every layer over positions shares: its arguments, its layouts, its mask, its projections."""
 
 from collections.abc import Callable
-from typing import Any, TypedDict, Unpack
+from typing import Any, Literal, TypedDict, Unpack, overload
 
 import keras
 from keras import ops
@@ -109,6 +109,27 @@ class PositionLayer(keras.layers.Layer):
         """Lets the layer refuse inputs with other channels than those it is built for."""
         axis = channel_axis(self.data_format)
         self.input_spec = keras.InputSpec(min_ndim=3, axes={axis: channels})
+
+    # Of every layer's `call`, and `training`, which Keras keeps for those within a layer. Tensors
+    # are the backend's.
+    @overload
+    def __call__(
+        self,
+        inputs: Any,
+        mask: Any = None,
+        *,
+        return_attention_scores: Literal[True],
+        training: bool | None = None,
+    ) -> tuple[Any, ...]: ...
+
+    @overload
+    def __call__(
+        self,
+        inputs: Any,
+        mask: Any = None,
+        return_attention_scores: bool = False,
+        training: bool | None = None,
+    ) -> Any: ...
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """As of every layer, with the mask checked before Keras makes a tensor of it.

@@ -49,7 +49,9 @@ class Blocks:
             a reduction that is no whole number of at least 1.
     """
 
-    def __init__(self, attention: str | None, positions: tuple[str, ...], reduction: int):
+    def __init__(
+        self, attention: str | None, positions: tuple[str, ...] | list[str], reduction: int
+    ):
         check_attention(attention)
         if isinstance(positions, str):
             raise ValueError(

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import inspect
+import os
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
@@ -45,7 +46,10 @@ class Network:
 
 
 class Option(NamedTuple):
-    """An argument that only some builders take: its default and its line of documentation."""
+    """An argument that only some builders take: its default and its line of documentation.
+
+    Its type is that of the argument of the body or the top that it is handed to.
+    """
 
     default: Any
     text: str
@@ -53,8 +57,8 @@ class Option(NamedTuple):
 
 STEM = Option(
     None,
-    'None, the network\'s own; "small", a 3×3 convolution (videos: 3×3×3) of stride 1 without\n'
-    "        pooling, as He et al. (2016) begin their networks for pictures of 32×32 pixels.",
+    'None, the network\'s own; "small", a 3×3 convolution (videos: 3×3×3) of stride 1\n'
+    "        without pooling, as He et al. (2016) begin networks for pictures of 32×32 pixels.",
 )
 
 
@@ -85,16 +89,16 @@ def builder_of(
 
     def build(
         include_top: bool = True,
-        weights: str | None = None,
+        weights: str | os.PathLike[str] | None = None,
         input_tensor: Any = None,
-        input_shape: tuple | None = None,
+        input_shape: tuple[int | None, ...] | None = None,
         pooling: str | None = None,
         classes: int | None = None,
-        classifier_activation: str | None = "softmax",
+        classifier_activation: str | Callable[[Any], Any] | None = "softmax",
         name: str | None = None,
         *,
         attention: str | None = network.attention,
-        positions: tuple[str, ...] = network.positions,
+        positions: tuple[str, ...] | list[str] = network.positions,
         reduction: int = network.reduction,
         padding: str = "same",
         synchronized: bool = False,
@@ -129,7 +133,7 @@ def builder_of(
 
     made: Any = build
     made.for_record = lambda record: builder_of(record, body, top, **options)
-    _describe(made, network, options)
+    _describe(made, network, options, {**inspect.signature(body).parameters, **top_takes})
     return build
 
 
@@ -142,7 +146,9 @@ def synchronize(model: keras.Model, inputs: Any) -> None:
             layer.synchronized = True
 
 
-def _describe(build: Any, network: Network, options: dict[str, Option]) -> None:
+def _describe(
+    build: Any, network: Network, options: dict[str, Option], typed: dict[str, inspect.Parameter]
+) -> None:
     """Gives a builder its name, its documentation and its options in its signature."""
     build.network = network
     build.__name__ = build.__qualname__ = network.builder
@@ -156,7 +162,9 @@ def _describe(build: Any, network: Network, options: dict[str, Option]) -> None:
     kind = inspect.Parameter.KEYWORD_ONLY
     signature = inspect.signature(build)
     kept = [each for each in signature.parameters.values() if each.name != "others"]
-    kept += [inspect.Parameter(n, kind, default=option.default) for n, option in options.items()]
+    kept += [
+        typed[name].replace(kind=kind, default=option.default) for name, option in options.items()
+    ]
     build.__signature__ = signature.replace(parameters=kept)
 
 
@@ -167,14 +175,14 @@ Args:
     weights: None, {names}or the path of a `.weights.h5` or `.keras` file, or of a
         checkpoint of another library that `a2keras convert` knows.
     input_tensor: a Keras tensor to build on, such as preprocessed pixels; default a new input.
-    input_shape: {axes}, channels), channels last unless Keras is set otherwise, with None for
-        an unknown size; default {default}.
+    input_shape: {axes}, channels), with None for an unknown size; default
+        {default}. Channels last, unless Keras is set otherwise.
     pooling: without a top, None for feature maps, "avg" or "max" for one vector.
-    classes: outputs of the classifier; default 1000, or as many as the weights are known to have.
-    classifier_activation: "softmax", or None for logits.
+    classes: outputs of the classifier; default 1000, or as many as the weights have, if known.
+    classifier_activation: "softmax", another name or function, or None for logits.
     name: of the model; default "{network.name}".
     attention: kind of the blocks: "a2", "non_local", "se" or None.
-    positions: names of the units that a block follows, such as {network.positions}.
+    positions: names of the units that a block follows where there is attention: "conv4_2".
     reduction: a block's projections have its input's channels divided by this; "se" has none.
     padding: "same", or "symmetric" for weights that come from PyTorch or Caffe.
     synchronized: batch normalisation goes by the batches of all replicas (TensorFlow).{options}

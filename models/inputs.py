@@ -30,7 +30,9 @@ def input_shape_of(size: tuple[int, ...]) -> tuple[int, ...]:
     return (*size, 3) if last else (3, *size)
 
 
-def network_input(input_tensor: Any, input_shape: tuple | None, size: tuple[int, ...]) -> Any:
+def network_input(
+    input_tensor: Any, input_shape: tuple[int | None, ...] | None, size: tuple[int, ...]
+) -> Any:
     """The tensor that a network is built on.
 
     Args:
@@ -67,7 +69,7 @@ def network_model(
     include_top: bool,
     pooling: str | None,
     classes: int,
-    classifier_activation: str | None,
+    classifier_activation: str | Callable[[Any], Any] | None,
     name: str,
 ) -> keras.Model:
     """Puts the head on feature maps and makes the model, from the sources of `inputs` on.

@@ -201,7 +201,7 @@ RESNETS = (
 
 _VARIANT = Option(
     "a",
-    '"a", stride on the middle convolutions; "b", spatial stride on the first ones and time\n'
-    "        halved by pooling behind the first unit, which gives Table 1's 31.3 G for ResNet-50.",
+    '"a", stride on the middle convolutions; "b", spatial stride on the first ones and\n'
+    "        time halved by pooling behind the first unit, as for Table 1's 31.3 G of ResNet-50.",
 )
 BUILDERS = {each.name: builder_of(each, resnet, variant=_VARIANT, stem=STEM) for each in RESNETS}

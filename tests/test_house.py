@@ -363,6 +363,9 @@ def test_the_wheel_installs_elsewhere_and_every_module_imports(tmp_path):
     done = subprocess.run([python, "-c", code], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert Path(done.stdout.strip().splitlines()[-1]).is_relative_to(site)
+    assert (site / "a2keras/py.typed").is_file() and (
+        site / "a2keras/models/__init__.pyi"
+    ).is_file()
     page = {path.name for path in (ROOT / "export" / "web" / "page").iterdir()}
     assert page == {path.name for path in (site / "a2keras" / "export" / "web" / "page").iterdir()}
 
