@@ -22,7 +22,7 @@ if TYPE_CHECKING or not is_command():
     from a2keras.normalization import freeze_batch_normalization
     from a2keras.squeeze_excitation import SqueezeExcitation
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 __all__ = [
     "DoubleAttention",
     "NonLocal",
