@@ -4,20 +4,24 @@ PYTEST = -q -n 2 --dist=worksteal
 DEMO ?= demo
 INPUTS ?= 1000
 OLDEST ?= tests/a2keras tests/training
+TESTS ?= tests/a2keras
+OTHER = .venv-$(notdir $(PYTHON))
 
-.PHONY: help demo test lint types test-tensorflow test-jax test-torch test-oldest test-weights fuzz \
-	bench format lock clean
+.PHONY: help demo test lint types test-tensorflow test-jax test-torch test-oldest test-python test-weights \
+	fuzz bench format lock release clean
 
 help:
 	@echo "make demo         train, evaluate, explain and export on scanned digits; a page of pictures in $(DEMO)/"
 	@echo "make test         format, lint, types, all tests on TensorFlow, the layers' tests on JAX"
 	@echo "make test-torch   the layers' and the weights' tests on PyTorch"
 	@echo "make test-oldest  the layers' and training's tests on the oldest supported TensorFlow"
+	@echo "make test-python  the layers' tests on another Python: PYTHON=python3.13; TESTS=tests for all of them"
 	@echo "make test-weights the tests of published weights, which are fetched (65 MB, once)"
 	@echo "make fuzz         damaged and hostile files for every reader, INPUTS=$(INPUTS) each"
 	@echo "make bench        how fast the layer is, and prepared data arrive"
 	@echo "make format       format the code"
 	@echo "make lock         the hashes in requirements/, after a version has been changed"
+	@echo "make release      dist/: built, checked, and both files tried in clean environments"
 	@echo "make clean        remove the environments and caches that these commands made"
 
 demo: .venv/ready
@@ -45,6 +49,9 @@ endef
 
 .venv-oldest/ready: requirements/oldest.txt setup.py
 	$(call environment,requirements/oldest.txt)
+
+$(OTHER)/ready: requirements/lock.txt setup.py
+	$(call environment,requirements/lock.txt)
 
 lint: .venv/ready
 	.venv/bin/ruff format --check .
@@ -74,6 +81,9 @@ test-oldest: .venv-oldest/ready
 	KERAS_BACKEND=tensorflow .venv-oldest/bin/pytest $(PYTEST) -m "not slow" $(OLDEST) \
 		--ignore-glob='*/test_counting*' --ignore-glob='*/test_insertion*'
 
+test-python: $(OTHER)/ready
+	KERAS_BACKEND=tensorflow $(OTHER)/bin/pytest $(PYTEST) $(TESTS)
+
 fuzz: .venv/ready
 	.venv/bin/python tests/fuzz/run.py --inputs=$(INPUTS) $(FUZZ)
 
@@ -94,5 +104,14 @@ lock: .cache/lock/bin/uv
 	@$(PYTHON) -m venv .cache/lock
 	@.cache/lock/bin/python -m pip install -q --disable-pip-version-check uv==0.13.9
 
+release: .cache/release/ready
+	PYTHON=$(PYTHON) tests/release.sh .cache/release
+
+.cache/release/ready: requirements/release.txt
+	@rm -rf $(@D)
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 clean:
-	rm -rf .venv .venv-torch .venv-oldest .cache build *.egg-info
+	rm -rf .venv .venv-* .cache build dist *.egg-info
