@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# `make release`: builds dist/, checks what is in it, and tries the wheel and the source distribution as
-# a user would: each in an environment of its own, away from the repository, by the README's quick start.
+# `make release`: builds dist/, checks its metadata, and tries the wheel and the source distribution as a
+# user would: each in an environment of its own, away from the repository, by the README's quick start.
+# What they hold is checked by tests/test_release.py.
 #   tests/release.sh [TOOLS]          TOOLS: the environment of requirements/release.txt
 #   KINDS=wheel tests/release.sh      one of the two; KINDS= builds and checks alone
 set -euo pipefail
 cd "$(dirname "$0")/.."
 repository=$PWD tools=$PWD/${1:-.cache/release} python=${PYTHON:-python3}
-kinds=${KINDS-wheel sdist}
+kinds=${KINDS-wheel sdist} work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
 
 say() { printf '\n== %s\n' "$*"; }
 
@@ -68,22 +70,19 @@ PYTHON
 }
 
 try_in_a_clean_environment() {
-  local place environment file=$1
-  place=$(mktemp -d)
-  environment=$place/environment
-  # shellcheck disable=SC2064  # the place as it is now
-  trap "rm -rf '$place'" RETURN EXIT
+  local file=$1 environment=$work/environment
   say "$file, with its dependencies, into a clean environment"
   "$python" -m venv "$environment"
   "$environment/bin/python" -m pip install -q --disable-pip-version-check "$file"
   "$environment/bin/python" -m pip check
-  mkdir "$place/elsewhere"
+  mkdir "$work/elsewhere"
   # Nothing of the repository's, nor of its user's settings, is found from there.
   (
-    cd "$place/elsewhere"
+    cd "$work/elsewhere"
     unset PYTHONPATH KERAS_BACKEND
     quick_start "$environment"
   )
+  rm -rf "${work:?}"/*
 }
 
 mkdir -p .cache

@@ -19,8 +19,6 @@ import a2keras
 
 ROOT = Path(__file__).parents[1]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-# What a repository has and its source distribution has not.
-OF_THE_REPOSITORY = (".ci/", ".github/", ".gitignore", ".pre-commit-config.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +108,7 @@ def test_both_files_hold_all_that_they_should_and_nothing_else(setup, tmp_path):
     made = {"PKG-INFO", "setup.cfg"} | {
         name for name in held if name.startswith("a2keras.egg-info/")
     }
-    assert held - made == {name for name in names if not name.startswith(OF_THE_REPOSITORY)}
+    assert held - made == set(names)
 
     with zipfile.ZipFile(tmp_path / f"{stem}-py3-none-any.whl") as archive:
         held = set(archive.namelist())
