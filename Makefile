@@ -4,9 +4,11 @@ PYTEST = -q -n 2 --dist=worksteal
 DEMO ?= demo
 INPUTS ?= 1000
 OLDEST ?= tests/a2keras tests/training
+TESTS ?= tests/a2keras
+OTHER = .venv-$(notdir $(PYTHON))
 
-.PHONY: help demo test lint types test-tensorflow test-jax test-torch test-oldest test-newest test-weights \
-	fuzz bench format stubs lock clean
+.PHONY: help demo test lint types test-tensorflow test-jax test-torch test-oldest test-newest test-python \
+	test-weights fuzz bench format stubs lock release clean
 
 help:
 	@echo "make demo         train, evaluate, explain and export on scanned digits; a page of pictures in $(DEMO)/"
@@ -14,12 +16,14 @@ help:
 	@echo "make test-torch   the layers' and the weights' tests on PyTorch"
 	@echo "make test-oldest  the layers' and training's tests on the oldest supported TensorFlow"
 	@echo "make test-newest  the same tests as test-tensorflow on the newest releases of everything, set up anew"
+	@echo "make test-python  the layers' tests on another Python: PYTHON=python3.13; TESTS=tests for all of them"
 	@echo "make test-weights the tests of published weights, which are fetched (65 MB, once)"
 	@echo "make fuzz         damaged and hostile files for every reader, INPUTS=$(INPUTS) each"
 	@echo "make bench        how fast the layer is, and prepared data arrive"
 	@echo "make format       format the code"
 	@echo "make stubs        the builders' signatures for editors, after one has been changed"
 	@echo "make lock         the hashes in requirements/, after a version has been changed"
+	@echo "make release      dist/: built, checked, and both files tried in clean environments"
 	@echo "make clean        remove the environments and caches that these commands made"
 
 demo: .venv/ready
@@ -47,6 +51,9 @@ endef
 
 .venv-oldest/ready: requirements/oldest.txt setup.py
 	$(call environment,requirements/oldest.txt)
+
+$(OTHER)/ready: requirements/lock.txt setup.py
+	$(call environment,requirements/lock.txt)
 
 lint: .venv/ready
 	.venv/bin/ruff format --check .
@@ -84,6 +91,9 @@ test-newest:
 	.venv-newest/bin/python -m pip freeze --exclude-editable
 	KERAS_BACKEND=tensorflow .venv-newest/bin/pytest $(PYTEST) $(NEWEST)
 
+test-python: $(OTHER)/ready
+	KERAS_BACKEND=tensorflow $(OTHER)/bin/pytest $(PYTEST) $(TESTS)
+
 fuzz: .venv/ready
 	.venv/bin/python tests/fuzz/run.py --inputs=$(INPUTS) $(FUZZ)
 
@@ -110,5 +120,14 @@ lock: .cache/lock/bin/uv
 	@$(PYTHON) -m venv .cache/lock
 	@.cache/lock/bin/python -m pip install -q --disable-pip-version-check uv==0.13.9
 
+release: .cache/release/ready
+	PYTHON=$(PYTHON) tests/release.sh .cache/release
+
+.cache/release/ready: requirements/release.txt
+	@rm -rf $(@D)
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 clean:
-	rm -rf .venv .venv-torch .venv-oldest .venv-newest .cache build *.egg-info
+	rm -rf .venv .venv-* .cache build dist *.egg-info

@@ -7,14 +7,68 @@ from setuptools import setup
 
 ROOT = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "a2keras/__init__.py").read_text()).group(1)
+# Where the repository can be seen: the one line to change once it has a public address. Names below
+# .example are nobody's (RFC 2606); `make release` says so as long as this is one.
+HOME = "https://a2keras.example"
+
+
+def with_addresses(text: str) -> str:
+    """Markdown whose links and pictures lead from anywhere to files of this version."""
+
+    def absolute(match: re.Match) -> str:
+        target = match[1]
+        if target is None:  # a block of code
+            return match[0]
+        kind = "raw" if target.endswith(".png") else "blob"
+        return f"]({HOME}/{kind}/v{VERSION}/{target})"
+
+    return re.sub(r"^```.*?^```|\]\((?![a-z]+:|#)([^)\s]+)\)", absolute, text, flags=re.M | re.S)
+
 
 setup(
     name="a2keras",
     version=VERSION,
     description="Double attention (A²-Nets) for Keras: layer, networks, training and export",
-    long_description=(ROOT / "README.md").read_text(),
+    long_description=with_addresses((ROOT / "README.md").read_text(encoding="utf-8")),
     long_description_content_type="text/markdown",
-    license="Apache-2.0",
+    author="The a2keras authors",
+    license_expression="Apache-2.0",
+    license_files=["LICENSE"],
+    keywords=[
+        "keras",
+        "tensorflow",
+        "jax",
+        "pytorch",
+        "attention",
+        "double attention",
+        "A2-Nets",
+        "image classification",
+        "video classification",
+        "action recognition",
+        "litert",
+        "onnx",
+    ],
+    project_urls={
+        "Homepage": HOME,
+        "Documentation": f"{HOME}/blob/v{VERSION}/README.md",
+        "Changelog": f"{HOME}/blob/v{VERSION}/CHANGELOG.md",
+        "Issues": f"{HOME}/issues",
+    },
+    classifiers=[
+        "Development Status :: 5 - Production/Stable",
+        "Environment :: Console",
+        "Environment :: GPU :: NVIDIA CUDA",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+        "Typing :: Typed",
+    ],
     python_requires=">=3.11",
     package_dir={
         "a2keras": "a2keras",
@@ -54,9 +108,7 @@ setup(
     package_data={
         "a2keras": ["py.typed"],
         "a2keras.models": ["__init__.pyi"],
-        "a2keras.models.weights": [
-            "labels/*"
-        ],  # names of classes that published weights tell apart
+        "a2keras.models.weights": ["labels/*"],  # names of classes of published weights
         "a2keras.export.web": ["page/*"],  # of `a2keras export --formats=web`
     },
     install_requires=[

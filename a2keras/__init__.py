@@ -45,7 +45,7 @@ _WHERE = {
     "train": "a2keras.training.interface.train",
 }
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 __all__ = [
     "DoubleAttention",
     "NonLocal",
