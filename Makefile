@@ -6,7 +6,7 @@ INPUTS ?= 1000
 OLDEST ?= tests/a2keras tests/training
 
 .PHONY: help demo test lint types test-tensorflow test-jax test-torch test-oldest test-weights fuzz \
-	bench format lock clean
+	bench format lock site notebooks clean
 
 help:
 	@echo "make demo         train, evaluate, explain and export on scanned digits; a page of pictures in $(DEMO)/"
@@ -17,6 +17,8 @@ help:
 	@echo "make fuzz         damaged and hostile files for every reader, INPUTS=$(INPUTS) each"
 	@echo "make bench        how fast the layer is, and prepared data arrive"
 	@echo "make format       format the code"
+	@echo "make site         the documentation as a site, in site/"
+	@echo "make notebooks    the tutorials that are notebooks, run and written to notebooks/"
 	@echo "make lock         the hashes in requirements/, after a version has been changed"
 	@echo "make clean        remove the environments and caches that these commands made"
 
@@ -46,14 +48,21 @@ endef
 .venv-oldest/ready: requirements/oldest.txt setup.py
 	$(call environment,requirements/oldest.txt)
 
+.venv-site/ready: requirements/site.txt setup.py
+	$(call environment,requirements/site.txt)
+
 lint: .venv/ready
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 
-# The installed package is checked, not the checkout: its folders have other names there.
-types: .venv/ready
+# The installed package is looked at, not the checkout: its folders have other names there.
+define installed
 	@rm -rf build .cache/installed
-	@.venv/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation --target .cache/installed .
+	@$(1)/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation --target .cache/installed .
+endef
+
+types: .venv/ready
+	$(call installed,.venv)
 	MYPYPATH=.cache/installed .venv/bin/mypy --cache-dir .cache/mypy -p a2keras
 
 test-tensorflow: .venv/ready
@@ -86,6 +95,16 @@ format: .venv/ready
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
+# Warnings are errors: `strict` in mkdocs.yml.
+site: .venv-site/ready
+	$(call installed,.venv-site)
+	NO_MKDOCS_2_WARNING=1 .venv-site/bin/mkdocs build -q
+	@echo "open site/index.html"
+
+# Jupyter is in the site's environment, what notebooks run with in .venv.
+notebooks: .venv/ready .venv-site/ready
+	PYTHONPATH=$(wildcard .venv-site/lib/python*/site-packages) .venv/bin/python docs/site/notebooks.py notebooks
+
 # Not in .venv, which is set up from what this writes.
 lock: .cache/lock/bin/uv
 	.cache/lock/bin/python requirements/lock.py
@@ -95,4 +114,4 @@ lock: .cache/lock/bin/uv
 	@.cache/lock/bin/python -m pip install -q --disable-pip-version-check uv==0.13.9
 
 clean:
-	rm -rf .venv .venv-torch .venv-oldest .cache build *.egg-info
+	rm -rf .venv .venv-torch .venv-oldest .venv-site .cache build site notebooks *.egg-info
