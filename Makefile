@@ -18,7 +18,7 @@ help:
 	@echo "make bench        how fast the layer is, and prepared data arrive"
 	@echo "make format       format the code"
 	@echo "make site         the documentation as a site, in site/"
-	@echo "make notebooks    the tutorials that are notebooks, run and written to notebooks/"
+	@echo "make notebooks    the tutorials that are notebooks, run and written to notebooks/; NOTEBOOKS=layer for one"
 	@echo "make lock         the hashes in requirements/, after a version has been changed"
 	@echo "make clean        remove the environments and caches that these commands made"
 
@@ -103,7 +103,8 @@ site: .venv-site/ready
 
 # Jupyter is in the site's environment, what notebooks run with in .venv.
 notebooks: .venv/ready .venv-site/ready
-	PYTHONPATH=$(wildcard .venv-site/lib/python*/site-packages) .venv/bin/python docs/site/notebooks.py notebooks
+	TF_CPP_MIN_LOG_LEVEL=3 PATH="$(CURDIR)/.venv/bin:$$PATH" PYTHONPATH="$$(echo $(CURDIR)/.venv-site/lib/python*/site-packages)" \
+		.venv/bin/python docs/site/notebooks.py notebooks $(NOTEBOOKS)
 
 # Not in .venv, which is set up from what this writes.
 lock: .cache/lock/bin/uv
