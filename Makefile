@@ -8,7 +8,7 @@ TESTS ?= tests/a2keras
 OTHER = .venv-$(notdir $(PYTHON))
 
 .PHONY: help demo test lint types test-tensorflow test-jax test-torch test-oldest test-newest test-python \
-	test-weights fuzz bench format stubs lock release clean
+	test-weights fuzz bench format stubs lock site notebooks release clean
 
 help:
 	@echo "make demo         train, evaluate, explain and export on scanned digits; a page of pictures in $(DEMO)/"
@@ -22,6 +22,8 @@ help:
 	@echo "make bench        how fast the layer is, and prepared data arrive"
 	@echo "make format       format the code"
 	@echo "make stubs        the builders' signatures for editors, after one has been changed"
+	@echo "make site         the documentation as a site, in site/"
+	@echo "make notebooks    the tutorials that are notebooks, run and written to notebooks/; NOTEBOOKS=layer for one"
 	@echo "make lock         the hashes in requirements/, after a version has been changed"
 	@echo "make release      dist/: built, checked, and both files tried in clean environments"
 	@echo "make clean        remove the environments and caches that these commands made"
@@ -55,14 +57,21 @@ endef
 $(OTHER)/ready: requirements/lock.txt setup.py
 	$(call environment,requirements/lock.txt)
 
+.venv-site/ready: requirements/site.txt setup.py
+	$(call environment,requirements/site.txt)
+
 lint: .venv/ready
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 
-# The installed package is checked, not the checkout: its folders have other names there.
-types: .venv/ready
+# The installed package is looked at, not the checkout: its folders have other names there.
+define installed
 	@rm -rf build .cache/installed
-	@.venv/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation --target .cache/installed .
+	@$(1)/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation --target .cache/installed .
+endef
+
+types: .venv/ready
+	$(call installed,.venv)
 	MYPYPATH=.cache/installed .venv/bin/mypy --cache-dir .cache/mypy -p a2keras
 
 test-tensorflow: .venv/ready
@@ -112,6 +121,17 @@ stubs: .venv/ready
 	.venv/bin/python tests/models/stub.py
 	.venv/bin/ruff format models/__init__.pyi
 
+# Warnings are errors: `strict` in mkdocs.yml.
+site: .venv-site/ready
+	$(call installed,.venv-site)
+	NO_MKDOCS_2_WARNING=1 .venv-site/bin/mkdocs build -q
+	@echo "open site/index.html"
+
+# Jupyter is in the site's environment, what notebooks run with in .venv.
+notebooks: .venv/ready .venv-site/ready
+	TF_CPP_MIN_LOG_LEVEL=3 PATH="$(CURDIR)/.venv/bin:$$PATH" PYTHONPATH="$$(echo $(CURDIR)/.venv-site/lib/python*/site-packages)" \
+		.venv/bin/python docs/site/notebooks.py notebooks $(NOTEBOOKS)
+
 # Not in .venv, which is set up from what this writes.
 lock: .cache/lock/bin/uv
 	.cache/lock/bin/python requirements/lock.py
@@ -130,4 +150,4 @@ release: .cache/release/ready
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-* .cache build dist *.egg-info
+	rm -rf .venv .venv-* .cache build dist site notebooks *.egg-info

@@ -24,8 +24,9 @@ class NonLocal(PositionAttention):
 
     Args:
         value_channels: channels of theta, phi and g; default C // 4, as in Tables 2 and 3.
-        pre_activation, residual, data_format, use_bias, bn_momentum, bn_epsilon, bn_trainable,
-            synchronized, the initialisers, regularisers and constraints: as for `DoubleAttention`.
+        pre_activation, residual, data_format, use_bias: as for `DoubleAttention`.
+        bn_momentum, bn_epsilon, bn_trainable, synchronized: as for `DoubleAttention`; so are the
+            initialisers, regularisers and constraints.
 
     Call arguments:
         inputs: (B, *spatial, C) or (B, C, *spatial).

@@ -27,8 +27,8 @@ class SqueezeExcitation(PositionLayer):
     Args:
         ratio: reduction ratio r; the first dense layer has max(1, C // r) units.
         data_format: "channels_last" or "channels_first"; default Keras's own.
-        kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
-            kernel_constraint, bias_constraint: of both dense layers, as for `keras.layers.Dense`.
+        kernel_initializer, bias_initializer: of both dense layers, as for `keras.layers.Dense`.
+        kernel_regularizer, bias_regularizer, kernel_constraint, bias_constraint: likewise.
 
     Call arguments:
         inputs: (B, *spatial, C) or (B, C, *spatial); one or more spatial axes.

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-FILES = ("lock.txt", "oldest.txt", "torch.txt", "cuda.txt", "release.txt")
+FILES = ("lock.txt", "oldest.txt", "torch.txt", "cuda.txt", "release.txt", "site.txt")
 PIN = re.compile(r"^([\w.-]+)==([^\s\\;]+)( ;[^\\\n]*[^\\\s])?((?:[\s\\]+--hash=\S+)*)", re.M)
 
 Pins = dict[tuple[str, str], set[str]]  # {(normalised name, version): hashes}
