@@ -4,14 +4,13 @@ The README is the first page. Pages link to files of the repository as on a code
 link to outside of `docs/` is put onto the site, at the same path.
 """
 
-import dataclasses
 import posixpath
 import re
 import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:  # the tests read these pages without mkdocs
     from mkdocs.config.defaults import MkDocsConfig
@@ -150,51 +149,12 @@ def cell(text: str) -> str:
     return re.sub(r"([|<>*_\[\]])", r"\\\1", " ".join(text.split()))
 
 
-class Field(NamedTuple):
-    """A field of recipes."""
-
-    name: str
-    kind: str
-    default: Any
-    rules: str
-    meaning: str
-    group: str
-
-
-def fields() -> list[Field]:
-    """The fields of recipes, with the comments on them in their source."""
-    from a2keras.training.config import Recipe
-
-    lines = (ROOT / "training/config.py").read_text().splitlines()
-    kinds = get_type_hints(Recipe)
-    found, group, above, spaced = [], "What is trained, on what", [], False
-    rest = {each.name: each for each in dataclasses.fields(Recipe)}
-    for line in lines[lines.index("class Recipe:") :]:
-        text, _, comment = line.strip().partition("  # ")
-        name = text.partition(":")[0]
-        if text.startswith("# "):
-            if spaced:
-                group = text.removeprefix("# ").rstrip(".")
-            else:
-                above.append(text.removeprefix("# "))
-        elif name in rest and text.startswith(f"{name}: "):
-            field = rest.pop(name)
-            rules = getattr(field.type, "__metadata__", ())
-            words = ", ".join(each.words.removeprefix("must be ") for each in rules)
-            default = "" if field.default is dataclasses.MISSING else field.default
-            meaning = " ".join([*above, comment]).strip()
-            found.append(Field(name, kinds[name].__name__, default, words, meaning, group))
-        if not text.startswith("# "):
-            above = []
-        spaced = not text
-        if not rest:
-            return found
-    raise ValueError(f"fields of recipes without a line of their own: {', '.join(rest)}")
-
-
 def recipes_page() -> str:
     """Every recipe with its note and what it sets, and all fields."""
+    from a2keras.training.descriptions import described
     from a2keras.training.recipes import NAMES, recipe
+
+    fields = list(described())
 
     parts = [
         "# Recipes",
@@ -204,23 +164,26 @@ def recipes_page() -> str:
     ]
     for name in NAMES:
         note = (import_module(f"a2keras.training.recipes.{name}").__doc__ or "").strip()
-        own = [(each.name, getattr(recipe(name), each.name), each.default) for each in fields()[1:]]
+        own = [(each.name, getattr(recipe(name), each.name), each.default) for each in fields[1:]]
         sets = ", ".join(f"`{key}={shown(value)}`" for key, value, usual in own if value != usual)
         parts += [f"## {name}", f"```text\n{note}\n```", f"It sets {sets or 'nothing'}."]
     parts.append("## Fields")
     group = None
-    for field in fields():
+    for field in fields:
         if field.group != group:
             group = field.group
             parts += [f"### {group}", "| field | default | | |\n|---|---|---|---|"]
-        rules = "; ".join(each for each in (field.kind, cell(field.rules)) if each)
-        row = (f"`{field.name}`", code(shown(field.default)), rules, cell(field.meaning))
+        rules = ", ".join(each.removeprefix("must be ") for each in field.rules)
+        kind = "; ".join(filter(None, (field.type, field.unit and f"in {field.unit}", cell(rules))))
+        row = (f"`{field.name}`", code(shown(field.default)), kind, cell(field.meaning))
         parts[-1] += f"\n| {' | '.join(row)} |"
     return "\n\n".join(parts) + "\n"
 
 
 def shown(value: object) -> str:
     """A value as `--set` takes it."""
+    if value is None:
+        return ""
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:.4g}" if isinstance(value, float) else str(value)

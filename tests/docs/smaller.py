@@ -14,6 +14,8 @@ NAMES = {
     'weights="kinetics400"': "weights=None",
     'weights="imagenet"': "weights=None",
     "num_threads=2": "num_threads=1",
+    "epochs=6)": "epochs=1, steps_per_epoch=1, warmup_epochs=0, size=32, batch_size=4, "
+    "weights='none')",
 }
 STEP = ("epochs=1", "steps_per_epoch=1", "warmup_epochs=0", "size=32", "batch_size=4", "views=1",
         "precise_bn=0", "schedule=cosine", "memory_budget=0.1")  # fmt: skip
@@ -58,6 +60,10 @@ def benchmark(arguments: list[str]) -> list[str]:
     return [last, *flags, "--repeats=1", "--warm_up=1"]
 
 
+def preprocessing(arguments: list[str]) -> list[str]:
+    return [each.replace("=224", "=32") for each in arguments]
+
+
 def explain(arguments: list[str]) -> list[str]:
     return [*arguments, "--samples=1"]
 
@@ -68,6 +74,7 @@ COMMANDS = {
     "predict": predict,
     "benchmark": benchmark,
     "explain": explain,
+    "preprocessing": preprocessing,
     "summary": summary,
 }
 

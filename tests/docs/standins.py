@@ -21,6 +21,10 @@ def photo(path: Path, hue: int = 0) -> None:
     Image.fromarray(pixels).save(path)
 
 
+def labels(path: Path) -> None:
+    path.write_text("ant\nbee\ncat\ndog\neel\n")
+
+
 def video(path: Path, hue: int = 0) -> None:
     """A video of ten frames of 48×34 pixels."""
     path.parent.mkdir(parents=True, exist_ok=True)

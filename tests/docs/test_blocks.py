@@ -36,7 +36,8 @@ MADE = {
     "runs/photos": "photo run", "runs/gestures": "clip run", "runs/video": "clip run",
     "runs/start": "clip run", "exported": "export",
     "digits_video": "clip run", "digits_export": "export", "mine.keras": "network.keras",
-    "run/model.keras": "network.keras", "run.weights.h5": smaller.video_weights,
+    "run/model.keras": "network.keras", "model.keras": "network.keras",
+    "labels.txt": standins.labels, "run.weights.h5": smaller.video_weights,
     "a2_resnet50.weights.h5": smaller.image_weights,
 }  # fmt: skip
 NEEDS = {
@@ -46,6 +47,7 @@ NEEDS = {
     "docs/evaluation.md": "photos others photo.jpg folder clip.mp4 UCF-101 RUN RUN1 RUN2 RUN3",
     "docs/hosts.md": "photos mine.keras",
     "docs/litert.md": "photos runs/photos photo.jpg",
+    "docs/own_models.md": "photos photo.jpg model.keras labels.txt",
     "docs/phone.md": "photos runs/photos photo.jpg",
     "docs/predict.md": "clips runs/gestures clip.mp4 film.mp4 photo.jpg exported digits_video "
     "digits_export",
@@ -57,6 +59,8 @@ NEEDS = {
 }
 # Names that a page's Python takes for granted.
 GIVEN = {
+    "docs/own_models.md": "from keras import Input, Sequential, layers\nmodel = Sequential([Input("
+    "(None, None, 3)), layers.GlobalAveragePooling2D(), layers.Dense(2, 'softmax')])",
     "docs/predict.md": "import numpy as np\npixels = np.zeros((1, 32, 32, 3))",
     "docs/weights.md": "import keras\nmodel = keras.models.load_model('run/model.keras')",
 }
