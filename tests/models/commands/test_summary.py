@@ -12,16 +12,19 @@ from a2keras.models.commands.summary import summary
 from a2keras.models.figures import FIGURES
 
 
-@pytest.mark.slow
-def test_the_figures_of_every_network_are_counted():
+def test_every_network_has_its_figures():
     assert list(FIGURES) == models.list_models()
-    for name, figures in FIGURES.items():
-        model = models.build(name)
-        count = a2keras.count(model)
-        found = (model.input_shape[1:-1], count.parameters, count.multiply_adds)
-        assert found == tuple(figures), name
-        del model
-        gc.collect()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FIGURES)
+def test_the_figures_of_every_network_are_counted(name):
+    model = models.build(name)
+    count = a2keras.count(model)
+    found = (model.input_shape[1:-1], count.parameters, count.multiply_adds)
+    assert found == tuple(FIGURES[name])
+    del model
+    gc.collect()  # a model is full of cycles
 
 
 def test_all_networks_are_listed(capsys):
