@@ -78,6 +78,7 @@ WITHOUT_FILES = (
     "train",
     "ablate",
     "tables",
+    "preprocessing",
     "check",
     "weights",
     "help",
