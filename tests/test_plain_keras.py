@@ -18,8 +18,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
+from PIL import Image
 
 from a2keras import DoubleAttention
+from a2keras.__main__ import main
 
 PAGE = Path(__file__).parents[1] / "docs" / "plain-keras.md"
 
@@ -281,12 +283,14 @@ assert np.abs(interpreter.get_tensor(got["index"]) - model.predict(images[:1])).
 
 
 def sections():
-    """{heading: its programs as one}."""
+    """{heading: its programs as one, its commands}."""
     parts = re.split(r"^## (.+)$", PAGE.read_text(), flags=re.M)
-    return {
-        heading: "".join(re.findall(r"^```python\n(.*?)^```$", part, re.M | re.S))
-        for heading, part in zip(parts[1::2], parts[2::2], strict=True)
-    }
+    found = {}
+    for heading, part in zip(parts[1::2], parts[2::2], strict=True):
+        blocks = re.findall(r"^```(\w*)\n(.*?)^```$", part, re.M | re.S)
+        programs = [text for language, text in blocks if language == "python"]
+        found[heading] = "".join(programs), [text for language, text in blocks if not language]
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -298,7 +302,7 @@ def folder(tmp_path_factory):
 
 
 def run_section(heading, folder):
-    program = GIVEN + f"os.chdir({str(folder)!r})\n" + sections()[heading] + AFTERWARDS[heading]
+    program = GIVEN + f"os.chdir({str(folder)!r})\n" + sections()[heading][0] + AFTERWARDS[heading]
     printed, said, code = ended(started(program))
     assert code == 0, said
     return printed, said
@@ -306,9 +310,9 @@ def run_section(heading, folder):
 
 def test_every_section_has_its_test():
     assert list(sections()) == list(AFTERWARDS)
-    assert all(sections().values())
+    assert all(program for program, _ in sections().values())
     fences = re.findall(r"^```.*$", PAGE.read_text(), re.M)
-    assert (fences.count("```python"), len(fences)) == (7, 2 * 7)
+    assert (fences.count("```python"), len(fences)) == (7, 2 * (7 + 1))  # and one command
 
 
 @pytest.mark.slow
@@ -329,3 +333,18 @@ from a2keras.double_attention import DoubleAttention
 objects = {{"DoubleAttention": DoubleAttention}}
 keras.models.load_model({str(folder / "mine.keras")!r}, custom_objects=objects)"""
     assert ended(started(program))[2] == 0
+
+
+@pytest.mark.slow
+def test_the_command_of_the_page(folder, monkeypatch):
+    for name in ("cat", "dog"):
+        (folder / "photos" / name).mkdir(parents=True)
+        for i in range(8):
+            pixels = np.random.default_rng([i, ord(name[0])]).integers(0, 255, (33, 35, 3), "uint8")
+            Image.fromarray(pixels).save(folder / "photos" / name / f"{name}{i}.png")
+    ((command,),) = [commands for _, commands in sections().values() if commands]
+    small = "--set size=32 --set epochs=2 --set freeze_epochs=1 --set batch_size=4"
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("sys.argv", [*command.replace("\\\n", "").split(), *small.split()])
+    assert main() == 0
+    assert (folder / "runs/mine/model.keras").is_file()
