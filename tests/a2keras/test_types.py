@@ -1,13 +1,18 @@
 """What editors and type checkers know of the public names in a program of a user's."""
 
+import inspect
 import json
 import re
 import subprocess
 import sys
+import typing
 import venv
 from pathlib import Path
 
 import pytest
+
+import a2keras
+from a2keras.position_layer import PositionLayer
 
 ROOT = Path(__file__).parents[2]
 RIGHT = """
@@ -146,3 +151,13 @@ def test_an_editor_completes(project):
         program = f"import a2keras\nfrom a2keras import models\n{typed}"
         script = jedi.Script(program, path=project / "new.py", project=environment)
         assert completions <= {each.name for each in script.complete(3, len(typed))}, typed
+
+
+@pytest.mark.parametrize("name", ["DoubleAttention", "NonLocal", "SqueezeExcitation"])
+def test_a_call_takes_what_the_checkers_are_told(name):
+    taken = dict(inspect.signature(getattr(a2keras, name).call).parameters)
+    taken.setdefault("training", None)  # Keras keeps it from a `call` that has no use for it
+    overloads = typing.get_overloads(PositionLayer.__call__)
+    assert len(overloads) == 2
+    for each in overloads:
+        assert list(inspect.signature(each).parameters) == list(taken)
