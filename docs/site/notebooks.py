@@ -3,6 +3,7 @@
 A page is the source of its notebook: its Python and shell code become cells, the rest is text.
 """
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -35,8 +36,9 @@ def notebook_of(page: str) -> nbformat.NotebookNode:
 
 def main(output: Path, *pages: str) -> None:
     for page in pages or PAGES:
-        folder = output / page  # what its cells write stays with it
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = output / page  # what its cells write stays with it, until the next time
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
         for name in ("attention.png", "class_map.png"):
             (folder / name).write_bytes((DOCS / name).read_bytes())
         notebook = notebook_of(page)

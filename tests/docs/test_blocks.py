@@ -112,7 +112,10 @@ def made(tmp_path_factory):
 
 @pytest.fixture
 def world(tmp_path, monkeypatch, made):
-    """Puts a page's needs into its folder; networks are tiny, and loaded in this process."""
+    """Puts a page's needs into its folder; networks are tiny, and loaded in this process.
+
+    Of ablations, which train dozens of networks, all up to the first training is done.
+    """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("a2keras.models.build", smaller.network)
     monkeypatch.setattr("a2keras.export.predict.load_apart", load_model)
@@ -158,6 +161,7 @@ def run_python(block: Block, names: dict[str, object]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # a page has up to a dozen commands
 @pytest.mark.parametrize("page", PAGES)
 def test_code_runs(page, world, made):
     folder = world(page)
