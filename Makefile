@@ -7,12 +7,13 @@ OLDEST ?= tests/a2keras tests/training
 TESTS ?= tests/a2keras
 OTHER = .venv-$(notdir $(PYTHON))
 
-.PHONY: help demo test lint types test-tensorflow test-jax test-torch test-oldest test-newest test-python \
+.PHONY: help demo test lint types test-tensorflow test-jax test-slow test-torch test-oldest test-newest test-python \
 	test-weights fuzz bench format stubs lock site notebooks release clean
 
 help:
 	@echo "make demo         train, evaluate, explain and export on scanned digits; a page of pictures in $(DEMO)/"
-	@echo "make test         format, lint, types, all tests on TensorFlow, the layers' tests on JAX"
+	@echo "make test         format, lint, types, the tests on TensorFlow, the layers' tests on JAX: minutes"
+	@echo "make test-slow    the tests that take more than some five seconds each; SLOW=tests/docs for some of them"
 	@echo "make test-torch   the layers' and the weights' tests on PyTorch"
 	@echo "make test-oldest  the layers' and training's tests on the oldest supported TensorFlow"
 	@echo "make test-newest  the same tests as test-tensorflow on the newest releases of everything, set up anew"
@@ -75,10 +76,14 @@ types: .venv/ready
 	MYPYPATH=.cache/installed .venv/bin/mypy --cache-dir .cache/mypy -p a2keras
 
 test-tensorflow: .venv/ready
-	KERAS_BACKEND=tensorflow .venv/bin/pytest $(PYTEST)
+	KERAS_BACKEND=tensorflow .venv/bin/pytest $(PYTEST) -m "not slow"
 
 test-jax: .venv/ready
-	KERAS_BACKEND=jax .venv/bin/pytest $(PYTEST) tests/a2keras
+	KERAS_BACKEND=jax .venv/bin/pytest $(PYTEST) -m "not slow" tests/a2keras
+
+# Each takes more than some five seconds: whole trainings, conversions, processes of their own.
+test-slow: .venv/ready
+	KERAS_BACKEND=tensorflow .venv/bin/pytest $(PYTEST) -m slow $(SLOW)
 
 test-weights: .venv/ready
 	A2KERAS_FETCH=1 KERAS_BACKEND=tensorflow .venv/bin/pytest -q -n 0 tests/models/weights/test_published.py \
@@ -89,7 +94,7 @@ test-torch: .venv-torch/ready
 		tests/models/weights/test_loading.py tests/models/weights/test_checkpoints.py tests/models/weights/test_convert.py
 
 test-oldest: .venv-oldest/ready
-	KERAS_BACKEND=tensorflow .venv-oldest/bin/pytest $(PYTEST) -m "not slow" $(OLDEST) \
+	KERAS_BACKEND=tensorflow .venv-oldest/bin/pytest $(PYTEST) $(OLDEST) \
 		--ignore-glob='*/test_counting*' --ignore-glob='*/test_insertion*'
 
 # Always set up anew: what is newest changes by itself.

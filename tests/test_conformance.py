@@ -184,6 +184,7 @@ def built():
     return get
 
 
+@pytest.mark.slow
 @EVERY_CASE
 def test_conformance(name, built, tmp_path):
     """The checks of one case in a row, since building it is what takes the time."""

@@ -22,6 +22,7 @@ def clothing():
     return module
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("r", "parameters", "millions"), [(2, 42_944, "12.5"), (4, 23_200, "5.6")])
 def test_blocks_of_mobilenet_v2_cost_what_the_spec_says(clothing, r, parameters, millions):
     """spec.md §5: MobileNetV2 1.0 at 224, 300.8 M multiply-adds."""

@@ -319,6 +319,7 @@ def test_no_package_hides_the_mapped_rooms():
     assert not any((ROOT / "a2keras" / room).exists() for room in ("models", "training", "export"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["jax"])
 def test_another_backend_does_not_load_tensorflow(backend, tmp_path):
     pytest.importorskip(backend)

@@ -80,6 +80,7 @@ for number, (what, (name, read)) in enumerate(READERS.items()):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["pipe", "device"])
 def test_nothing_but_a_file_is_opened(tmp_path, what):
     with (tmp_path / "out").open("w") as out:

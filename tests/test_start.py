@@ -151,6 +151,7 @@ def test_what_is_known_of_networks_without_keras_is_true():
     assert set(names.applications()) == set(hosts.applications())
 
 
+@pytest.mark.slow
 def test_tensorflow_starts_in_silence_whoever_needs_it_first(tmp_path):
     pytest.importorskip("tensorflow")
     code = (

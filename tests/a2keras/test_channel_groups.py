@@ -158,6 +158,7 @@ def test_shuffle_of_unknown_sizes_survives_its_file(data_format, tmp_path):
     assert np.array_equal(numbers(loaded(x)), want)
 
 
+@pytest.mark.slow
 def test_a_plain_import_is_enough_to_load_the_layers(tmp_path):
     inputs = keras.Input((5, 7, 6))
     x = ChannelShuffle()(GroupedConv2D(4, 1, groups=2)(inputs))

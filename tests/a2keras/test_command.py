@@ -48,6 +48,7 @@ def test_usage_names_every_command_and_says_nothing_else(tmp_path):
     assert a2keras(cwd=tmp_path).returncode == 2
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not _has_tensorflow(), reason="the commands need TensorFlow")
 def test_a_user_sees_the_commands_own_lines_only(tmp_path):
     done = a2keras("summary", "a2_resnet11", "--format=json", cwd=tmp_path)
@@ -226,6 +227,7 @@ def test_every_encoding_will_do(encoding):
     assert named in done.stdout.decode(encoding)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "iso-8859-1", "utf-8"])
 def test_json_is_json_in_every_encoding(encoding):
     code = (

@@ -188,6 +188,7 @@ def difference(one, other):
     return max(np.abs(a - b).max() for a, b in zip(one, other, strict=True))
 
 
+@pytest.mark.slow
 @ON_TENSORFLOW
 @BLOCKS
 @pytest.mark.parametrize("masked", [False, True])
@@ -214,6 +215,7 @@ def test_two_replicas_learn_what_one_does(kind, masked):
     assert difference(one, fitted(lambda: make(False), x, y, 2)) > 1e-3
 
 
+@pytest.mark.slow
 @ON_TENSORFLOW
 def test_two_replicas_of_a_network_learn_what_one_does():
     x, y = normal((16, 11, 13, 3), deviation=2), np.arange(16) % 5

@@ -75,6 +75,7 @@ def run(content, images):
     return outputs
 
 
+@pytest.mark.slow
 @EVERY_BLOCK
 def test_full_integer_quantization(name):
     """8-bit integers throughout; a softmax over 64 positions then has steps of 1/256."""
@@ -94,6 +95,7 @@ def test_full_integer_quantization(name):
     assert int8_accuracy > float_accuracy - (0.1 if coarse else 0.03)
 
 
+@pytest.mark.slow
 @EVERY_BLOCK
 def test_float_conversions(name, tmp_path):
     model = trained(name)

@@ -34,6 +34,7 @@ def swap_writer(monkeypatch, name: str, write) -> None:
     monkeypatch.setitem(FORMATS, name, Format(FORMATS[name].file_name, written))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["image", "video"])
 def test_artefacts_equal_their_model(kind, request):
     run = request.getfixturevalue(f"{kind}_run")
@@ -54,6 +55,7 @@ def test_artefacts_equal_their_model(kind, request):
         assert (parity["samples"], parity["real_samples"]) == (8, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a2_resnet11", "a2_resnet11_video"])
 def test_the_small_networks_export(name, tmp_path):
     frames = 3 if models.is_video(name) else None
@@ -126,6 +128,7 @@ def test_the_tflite_file_is_static_and_built_in(video_export):
     assert not [name for name in operations if "Flex" in name or name == "SHAPE"]
 
 
+@pytest.mark.slow
 def test_exporting_again_changes_nothing_and_keeps_other_formats(image_run, image_export, copy_of):
     directory = copy_of(image_export)
     export(image_run, directory, ["saved_model"])
@@ -135,6 +138,7 @@ def test_exporting_again_changes_nothing_and_keeps_other_formats(image_run, imag
     assert (directory / tflite).stat().st_size == (image_export / tflite).stat().st_size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision_is_exported_as_float32(
     precision, image_run, image_export, classifier, tmp_path

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 
 from a2keras.export.benchmark import timing
 from a2keras.export.exporting import export
@@ -12,6 +13,7 @@ from a2keras.models.preprocessing.spec import Preprocessing
 FORMATS = ("saved_model", "tflite_float32", "tflite_dynamic_int8", "onnx")
 
 
+@pytest.mark.slow
 def test_every_artefact_takes_blue_for_blue(tmp_path):
     """Networks of Caffe's see blue first. This one tells the first of three channels from the last;
     its classes: mostly the first, mostly the last."""

@@ -98,6 +98,7 @@ def test_the_loader_gives_probabilities(tmp_path):
     np.testing.assert_allclose(loaded.compute(pixels), expected, atol=2e-6)
 
 
+@pytest.mark.slow
 def test_an_export_with_its_manifest(image_run, tmp_path):
     manifest = export(image_run, tmp_path / "export", ["onnx"])
     entry = manifest["artefacts"]["onnx"]
@@ -172,6 +173,7 @@ def test_another_signature_is_refused(tmp_path):
         load_model(tmp_path / "model.onnx")
 
 
+@pytest.mark.slow
 def test_nothing_is_written_into_the_users_home(image_run, tmp_path, monkeypatch):
     """onnxruntime 1.32 leaves a device id and a log of events there, unless it is told not to."""
     export(image_run, tmp_path / "exported", ["onnx"])

@@ -163,6 +163,7 @@ def test_a_model_that_gives_nan(image_run, copy_of):
     )
 
 
+@pytest.mark.slow
 def test_uint8_and_float_pixels_are_the_same(image_run, tmp_path):
     Image.fromarray(natural_pixels((23, 31, 3), 1)[0]).save(tmp_path / "photo.png")
     artefact = load(image_run)
@@ -177,6 +178,7 @@ def children() -> set[int]:
     return {int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["model_float32.tflite", "saved_model"])
 def test_a_model_is_in_a_process_of_its_own(image_export, name):
     pixels = natural_pixels((17, 17, 3), 3)

@@ -90,6 +90,7 @@ def test_an_export_follows_the_record(published_weights, tmp_path):
     assert spec.labels[0] == "tench"
 
 
+@pytest.mark.slow
 def test_every_artefact_takes_the_normalisation_of_its_weights(tmp_path):
     """Other numbers for every channel; the SavedModel decodes images in its graph too."""
     pixels = Pixels.of_unit((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -111,6 +112,7 @@ def test_every_artefact_takes_the_normalisation_of_its_weights(tmp_path):
         np.testing.assert_allclose(found.probabilities(batch), expected, atol=1e-4, err_msg=name)
 
 
+@pytest.mark.slow
 def test_published_weights_are_run_in_a_process_of_their_own(tmp_path, monkeypatch, photos, capsys):
     """A cache with random numbers: the whole way but for fetching."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -142,6 +144,7 @@ def test_a_title_that_is_none_is_told(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_folder_is_all_its_files_of_the_kind(image_run, video_run, photos, video, capsys):
     folder = photos[0].parent
     found = answer(capsys, image_run, folder, photos[0])

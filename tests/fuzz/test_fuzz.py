@@ -19,6 +19,7 @@ from readers import READERS
 NAMES = ("x.json", "x.jsonl", "x.csv", "x.bin", "x.png", "x.keras", "x.pb")
 
 
+@pytest.mark.slow
 def test_every_end_is_attributed_to_its_input(tmp_path, monkeypatch):
     monkeypatch.setattr(harness, "MEMORY", 200 * 1024**2)
     reader = KNOWN["known"]

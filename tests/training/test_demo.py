@@ -9,6 +9,7 @@ from a2keras.__main__ import run
 from a2keras.errors import UserError
 
 
+@pytest.mark.slow
 def test_demo_leaves_a_page_whose_every_picture_is_there(tmp_path, capsys, tiny_network):
     output = tmp_path / "demo"
     short = ["--set=epochs=1", "--set=warmup_epochs=0", "--set=steps_per_epoch=2"]

@@ -16,6 +16,7 @@ def a2keras(*arguments) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_export_prints_its_own_lines_only(video_run, video, tmp_path):
     done = a2keras("export", video_run, f"--output={tmp_path / 'out'}", f"--samples={video.parent}")
     assert done.returncode == 0

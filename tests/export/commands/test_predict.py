@@ -29,6 +29,7 @@ def answer(capsys, *arguments) -> dict:
     return json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.slow
 def test_predict_prints_its_own_lines_only(image_export, photos):
     tflite = image_export / "model_float32.tflite"
     done = a2keras("predict", tflite, photos[0], "--format=json")
@@ -55,6 +56,7 @@ def test_a_cut_off_artefact_ends_with_code_2(image_export, photos, tmp_path, mon
     )
 
 
+@pytest.mark.slow
 def test_a_library_that_crashes_ends_with_code_2(image_export, photos, tmp_path, monkeypatch):
     """Its process alone: the import of the interpreter is where it does so here."""
     (tmp_path / "sitecustomize.py").write_text(
@@ -80,6 +82,7 @@ def test_a_library_that_crashes_ends_with_code_2(image_export, photos, tmp_path,
     assert done.returncode == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["saved_model", "model_float32.tflite", "."])
 def test_all_artefacts_predict_the_same(image_run, image_export, photos, name, capsys):
     predict([str(image_run), *map(str, photos), "--format=json"])
@@ -95,6 +98,7 @@ def test_all_artefacts_predict_the_same(image_run, image_export, photos, name, c
             assert a["probability"] == pytest.approx(b["probability"], abs=3e-6)
 
 
+@pytest.mark.slow
 def test_predict_as_text(video_export, video, capsys):
     predict([str(video_export), str(video), "--top=2"])
     file, first, second = capsys.readouterr().out.splitlines()
@@ -139,6 +143,7 @@ def test_views_are_averaged(video_run, video_export, video, views, crops, capsys
     assert np.ptp(expected, axis=0).max() > 1e-3  # so that it matters which views are averaged
 
 
+@pytest.mark.slow
 def test_crops_of_an_image(image_run, photos, capsys):
     artefact = load(image_run)
     expected = artefact.probabilities(artefact.preprocessing.views(photos[0], crops=3))
@@ -147,6 +152,7 @@ def test_crops_of_an_image(image_run, photos, capsys):
     assert best == pytest.approx(expected.mean(axis=0).max(), abs=2e-6)
 
 
+@pytest.mark.slow
 def test_a_video_that_is_too_long_for_memory_is_classified(video_run, video, monkeypatch, capsys):
     expected = answer(capsys, video_run, video, "--views=2")
     monkeypatch.setattr(decoding, "MAX_FRAMES", 7)
@@ -167,6 +173,7 @@ def png_of(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels)
 
 
+@pytest.mark.slow
 def test_files_of_the_wrong_kind(image_run, video_run, photos, video, tmp_path, capsys):
     array = tmp_path / "array.npy"
     np.save(array, np.zeros((17, 17, 3), np.uint8))
@@ -239,6 +246,7 @@ def test_a_timeline_as_text():
     ]
 
 
+@pytest.mark.slow
 def test_a_timeline_of_single_frames(image_run, video, tmp_path, capsys):
     document = answer(capsys, image_run, video, "--timeline", "--every=0.2", f"--output={tmp_path}")
     assert document["times"] == pytest.approx([0, 0.2, 0.4, 0.6])

@@ -173,6 +173,7 @@ def test_there_must_be_views_to_calibrate_on(name, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_run_in_all_formats(image_run, copy_of, capfd):
     run = copy_of(image_run)
     views = natural_pixels((17, 17, 3), 40, seed=13)

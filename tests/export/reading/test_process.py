@@ -180,6 +180,7 @@ def test_its_temporary_files_go_with_it_though_it_crashes(served, tmp_path, monk
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_program_that_is_killed_takes_its_processes_along(served, tmp_path):
     served("def wait(self): time.sleep(1000)").about()  # writes the module
     code = (

@@ -86,6 +86,7 @@ def test_places_in_the_file(decoded):
         assert check(decoded, in_png(PICTURE, block, where), plain_of("PNG")) == 6, where
 
 
+@pytest.mark.slow
 def test_parts_beyond_the_limit_are_not_looked_at(decoded, monkeypatch):
     block = odd_exif.tiff(">", [odd_exif.held(">", odd_exif.SHORT, 6)])
     plain = plain_of("PNG")

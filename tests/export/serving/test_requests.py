@@ -76,6 +76,7 @@ def plain(value):
     return value.decode() if isinstance(value, bytes) else value
 
 
+@pytest.mark.slow
 def test_the_written_request(image_export, video_export):
     for directory in (image_export, video_export):
         version = directory / "saved_model/1"
@@ -115,6 +116,7 @@ def expected_lines(image_export, photo) -> str:
     return "".join(f"{probabilities[each]:.3f} {labels[each]}\n" for each in order)
 
 
+@pytest.mark.slow
 def test_the_rest_example(served, image_export, photo):
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
@@ -135,6 +137,7 @@ def test_the_rest_example(served, image_export, photo):
     assert printed == expected_lines(image_export, photo)
 
 
+@pytest.mark.slow
 def test_the_grpc_example(served, image_export, photo):
     grpc = pytest.importorskip("grpc")
     pytest.importorskip("tensorflow_serving")

@@ -53,6 +53,7 @@ def test_the_manifest_tells_signatures_and_parity(image_export, video_export):
             assert parity["max_error"] < 2e-6
 
 
+@pytest.mark.slow
 def test_encoded_frames_of_clips(video_run, video_export):
     served = tf.saved_model.load(str(video_export / "saved_model/1"))
     model, preprocessing = load_single(video_run / "model.keras"), load(video_run).preprocessing
@@ -87,6 +88,7 @@ def test_five_of_many_labels():
     assert [each.decode() for each in given["top_labels"][0].numpy()] == [labels[i] for i in best]
 
 
+@pytest.mark.slow
 def test_other_weights_are_seen_in_every_signature(image_run, image_export, classifier):
     preprocessing = load(image_run).preprocessing
     none = np.zeros((0, 17, 17, 3), np.uint8)
@@ -151,6 +153,7 @@ def test_double_attention_at_any_size():
         np.testing.assert_allclose(given, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_predict_takes_a_version_and_the_highest(image_run, image_export, copy_of, tmp_path):
     directory = copy_of(image_export)
     pixels = natural_pixels((17, 17, 3), 3)

@@ -145,6 +145,7 @@ def differences(browser, run: Path, file: Path) -> np.ndarray:
 
 
 # JPEG and video decoders round differently.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "most"),
     [("picture.png", 1e-5), ("turned.png", 1e-5), ("clear.png", 1e-3), ("picture.jpg", 1e-3)],
@@ -158,6 +159,7 @@ def test_an_image(browser, site, files, name, most):
     assert browser.text("error") == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.webm", "short.mp4", "one.mp4", "wide.mp4"])
 def test_a_clip(browser, site, files, name):
     address, run = site["video"]
@@ -200,6 +202,7 @@ def test_the_maps_are_those_of_the_layers(browser, site, files):
     assert f"{chosen} of 23" in browser.text("caption")
 
 
+@pytest.mark.slow
 def test_a_network_without_double_attention(browser, site, files):
     address, run = site["plain"]
     browser.open(address)

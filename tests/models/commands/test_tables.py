@@ -169,6 +169,7 @@ def command(*arguments):
     )
 
 
+@pytest.mark.slow
 def test_the_command_prints_one_json_list():
     done = command("--table=1", "--format=json")
     assert done.returncode == 0, done.stderr

@@ -518,6 +518,7 @@ def test_a_pillow_without_avif(tmp_path, monkeypatch):
     assert str(caught.value) == f"{path}: {reason}"
 
 
+@pytest.mark.slow
 def test_texts_that_unpack_to_much_memory(tmp_path):
     buffer = io.BytesIO()
     Image.new("RGB", (7, 5)).save(buffer, "PNG")
@@ -580,6 +581,7 @@ def test_read_goes_by_suffix_and_else_by_content(tmp_path):
     assert read(image.rename(tmp_path / "image.unknown")).shape == (34, 46, 3)
 
 
+@pytest.mark.slow
 def test_the_decoder_is_imported_only_where_it_is_used():
     code = "import sys, a2keras.models.preprocessing; print('av' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

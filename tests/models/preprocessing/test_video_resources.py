@@ -56,6 +56,7 @@ def write_files(folder: Path) -> None:
     (folder / "damaged.avi").write_bytes(data)
 
 
+@pytest.mark.slow
 @linux
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize(

@@ -76,6 +76,7 @@ def test_tables_share_the_runs_of_one_network():
     }
 
 
+@pytest.mark.slow
 def test_costs_are_measured_in_a_process_of_their_own():
     recipe = dataclasses.replace(VIDEO, model="a2_resnet11_video", attention="none", size=16)
     found = measure(recipe, ("a", "b"), "none", None)
@@ -103,6 +104,7 @@ def test_the_peak_is_that_since_it_was_forgotten():
     assert before > kept.nbytes
 
 
+@pytest.mark.slow
 def test_costs_that_cannot_be_measured_say_why():
     recipe = dataclasses.replace(VIDEO, model="a2_resnet11_video", positions="conv9_9")
     with pytest.raises(UserError) as error:
@@ -163,6 +165,7 @@ def settings(output: Path, *more: str) -> list[str]:
     return [f"--output={output}", *(f"--set={each}" for each in keep)]
 
 
+@pytest.mark.slow
 def test_an_ablation_from_videos_to_the_table(tmp_path, videos, small_networks, run_command):
     output = tmp_path / "ablation"
     call = ["ablate", "--table=2", f"--data=folder:{videos}", "--rows=nl_conv3,resnet_26"]

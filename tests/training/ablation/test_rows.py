@@ -380,6 +380,7 @@ def test_an_evaluation_of_other_numbers_is_told(tmp_path, images, small_network,
     )
 
 
+@pytest.mark.slow
 def test_settings_are_chosen_on_validation_examples(tmp_path, images, small_network, run_command):
     output = tmp_path / "ablation"
     call = ["ablate", f"--data=folder:{images}", "--model=resnet20", "--seeds=1", "--rows=none"]

@@ -60,6 +60,7 @@ def largest_difference(one: Path, other: Path) -> float:
     return max(float(np.abs(a[name] - b[name]).max()) for name in a)
 
 
+@pytest.mark.slow
 def test_a_run_of_a_file_is_exact_and_notices_another_file(
     tmp_path, recipe, monkeypatch, run_command, capsys
 ):

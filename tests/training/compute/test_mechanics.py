@@ -275,6 +275,7 @@ def test_batch_normalization_sees_micro_batches(examples):
     np.testing.assert_allclose(layer.moving_mean.numpy(), mean, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("augmentation", [{}, AUGMENTATION], ids=["plain", "augmented"])
 def test_numbers_are_those_of_the_whole_batch(examples, augmentation):
     """Losses with smoothed labels and correct answers, by hand, whatever the batch is cut into.

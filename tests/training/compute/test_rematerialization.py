@@ -53,6 +53,7 @@ def trained(recipe: Recipe, examples, replicas: int = 1) -> list[np.ndarray]:
     return computation.read()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes", [{"drop_path": 0.5, "accumulate": 2}, {"precision": "mixed_bfloat16"}]
 )
@@ -64,6 +65,7 @@ def test_the_run_is_the_same(examples, changes):
         np.testing.assert_allclose(a, b, atol=2e-6)
 
 
+@pytest.mark.slow
 def test_two_replicas_end_as_one(examples):
     recipe = dataclasses.replace(RECIPE, remat=True, model="a2_resnet50")
     for a, b in zip(trained(recipe, examples), trained(recipe, examples, 2), strict=True):

@@ -30,6 +30,7 @@ def data(tmp_path, write_images):
     return tmp_path / "data"
 
 
+@pytest.mark.slow
 def test_from_training_to_explanation(tmp_path, data, tiny_network, run_command, capsys):
     run, maps = tmp_path / "run", tmp_path / "maps"
     settings = ["size=16", "batch_size=4", "epochs=1", "test_fraction=0.5"]

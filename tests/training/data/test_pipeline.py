@@ -88,6 +88,7 @@ def test_another_seed_is_another_order(noise):
     assert not np.array_equal(run(noise, RECIPE)[0][0], other[0][0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("recipe", "parts"), [(RECIPE, 2), (RECIPE, 4), (AUGMENTED, 2)])
 def test_the_shards_together_are_the_batches(noise, recipe, parts):
     whole = run(noise, recipe, first_step=6)

@@ -56,6 +56,7 @@ class Terminal(io.StringIO):
         return True
 
 
+@pytest.mark.slow
 def test_videos_from_training_to_explanation(
     tmp_path, write_video, tiny_network, run_command, monkeypatch
 ):

@@ -226,6 +226,7 @@ def test_output_that_may_not_be_written_is_told(tmp_path):
     assert str(error.value) == f"a run cannot be written to {path}: Not a directory"
 
 
+@pytest.mark.slow
 def test_signals_save_and_stop_after_the_step_and_before_a_validation(
     tmp_path, tiny_network, monkeypatch, capsys
 ):

@@ -67,6 +67,7 @@ def test_the_file_is_one_that_was_held_out(images):
     assert example_file(Source(("a",), {"train": array}, "", "")) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flag", [[], ["--set=test_fraction=0", "--set=validation_fraction=0"]])
 def test_training_ends_with_commands_that_run(
     flag, tmp_path, images, tiny_network, run_command, capsys

@@ -121,6 +121,7 @@ def test_preparing_stops(tmp_path, write_images, monkeypatch):
     assert not (tmp_path / "prepared").exists()
 
 
+@pytest.mark.slow
 def test_the_command_ends_in_one_sentence(tmp_path, write_video):
     """Really: the system opens no more than 40 files, and all but a few are taken."""
     for name in ("dark", "light"):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pytest
 
 
 def read(path: Path) -> list:
@@ -18,6 +19,7 @@ def read(path: Path) -> list:
     return [{k: v for k, v in each.items() if "second" not in k} for each in documents]
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_bit_for_bit_as_the_whole_one(tmp_path):
     seed = random.randrange(2**32)
     print(f"killed at random with seed {seed}")

@@ -31,6 +31,7 @@ def weights(path) -> list[np.ndarray]:
     return keras.models.load_model(path / "model.keras", compile=False).get_weights()
 
 
+@pytest.mark.slow
 def test_two_replicas_end_with_the_weights_of_one(
     tmp_path, digits, tiny_network_of_the_paper, monkeypatch
 ):
