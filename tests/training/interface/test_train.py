@@ -58,7 +58,7 @@ def test_paths_and_whole_numbers_become_what_the_fields_are(tmp_path):
     [
         ({"epochs": "5"}, "recipe field epochs is of type int. Received: epochs='5'"),
         ({"epochs": 5.0}, "recipe field epochs is of type int. Received: epochs=5.0"),
-        ({"epochs": True}, "recipe field epochs is of type int. Received: epochs=True"),
+        ({"epochs": True}, "recipe field epochs is of type int. Received: epochs=(bool)"),
         ({"flip": 1}, "recipe field flip is of type bool. Received: flip=1"),
         ({"learning_rate": True}, "recipe field learning_rate is of type float. Received: learn"),
         ({"positions": ("a", "b")}, "recipe field positions is of type str. Received: positions=("),
