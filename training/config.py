@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from a2keras.documents import read_json, write_json
 from a2keras.errors import UserError, did_you_mean, nearest
+from a2keras.models.names import is_host
 from a2keras.training.fields import FIELDS, TYPES, Fields, said_of
 from a2keras.training.rules import BETWEEN_FIELDS, Rule, comma_separated, factors_of
 
@@ -42,7 +43,7 @@ class Recipe(Fields):
         Raises:
             UserError: a setting without `=`, an unknown key, or a value of the wrong type or range.
         """
-        return dataclasses.replace(self, **values_of(settings))
+        return self._with(values_of(settings))
 
     def with_fields(self, fields: Mapping[str, Any]) -> "Recipe":
         """Returns the recipe with other values of some fields, which have their types.
@@ -52,7 +53,13 @@ class Recipe(Fields):
         Raises:
             UserError: an unknown field, or a value of the wrong type or range.
         """
-        changes = {key: checked(key, value) for key, value in fields.items()}
+        return self._with({key: checked(key, value) for key, value in fields.items()})
+
+    def _with(self, changes: dict[str, Any]) -> "Recipe":
+        """What of the trunk is never to learn is a name in the recipe's own network: a host that
+        takes its place has others."""
+        if is_host(changes.get("model", "")) and changes["model"] != self.model:
+            changes = {"freeze_until": "", **changes}
         return dataclasses.replace(self, **changes)
 
     def save(self, path: Path) -> None:

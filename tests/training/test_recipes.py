@@ -332,3 +332,17 @@ def test_epochs_must_follow_those_of_the_head(settings, message):
     with pytest.raises(UserError) as error:
         Recipe("mine", **settings)
     assert str(error.value) == message
+
+
+def test_a_host_takes_no_unit_of_the_recipes_own_network(tmp_path):
+    photos = recipes.recipe("photos")
+    assert photos.freeze_until == "conv4_2"
+    for name in ("keras:MobileNetV2", "mine.keras"):
+        host = photos.override([f"model={name}"])
+        assert host.freeze_until == ""
+        assert host == photos.with_fields({"model": name})
+        assert host.override(["epochs=9", f"model={name}", "freeze_until=a"]).freeze_until == "a"
+        assert photos.with_fields({"model": name, "freeze_until": "b"}).freeze_until == "b"
+        kept = host.override(["freeze_until=c"])
+        assert kept.override([f"model={name}"]).freeze_until == "c"  # a run that goes on
+    assert photos.override(["model=resnet50"]).freeze_until == "conv4_2"

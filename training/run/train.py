@@ -10,11 +10,13 @@ import tensorflow as tf
 
 from a2keras.console import say
 from a2keras.errors import UserError
+from a2keras.models import names
 from a2keras.models.preprocessing.pixels import Pixels
 from a2keras.models.preprocessing.spec import FILE_NAME as PREPROCESSING
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.compute import network
 from a2keras.training.compute.checks import begin
+from a2keras.training.compute.cluster import LOCAL_STRATEGIES
 from a2keras.training.compute.computation import Computation
 from a2keras.training.compute.freezing import check_start, describe_phases
 from a2keras.training.compute.messages import share
@@ -68,9 +70,12 @@ def train(
         data: Source | Listing | None = source
         if data is None:
             recipe, data = begin(recipe, listing)
+        # A host's file is loaded to be checked, and TensorFlow, once started, splits no CPU.
+        local_first = strategy in LOCAL_STRATEGIES and names.is_file(recipe.model)
+        computation = computation_for(strategy, replicas) if local_first else None
         network.check(recipe)
         check_start(recipe)
-        computation = computation_for(strategy, replicas)
+        computation = computation or computation_for(strategy, replicas)
         interruption.listen()  # TensorFlow's workers have taken SIGTERM for themselves
         computation.check(recipe)
         run = Run(directory, recipe)

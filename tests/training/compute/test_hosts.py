@@ -115,6 +115,22 @@ def test_a_run_of_a_file_is_exact_and_notices_another_file(
 
 
 @pytest.mark.slow
+def test_replicas_of_the_cpu_share_a_file(tmp_path, recipe):
+    """In a process of its own, since this one has its logical devices."""
+    settings = [f"--set={each}" for each in [*SETTINGS, "attention=a2"]]
+    command = ["train", "--recipe=digits_image", f"--model={recipe.model}", "--replicas=2"]
+    done = subprocess.run(
+        [sys.executable, "-m", "a2keras", *command, f"--output={tmp_path}/run", *settings],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=250,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "2 replica(s)" in done.stderr
+
+
+@pytest.mark.slow
 def test_on_jax(tmp_path, recipe):
     pytest.importorskip("jax")
     settings = [*SETTINGS, f"model={recipe.model}", "attention=a2", "steps_per_epoch=20"]
