@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from a2keras.export.interface.export import export
     from a2keras.export.interface.predict import predict, timeline
     from a2keras.training.config import Recipe
+    from a2keras.training.interface.cross_validate import cross_validate
     from a2keras.training.interface.evaluate import evaluate
     from a2keras.training.interface.explain import explain
     from a2keras.training.interface.train import train
@@ -38,6 +39,7 @@ _WHERE = {
     "Recipe": "a2keras.training.config",
     "Stopped": "a2keras.training.run.interruption",
     "benchmark": "a2keras.export.interface.benchmark",
+    "cross_validate": "a2keras.training.interface.cross_validate",
     "evaluate": "a2keras.training.interface.evaluate",
     "explain": "a2keras.training.interface.explain",
     "predict": "a2keras.export.interface.predict",
@@ -57,6 +59,7 @@ __all__ = [
     "benchmark",
     "class_activation_maps",
     "count",
+    "cross_validate",
     "double_attention",
     "evaluate",
     "explain",

@@ -3,12 +3,16 @@
 import functools
 import os
 import sys
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
 from a2keras.command_line import naming_flags, parse
-from a2keras.console import say
+from a2keras.console import say, show
 from a2keras.errors import UserError
+
+if TYPE_CHECKING:
+    from a2keras.training.evaluation.scores import Folds
 
 
 def train(arguments: list[str]) -> None:
@@ -26,23 +30,20 @@ def train(arguments: list[str]) -> None:
     if rest:
         raise UserError(f"train takes no arguments. Received: {' '.join(rest)}")
     from a2keras.training.config import values_of
+    from a2keras.training.interface.cross_validate import cross_validate
     from a2keras.training.interface.train import train as train_recipe
     from a2keras.training.run.interruption import WORKER_LOST, Stopped
 
     try:
         with naming_flags(values, FIELDS):
             named = {key: values[key].value for key in ("data", "model") if values[key].value}
-            trained = train_recipe(
-                values.recipe,
-                output=values.output,
-                strategy=values.strategy,
-                replicas=values.replicas,
-                checkpoint_minutes=values.checkpoint_minutes,
-                checkpoint_steps=values.checkpoint_steps,
-                checkpoint_keep=values.checkpoint_keep,
-                track=values.track,
-                **{**named, **values_of(values.set)},  # type: ignore[typeddict-item]
-            )
+            given: dict[str, Any] = {name: values[name].value for name in _ARGUMENTS}
+            given |= {**named, **values_of(values.set)}
+            if values.folds is not None:
+                given["folds"] = values.folds
+                _show_folds(cross_validate(values.recipe, **given))
+                return
+            trained = train_recipe(values.recipe, **given)
     except Stopped as stopped:
         say(f"a2keras train: {stopped}")
         if stopped.exit_code == WORKER_LOST:
@@ -54,6 +55,24 @@ def train(arguments: list[str]) -> None:
         from a2keras.training.run.next_commands import next_commands
 
         say("\n  ".join(["next:", *next_commands(Run(trained.path, trained.recipe))]))
+
+
+# Flags that are arguments of `a2keras.train`.
+_ARGUMENTS = (
+    "output",
+    "strategy",
+    "replicas",
+    "checkpoint_minutes",
+    "checkpoint_steps",
+    "checkpoint_keep",
+    "track",
+)
+
+
+def _show_folds(scores: "Folds") -> None:
+    from a2keras.training.evaluation.folds import folds_table
+
+    show(folds_table(scores))
 
 
 def _flags(values: flags.FlagValues) -> None:
@@ -81,6 +100,11 @@ def _flags(values: flags.FlagValues) -> None:
         f"mean: {fields}."
     )
     flags.DEFINE_multi_string("set", [], help_set, flag_values=values)
+    help_folds = (
+        "Cross-validation: the data in so many parts, each held out by a run of its own in "
+        "--output, and their scores together."
+    )
+    flags.DEFINE_integer("folds", None, help_folds, flag_values=values)
     help_strategy = (
         "Where to compute: auto is mirrored where there are several GPUs; multi_worker reads "
         "TF_CONFIG or Slurm's variables, tpu TPU_NAME."

@@ -1,0 +1,53 @@
+"""`a2keras.cross_validate`, and `a2keras train --folds`."""
+
+import csv
+
+import pytest
+
+import a2keras
+
+SMALL = {"weights": "none", "size": 16, "batch_size": 4, "steps_per_epoch": 1, "epochs": 1}
+
+
+@pytest.fixture
+def images(tmp_path, write_images):
+    write_images(tmp_path / "images/blue", 7, 2)
+    write_images(tmp_path / "images/red", 5, 0)
+    return tmp_path / "images"
+
+
+@pytest.mark.slow
+def test_every_example_is_held_out_once(images, tmp_path, run_command, tiny_network, capsys):
+    settings = [f"--set={name}={value}" for name, value in SMALL.items()]
+    command = ["train", "--recipe=folder", f"--data={images}", "--folds=3", *settings]
+    printed = run_command(*command, f"--output={tmp_path}/cv")
+    runs = sorted((tmp_path / "cv").iterdir())
+    assert [run.name for run in runs] == ["fold1", "fold2", "fold3"]
+    tested = []
+    for run in runs:
+        with (run / "predictions.csv").open(newline="") as file:
+            tested += [row["file"] for row in csv.DictReader(file)]
+    assert len(tested) == len(set(tested)) == 12
+    assert printed.count("fold1 ") == 1 and "mean ± std" in printed
+    capsys.readouterr()
+    again = a2keras.cross_validate("folder", data=images, output=tmp_path / "cv", folds=3, **SMALL)
+    assert capsys.readouterr().err.count("nothing is left to do") == 3
+    top1 = [fold["top1"] for fold in again["folds"]]
+    assert again["mean"]["top1"]["mean"] == pytest.approx(sum(top1) / 3)
+    assert again["examples"] == 12
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({}, "`folds` must be 2 at least. Received: `folds=0`"),
+        ({"folds": 1}, "`folds` must be 2 at least. Received: `folds=1`"),
+        ({"folds": 2.0}, "`folds` must be 2 at least. Received: `folds=2.0`"),
+        ({"folds": 2, "fold": 1}, "`fold` is for one run: all are trained. Received: `fold=1`"),
+    ],
+)
+def test_mistakes(tmp_path, images, fields, message):
+    with pytest.raises(a2keras.UserError) as error:
+        a2keras.cross_validate("folder", data=images, output=tmp_path / "cv", **fields)
+    assert str(error.value) == message
+    assert not (tmp_path / "cv").exists()
