@@ -51,6 +51,7 @@ NEEDS = {
     "docs/phone.md": "photos runs/photos photo.jpg",
     "docs/predict.md": "clips runs/gestures clip.mp4 film.mp4 photo.jpg exported digits_video "
     "digits_export",
+    "docs/results.md": "clothing_small",
     "docs/start.md": "photo.jpg clip.mp4",
     "docs/training.md": "photos clips runs/start",
     "docs/walkthrough.md": "clothing_small pants.jpg ut_interaction kicking/11_12_2.avi",
