@@ -289,7 +289,10 @@ def sections():
     for heading, part in zip(parts[1::2], parts[2::2], strict=True):
         blocks = re.findall(r"^```(\w*)\n(.*?)^```$", part, re.M | re.S)
         programs = [text for language, text in blocks if language == "python"]
-        found[heading] = "".join(programs), [text for language, text in blocks if not language]
+        found[heading] = (
+            "".join(programs),
+            [text for language, text in blocks if language == "bash"],
+        )
     return found
 
 
