@@ -91,7 +91,7 @@ class Trainer:
                 results.write(self.run, self.computation, self.source, history, chosen)
             self.callbacks.show_weights()
         self.callbacks.call("on_train_end", logs=logs_of(chosen))
-        share(self.computation, {})  # workers end together
+        self.part()
 
     def restore(self) -> None:
         """Takes up what there is to go on from, or to start from."""
@@ -226,7 +226,7 @@ class Trainer:
         """Saves, waits until all workers are here, and ends the run."""
         if self.computation.is_chief:
             self.save()
-        share(self.computation, {})
+        self.part()
         received = self.interruption.received
         reason = received.name if received else "another worker"
         raise Stopped(
@@ -234,6 +234,13 @@ class Trainer:
             f"The same command goes on with {self.run.path}",
             self.interruption.exit_code,
         )
+
+    def part(self) -> None:
+        """Workers end together, the chief first: who is gone while another one still reads is taken
+        for lost by it."""
+        share(self.computation, {})
+        if not self.computation.is_chief:
+            time.sleep(1)
 
     def save(self) -> None:
         """Writes a checkpoint of where the run is. No step may be waiting."""

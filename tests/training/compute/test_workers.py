@@ -223,7 +223,7 @@ DOCS = Path(__file__).parents[3] / "docs"
 
 
 def test_the_documented_tf_config_makes_a_cluster():
-    text = (DOCS / "training.md").read_text()
+    text = (DOCS / "machines.md").read_text()
     (config,) = re.findall(r"^export TF_CONFIG='(.*)'$", text, re.M)
     assert cluster_from({"TF_CONFIG": config}) == Cluster(("node0:2222", "node1:2222"), 0)
     other = config.replace('"index": 0', '"index": 1')

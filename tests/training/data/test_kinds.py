@@ -76,7 +76,7 @@ def test_with_and_without_its_kind_it_is_the_same_recipe(images, tmp_path, monke
     named = dataclasses.replace(recipes.recipe("folder"), data=f"folder:{images}")
     Run(tmp_path / "run", resolve(named)).start({"fingerprint": "a"})
     Run(tmp_path / "run", resolve(dataclasses.replace(named, data="images"))).check()
-    assert recipes.listed("folder", ["data=images"])[0].name == "photos"
+    assert recipes.listed("folder", {"data": "images"})[0].name == "photos"
 
 
 def test_prepare_takes_paths_and_names_what_it_takes(images):
