@@ -171,7 +171,8 @@ class _Reference:
         sums = self.probabilities.sum(-1)
         if not np.allclose(sums, 1, atol=1e-3) or self.probabilities.min() < 0:
             raise UserError(
-                f"{source} does not give probabilities: export is for softmax classifiers"
+                f"{source} does not give probabilities: export is for softmax classifiers "
+                "(put keras.layers.Softmax() behind logits)"
             )
 
     def against(self, compute: Compute) -> Parity:

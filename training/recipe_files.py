@@ -67,7 +67,7 @@ def as_toml(recipe: Recipe) -> Iterator[str]:
         if field.group != group:
             group = field.group
             yield from ["", f"# {group}"]
-        unit = f"in {field.unit}: " if field.unit else ""
+        unit = f"{field.unit}: " if field.unit else ""
         yield f"{field.name} = {_toml(getattr(recipe, field.name))}  # {unit}{field.text}"
 
 

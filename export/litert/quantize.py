@@ -35,9 +35,9 @@ def write_dynamic_int8(classifier: "Classifier", path: Path) -> dict[str, Any]:
     Raises:
         UserError: the network needs operations that are not built in.
     """
-    quantizer = _quantizer(classifier)
+    quantizer = _quantizer(_converted(classifier))
     quantizer.add_dynamic_config(regex=".*", operation_name="*", num_bits=8)
-    return _save(quantizer, path, None, "int8")
+    return _save(quantizer, {}, path, "int8")
 
 
 def write_int8(classifier: "Classifier", path: Path) -> dict[str, Any]:
@@ -65,7 +65,8 @@ def _write_static(classifier: "Classifier", path: Path, bits: int) -> dict[str, 
             "beside the model: export a run of a2keras train, which keeps them in samples.npz, "
             "give `samples`, or take tflite_dynamic_int8, which needs none"
         )
-    quantizer = _quantizer(classifier)
+    content = _converted(classifier)
+    quantizer = _quantizer(content)
 
     def leave(regex: str, operation: str) -> None:
         off = algorithm_manager.AlgorithmName.NO_QUANTIZE
@@ -80,14 +81,39 @@ def _write_static(classifier: "Classifier", path: Path, bits: int) -> dict[str, 
         inside = f"(^|[/;])({'|'.join(map(re.escape, names))})(_[0-9]+)?/"
         leave(inside, "*")
         quantizer.add_dynamic_config(regex=inside, operation_name="FULLY_CONNECTED", num_bits=8)
-    return _save(quantizer, path, views, f"int{bits}")
+    with _quietly():
+        ranges = _ranges(content, quantizer.get_quantization_recipe(), views)
+    return _save(quantizer, ranges, path, f"int{bits}")
 
 
-def _quantizer(classifier: "Classifier") -> Any:
+def _converted(classifier: "Classifier") -> bytes:
+    return convert(classifier.model, classifier.preprocessing.input_shape)
+
+
+def _quantizer(content: bytes) -> Any:
     from litert_quantizer import quantizer
 
-    content = convert(classifier.model, classifier.preprocessing.input_shape)
     return quantizer.Quantizer(content)
+
+
+def _ranges(content: bytes, recipe: Any, views: np.ndarray) -> dict[str, Any]:
+    """The smallest and the largest value of every tensor over all views.
+
+    `Quantizer.calibrate` has a moving average instead, in which the first view weighs most and
+    whatever is beyond it is cut off.
+    """
+    from litert_quantizer import calibrator, recipe_manager
+    from litert_quantizer.utils import qsv_utils
+
+    manager = recipe_manager.RecipeManager()
+    manager.load_quantization_recipe(recipe)
+    counting = calibrator.Calibrator(
+        content, num_threads=2, qsv_update_func=qsv_utils.min_max_update
+    )
+    pixels = [{"pixels": view[None].astype(np.float32)} for view in views]
+    counting.calibrate({"serving_default": pixels}, manager)
+    ranges: dict[str, Any] = counting.get_model_qsvs()
+    return ranges
 
 
 def _float_layers(model: Any) -> Iterator[str]:
@@ -103,19 +129,22 @@ def _float_layers(model: Any) -> Iterator[str]:
             yield layer.name
 
 
-def _save(quantizer: Any, path: Path, views: np.ndarray | None, exact: str) -> dict[str, Any]:
-    # The quantiser draws bars, and its interpreter warns of the tensors that calibration keeps.
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """The quantiser draws bars, and its interpreter warns of the tensors that calibration keeps."""
     with (
         quiet_native_stderr(),
         contextlib.redirect_stderr(io.StringIO()),
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")
-        ranges = None
-        if views is not None:
-            pixels = [{"pixels": view[None].astype(np.float32)} for view in views]
-            ranges = quantizer.calibrate({"serving_default": pixels}, num_threads=2)
-        result = quantizer.quantize(ranges, enable_progress_report=False)
+        yield
+
+
+def _save(quantizer: Any, ranges: dict[str, Any], path: Path, exact: str) -> dict[str, Any]:
+    """Writes what is quantised by these ranges, none where only weights are."""
+    with _quietly():
+        result = quantizer.quantize(ranges or None, enable_progress_report=False)
     found = save(bytes(result.quantized_model), path)
     for sentence in floats_in(found, exact):
         say(f"{path.name}: {sentence}")

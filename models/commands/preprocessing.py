@@ -1,6 +1,7 @@
 """`a2keras preprocessing`."""
 
 import functools
+import os
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ def preprocessing(arguments: list[str]) -> None:
         except ValueError as error:
             raise UserError(str(error)) from error
     output = Path(values.output)
+    if os.path.lexists(output):
+        raise UserError(f"{output} exists: choose another --output, or remove it")
     try:
         made.write(output)
     except OSError as error:

@@ -131,11 +131,14 @@ class Preprocessing:
         if len(taken) != len(made) or any(
             size not in (None, other) for size, other in zip(taken, made, strict=True)
         ):
-            raise UserError(f"{path} takes pixels of shape {taken}, but {FILE_NAME} makes {made}")
+            raise UserError(
+                f"{path} takes pixels of shape {taken}, but its preprocessing makes {made}"
+            )
         labels = len(self.labels)
         if given not in ((labels,), (None,)):
             raise UserError(
-                f"{path} gives outputs of shape {given}, but {FILE_NAME} names {labels} classes"
+                f"{path} gives outputs of shape {given}, but its preprocessing names {labels} "
+                "classes"
             )
 
     def read(self, path: Path_) -> np.ndarray:
@@ -241,10 +244,13 @@ class Preprocessing:
         return path
 
     def write(self, path: str | Path) -> None:
-        """Writes a file as `read_file` takes it. What is raw does not say so: earlier readers."""
+        """Writes a file as `read_file` takes it.
+
+        What takes raw pixels does not say so, for earlier readers; what does not has no `mean`.
+        """
         document = asdict(self)
-        if self.takes == "raw":
-            del document["takes"]
+        for name in ("takes",) if self.takes == "raw" else ("mean", "scale"):
+            del document[name]
         write_json(Path(path), document)
 
     @classmethod
@@ -256,7 +262,10 @@ class Preprocessing:
         """
         path = Path(directory) / FILE_NAME
         if not path.exists():
-            raise UserError(f"{path} is missing: it tells how the model's input is made")
+            raise UserError(
+                f"{path} is missing: it tells how the model's input is made "
+                "(`a2keras preprocessing` writes one)"
+            )
         return cls.read_file(path)
 
     @classmethod

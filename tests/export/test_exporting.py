@@ -359,7 +359,8 @@ def test_only_probabilities_are_exported(image_run, tmp_path):
     with pytest.raises(UserError) as caught:
         export(tmp_path / "model.keras", tmp_path / "out", ["saved_model"])
     assert str(caught.value) == (
-        f"{tmp_path / 'model.keras'} does not give probabilities: export is for softmax classifiers"
+        f"{tmp_path / 'model.keras'} does not give probabilities: export is for softmax "
+        "classifiers (put keras.layers.Softmax() behind logits)"
     )
 
 

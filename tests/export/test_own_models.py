@@ -100,6 +100,26 @@ def test_integers_are_calibrated_on_samples_where_no_run_has_kept_some(tmp_path)
         np.testing.assert_allclose(artefact.probabilities(PICTURE)[0], by_hand("tf"), atol=0.02)
 
 
+def test_integers_cover_every_sample_whatever_comes_first(tmp_path):
+    """Ranges are those of all samples: a mean over them, in which the first counts most, cut off
+    what is brighter than that one."""
+    colours = [(12, 3, 2), (250, 20, 10), (10, 250, 30), (20, 10, 250), (250, 90, 200)]
+    paths = []
+    for i, colour in enumerate(colours):
+        paths.append(tmp_path / f"{i}.png")
+        Image.fromarray(np.full((19, 19, 3), colour, np.uint8)).save(paths[-1])
+    spec = Preprocessing(LABELS, 19, takes="unit")
+    model = own()
+    model.get_layer("classes").kernel.assign(9 * KERNEL)
+    manifest = export(model, tmp_path / "export", ("tflite_int8",), paths, preprocessing=spec)
+    assert manifest["artefacts"]["tflite_int8"]["parity"]["serving_default"]["max_error"] < 0.05
+    pictures = np.stack([np.full((19, 19, 3), colour, np.uint8) for colour in colours])
+    weights = np.exp(9 * (np.array(colours) / 255) @ KERNEL)
+    with load(tmp_path / "export", apart=False) as artefact:
+        found = artefact.probabilities(pictures)
+    np.testing.assert_allclose(found, weights / weights.sum(1, keepdims=True), atol=0.05)
+
+
 def test_what_cannot_be_exported_is_told(tmp_path):
     class Own(keras.Model):
         def call(self, x):

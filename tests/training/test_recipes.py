@@ -346,3 +346,14 @@ def test_a_host_takes_no_unit_of_the_recipes_own_network(tmp_path):
         kept = host.override(["freeze_until=c"])
         assert kept.override([f"model={name}"]).freeze_until == "c"  # a run that goes on
     assert photos.override(["model=resnet50"]).freeze_until == "conv4_2"
+
+
+def test_a_short_run_has_as_large_a_part_for_the_head_alone():
+    photos = recipes.recipe("photos")
+    assert (photos.epochs, photos.freeze_epochs) == (14, 4)
+    short = {1: (0, 0.0), 2: (0, 0.0), 4: (1, 3e-3), 5: (4, 3e-3)}
+    for epochs, (frozen, rate) in short.items():
+        run = photos.override([f"epochs={epochs}"])
+        assert (run.freeze_epochs, run.freeze_rate) == (frozen, rate)
+    with pytest.raises(UserError, match=r"freeze_epochs must be less than epochs=3\. Received: "):
+        photos.override(["epochs=3", "freeze_epochs=4"])

@@ -58,11 +58,15 @@ def cross_validate(
         raise UserError(
             f"`fold` is for one run: all are trained. Received: `fold={fields['fold']}`"
         )
+    place = Path(os.fspath(output))
+    others = [] if not place.is_dir() else sorted(place.iterdir())
+    if place.is_file() or any(not each.name.startswith("fold") for each in others):
+        raise UserError(f"{place} exists and holds no folds: choose another `output`")
     runs: list[Place] = []
     for fold in range(1, folds + 1):
         say(f"fold {fold} of {folds}")
         numbered: Keywords = {**fields, "folds": folds, "fold": fold}
-        path = Path(os.fspath(output)) / f"fold{fold}"
+        path = place / f"fold{fold}"
         run = train(
             recipe,
             output=path,
@@ -79,4 +83,6 @@ def cross_validate(
         import keras
 
         keras.utils.clear_session()  # or every network so far stays in memory
-    return evaluate(runs)
+    scores = evaluate(runs)
+    say(f"the runs are in {place}, their scores together in {place / 'fold1/folds.json'}")
+    return scores

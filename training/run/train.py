@@ -166,7 +166,7 @@ def _check_examples(recipe: Recipe, source: Source) -> None:
     if len(source.splits["train"]) < recipe.batch_size:
         raise UserError(
             f"{recipe.data} has {len(source.splits['train'])} examples to train on, fewer than a "
-            f"batch. Received: batch_size={recipe.batch_size}"
+            f"batch: set a smaller batch_size. Received: batch_size={recipe.batch_size}"
         )
     wishes = {"select": recipe.select == "best", "patience": recipe.patience}
     for field, wished in wishes.items():

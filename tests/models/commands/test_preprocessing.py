@@ -64,6 +64,7 @@ def test_a_bare_file_is_exported_by_it(tmp_path, labels):
         (["--size=9", "--labels=empty"], "--labels must be names, at least one. Received: ()"),
         (["--size=9", "--labels=twice"], "--labels must differ from one another"),
         (["--size=9", "--output=no/where.json"], "no/where.json cannot be written: "),
+        (["--size=9", "--output=twice"], "twice exists: choose another --output, or remove it"),
         (["--size=9", "more"], "preprocessing takes no arguments. Received: more"),
     ],
 )

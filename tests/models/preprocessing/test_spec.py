@@ -222,7 +222,10 @@ def test_a_file_that_is_missing_or_wrong_is_one_sentence(tmp_path):
     path = tmp_path / "preprocessing.json"
     with pytest.raises(UserError) as caught:
         Preprocessing.load(tmp_path)
-    assert str(caught.value) == f"{path} is missing: it tells how the model's input is made"
+    assert str(caught.value) == (
+        f"{path} is missing: it tells how the model's input is made (`a2keras preprocessing` "
+        "writes one)"
+    )
     whole = {"labels": ["a", "b"], "size": 7}
     for text, reason in (
         ("{", "it is no valid JSON (EOF while parsing an object"),

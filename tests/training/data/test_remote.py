@@ -225,7 +225,7 @@ def test_a_folder_in_a_store(tmp_path, scheme, server, write_images):
         "1 of 8 files cannot be read and is left out, such as",
         f"  {scheme}://bucket/photos/red/99.png: is not an image that can be read",
         f"a2keras train: folder:{scheme}://bucket/photos has 3 examples to train on, fewer than a "
-        "batch. Received: batch_size=7",
+        "batch: set a smaller batch_size. Received: batch_size=7",
     ]
     assert done.returncode == 2
 

@@ -37,6 +37,18 @@ def test_every_example_is_held_out_once(images, tmp_path, run_command, tiny_netw
     assert again["examples"] == 12
 
 
+def test_what_is_there_stays_alone(tmp_path, images):
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious/thesis.txt").write_text("x")
+    for output in ("precious", "precious/thesis.txt"):
+        with pytest.raises(a2keras.UserError) as error:
+            a2keras.cross_validate("folder", data=images, output=tmp_path / output, folds=2)
+        assert str(error.value) == (
+            f"{tmp_path / output} exists and holds no folds: choose another `output`"
+        )
+    assert [each.name for each in (tmp_path / "precious").iterdir()] == ["thesis.txt"]
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [

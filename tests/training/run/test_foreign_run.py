@@ -195,15 +195,15 @@ def network(inputs=(16, 16, 3), classes=2, outputs=1, maps=False):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"inputs": (8, 8, 3)}, "takes pixels of shape (8, 8, 3), but preprocessing.json makes"),
-        ({"classes": 3}, "gives outputs of shape (3,), but preprocessing.json names 2 classes"),
-        ({"maps": True}, "gives outputs of shape (16, 16, 2), but preprocessing.json names 2"),
+        ({"inputs": (8, 8, 3)}, "takes pixels of shape (8, 8, 3), but its preprocessing makes"),
+        ({"classes": 3}, "gives outputs of shape (3,), but its preprocessing names 2 classes"),
+        ({"maps": True}, "gives outputs of shape (16, 16, 2), but its preprocessing names 2"),
         ({"outputs": 2}, "cannot be loaded as keras: it must have one input and one output"),
-        ({"size": 24}, "takes pixels of shape (16, 16, 3), but preprocessing.json makes (24, 24"),
-        ({"labels": ["blue"]}, "gives outputs of shape (2,), but preprocessing.json names 1 cl"),
+        ({"size": 24}, "takes pixels of shape (16, 16, 3), but its preprocessing makes (24, 24"),
+        ({"labels": ["blue"]}, "gives outputs of shape (2,), but its preprocessing names 1 cl"),
         (
             {"labels": ["blue", "red", "x"]},
-            "gives outputs of shape (2,), but preprocessing.json names 3 c",
+            "gives outputs of shape (2,), but its preprocessing names 3 c",
         ),
     ],
 )

@@ -127,7 +127,10 @@ COMPILED = (
     "jit_compile=True, replicas=2"
 )
 NONE = "--strategy=none is one replica. Received: --replicas=2"
-FEW = "digits has 1197 examples to train on, fewer than a batch. Received: batch_size=1198"
+FEW = (
+    "digits has 1197 examples to train on, fewer than a batch: "
+    "set a smaller batch_size. Received: batch_size=1198"
+)
 
 
 @pytest.mark.parametrize(
