@@ -1,7 +1,7 @@
 """Several runs as folds of one data set: their recipes, and what they scored together."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,7 @@ def check_folds(runs: Sequence[HeldOut]) -> None:
         scored |= dict.fromkeys(fingerprints, each.run.path)
 
 
-def folds_table(document: dict[str, Any]) -> str:
+def folds_table(document: Mapping[str, Any]) -> str:
     """The scores of all folds and their mean as lines for a person."""
     measures = list(document["mean"])
     lines = [["run", "examples", "skipped", "file list", *measures]]
