@@ -8,7 +8,7 @@ from typing import Any
 
 from a2keras.documents import as_json, read_json, read_toml
 from a2keras.errors import UserError, printable
-from a2keras.training.config import Recipe, checked
+from a2keras.training.config import Recipe
 from a2keras.training.descriptions import described
 
 SUFFIXES = (".toml", ".json")
@@ -38,8 +38,7 @@ class RecipeFile:
     def applied(self, recipe: Recipe) -> Recipe:
         """Sets the file's fields; `UserError` with the file and the field where that is refused."""
         try:
-            values = {key: checked(key, value) for key, value in self.changes.items()}
-            return dataclasses.replace(recipe, **values)
+            return recipe.with_fields(self.changes)
         except UserError as error:
             raise UserError(f"{printable(self.path)}: {error}") from error
 

@@ -1,5 +1,7 @@
 """Networks that are not ours as hosts: what their pixels become, their trunks, blocks and heads."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -279,3 +281,10 @@ def test_our_own_networks_take_squeeze_and_excitation(tmp_path):
     assert model.count_params() == plain.count_params() + gates.count_params()
     kernels = [numbers(each.get_layer("conv1_1_conv").kernel) for each in (plain, model)]
     assert np.array_equal(*kernels)
+
+
+def test_a_file_beside_a_host_says_what_it_takes(file):
+    Preprocessing(("a", "b"), 17, takes="tf").save(Path(file).parent)
+    assert hosts.entry(file) == ENTRIES["tf"]()
+    assert hosts.pixels_of(file, "auto") == Pixels((127.5,) * 3, (1 / 127.5,) * 3)
+    assert hosts.entry(file, "unit") == ENTRIES["unit"]()

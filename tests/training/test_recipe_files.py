@@ -99,3 +99,9 @@ def test_bytes_that_are_no_text_are_told(tmp_path):
         recipes.recipe(str(tmp_path / "a.toml"))
     with pytest.raises(UserError, match=r"a\.json is not a recipe: it does not exist"):
         recipes.recipe(str(tmp_path / "a.json"))
+
+
+def test_what_goes_along_with_a_change_does_so_in_a_file_too(tmp_path):
+    path = written(tmp_path, 'recipe = "photos"\nepochs = 4\nmodel = "keras:MobileNetV2"\n')
+    found = recipes.recipe(path)
+    assert (found.epochs, found.freeze_epochs, found.freeze_until) == (4, 1, "")

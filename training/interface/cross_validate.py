@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from typing_extensions import Unpack
@@ -15,6 +14,7 @@ from a2keras.training.evaluation.scores import Folds
 from a2keras.training.interface.evaluate import evaluate
 from a2keras.training.interface.train import train
 from a2keras.training.keywords import Keywords
+from a2keras.training.output import local
 
 if TYPE_CHECKING:
     import keras
@@ -58,7 +58,9 @@ def cross_validate(
         raise UserError(
             f"`fold` is for one run: all are trained. Received: `fold={fields['fold']}`"
         )
-    place = Path(os.fspath(output))
+    if strategy == "multi_worker":
+        raise UserError("`strategy=multi_worker` is for one run: the chief alone has its files")
+    place = local(os.fspath(output))
     others = [] if not place.is_dir() else sorted(place.iterdir())
     if place.is_file() or any(not each.name.startswith("fold") for each in others):
         raise UserError(f"{place} exists and holds no folds: choose another `output`")

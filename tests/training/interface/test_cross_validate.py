@@ -37,6 +37,11 @@ def test_every_example_is_held_out_once(images, tmp_path, run_command, tiny_netw
     assert again["examples"] == 12
 
 
+def test_the_runs_lie_on_this_machine(images):
+    with pytest.raises(a2keras.UserError, match=r"`output` must be a directory of this machine"):
+        a2keras.cross_validate("folder", data=images, output="gs://bucket/cv", folds=2)
+
+
 def test_what_is_there_stays_alone(tmp_path, images):
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious/thesis.txt").write_text("x")
@@ -55,6 +60,10 @@ def test_what_is_there_stays_alone(tmp_path, images):
         ({}, "`folds` must be 2 at least. Received: `folds=0`"),
         ({"folds": 1}, "`folds` must be 2 at least. Received: `folds=1`"),
         ({"folds": 2.0}, "`folds` must be 2 at least. Received: `folds=2.0`"),
+        (
+            {"folds": 2, "strategy": "multi_worker"},
+            "`strategy=multi_worker` is for one run: the chief alone has its files",
+        ),
         ({"folds": 2, "fold": 1}, "`fold` is for one run: all are trained. Received: `fold=1`"),
     ],
 )
