@@ -69,8 +69,8 @@ class Artefact:
         labels = len(self.preprocessing.labels)
         if result.shape != (len(batch), labels):
             raise UserError(
-                f"{self.path} gives outputs of shape {result.shape[1:]}, but {FILE_NAME} names "
-                f"{labels} classes"
+                f"{self.path} gives outputs of shape {result.shape[1:]}, but its "
+                f"preprocessing names {labels} classes"
             )
         if not np.isfinite(result).all():
             raise UserError(f"{self.path} gives NaN or infinity instead of probabilities")

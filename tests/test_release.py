@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import types
 import zipfile
 from pathlib import Path
 from unittest import mock
@@ -23,9 +24,13 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 @pytest.fixture(scope="module")
 def setup():
-    """The names of setup.py, and as `arguments` what it gives to setuptools."""
+    """The names of setup.py, and as `arguments` what it gives to setuptools.
+
+    Setuptools itself is not imported here: it cannot be once its rival, distutils, has been.
+    """
     arguments = {}
-    with mock.patch("setuptools.setup", arguments.update):
+    setuptools = types.SimpleNamespace(setup=arguments.update)
+    with mock.patch.dict(sys.modules, {"setuptools": setuptools}):
         names = runpy.run_path(str(ROOT / "setup.py"))
     return names | {"arguments": arguments}
 

@@ -131,12 +131,12 @@ def test_a_preprocessing_that_does_not_fit(image_run, image_export, copy_of, nam
     path = directory / name
     Preprocessing(("left", "right"), 17).save(directory)
     assert message_of(path) == (
-        f"{path} gives outputs of shape (3,), but preprocessing.json names 2 classes"
+        f"{path} gives outputs of shape (3,), but its preprocessing names 2 classes"
     )
     Preprocessing(("left", "right", "up"), 17, frames=5).save(directory)
     shape = "(None, None, 3)" if name == "saved_model" else "(17, 17, 3)"  # servers' is open
     assert message_of(path).replace("(17, 17, 3)", shape, 1) == (
-        f"{path} takes pixels of shape {shape}, but preprocessing.json makes (5, 17, 17, 3)"
+        f"{path} takes pixels of shape {shape}, but its preprocessing makes (5, 17, 17, 3)"
     )
     (directory / "preprocessing.json").write_text(json.dumps({"labels": "left"}))
     assert "is not a description of a model's input: " in message_of(path)

@@ -163,6 +163,6 @@ def test_a_model_whose_outputs_are_found_to_be_too_few(video_run):
     with pytest.raises(UserError) as caught:
         shorter.probabilities(np.zeros((1, 5, 13, 13, 3), np.uint8))
     assert str(caught.value) == (
-        f"{video_run / 'model.keras'} gives outputs of shape (2,), but preprocessing.json names "
+        f"{video_run / 'model.keras'} gives outputs of shape (2,), but its preprocessing names "
         "3 classes"
     )

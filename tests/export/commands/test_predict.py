@@ -210,7 +210,7 @@ def test_labels_of_another_model(image_run, copy_of, photos, monkeypatch, capsys
     assert main() == 2
     assert capsys.readouterr().err == (
         f"a2keras predict: {run / 'model.keras'} gives outputs of shape (3,), but "
-        "preprocessing.json names 2 classes\n"
+        "its preprocessing names 2 classes\n"
     )
 
 
