@@ -108,7 +108,10 @@ setup(
     package_data={
         "a2keras": ["py.typed"],
         "a2keras.models": ["__init__.pyi"],
-        "a2keras.models.weights": ["labels/*"],  # names of classes of published weights
+        "a2keras.models.weights": [
+            "labels/*",  # names of classes of published weights
+            "trained/*/*",  # weights of docs/results.md, each with its card
+        ],
         "a2keras.export.web": ["page/*"],  # of `a2keras export --formats=web`
     },
     install_requires=[

@@ -89,8 +89,8 @@ def A2MFNet2D(
 
     Args:
         include_top: whether the classifier stands on top.
-        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a
-            checkpoint of another library that `a2keras convert` knows.
+        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a checkpoint of
+            another library that `a2keras convert` knows.
         input_tensor: a Keras tensor to build on, such as preprocessed pixels; default a new input.
         input_shape: (height, width, channels), with None for an unknown size; default
             (224, 224, 3). Channels last, unless Keras is set otherwise.
@@ -138,8 +138,8 @@ def A2MFNet3D(
 
     Args:
         include_top: whether the classifier stands on top.
-        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a
-            checkpoint of another library that `a2keras convert` knows.
+        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a checkpoint of
+            another library that `a2keras convert` knows.
         input_tensor: a Keras tensor to build on, such as preprocessed pixels; default a new input.
         input_shape: (frames, height, width, channels), with None for an unknown size; default
             (16, 224, 224, 3). Channels last, unless Keras is set otherwise.
@@ -188,8 +188,8 @@ def A2MobileNetV2(
 
     Args:
         include_top: whether the classifier stands on top.
-        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a
-            checkpoint of another library that `a2keras convert` knows.
+        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a checkpoint of
+            another library that `a2keras convert` knows.
         input_tensor: a Keras tensor to build on, such as preprocessed pixels; default a new input.
         input_shape: (height, width, channels), with None for an unknown size; default
             (224, 224, 3). Channels last, unless Keras is set otherwise.
@@ -233,8 +233,8 @@ def A2ResNet11(
 
     Args:
         include_top: whether the classifier stands on top.
-        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a
-            checkpoint of another library that `a2keras convert` knows.
+        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a checkpoint of
+            another library that `a2keras convert` knows.
         input_tensor: a Keras tensor to build on, such as preprocessed pixels; default a new input.
         input_shape: (height, width, channels), with None for an unknown size; default
             (112, 112, 3). Channels last, unless Keras is set otherwise.
@@ -282,8 +282,8 @@ def A2ResNet11Video(
 
     Args:
         include_top: whether the classifier stands on top.
-        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a
-            checkpoint of another library that `a2keras convert` knows.
+        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a checkpoint of
+            another library that `a2keras convert` knows.
         input_tensor: a Keras tensor to build on, such as preprocessed pixels; default a new input.
         input_shape: (frames, height, width, channels), with None for an unknown size; default
             (8, 112, 112, 3). Channels last, unless Keras is set otherwise.
@@ -337,8 +337,8 @@ def A2ResNet50(
 
     Args:
         include_top: whether the classifier stands on top.
-        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a
-            checkpoint of another library that `a2keras convert` knows.
+        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a checkpoint of
+            another library that `a2keras convert` knows.
         input_tensor: a Keras tensor to build on, such as preprocessed pixels; default a new input.
         input_shape: (height, width, channels), with None for an unknown size; default
             (224, 224, 3). Channels last, unless Keras is set otherwise.
@@ -392,8 +392,8 @@ def A2ResNet50Video(
 
     Args:
         include_top: whether the classifier stands on top.
-        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a
-            checkpoint of another library that `a2keras convert` knows.
+        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a checkpoint of
+            another library that `a2keras convert` knows.
         input_tensor: a Keras tensor to build on, such as preprocessed pixels; default a new input.
         input_shape: (frames, height, width, channels), with None for an unknown size; default
             (8, 224, 224, 3). Channels last, unless Keras is set otherwise.
@@ -440,8 +440,8 @@ def A2ShuffleNetV2(
 
     Args:
         include_top: whether the classifier stands on top.
-        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a
-            checkpoint of another library that `a2keras convert` knows.
+        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a checkpoint of
+            another library that `a2keras convert` knows.
         input_tensor: a Keras tensor to build on, such as preprocessed pixels; default a new input.
         input_shape: (height, width, channels), with None for an unknown size; default
             (224, 224, 3). Channels last, unless Keras is set otherwise.
@@ -484,8 +484,8 @@ def C3D(
 
     Args:
         include_top: whether the classifier stands on top.
-        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a
-            checkpoint of another library that `a2keras convert` knows.
+        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a checkpoint of
+            another library that `a2keras convert` knows.
         input_tensor: a Keras tensor to build on, such as preprocessed pixels; default a new input.
         input_shape: (frames, height, width, channels), with None for an unknown size; default
             (16, 112, 112, 3). Channels last, unless Keras is set otherwise.
@@ -534,8 +534,8 @@ def ConvNetLSTM(
 
     Args:
         include_top: whether the classifier stands on top.
-        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a
-            checkpoint of another library that `a2keras convert` knows.
+        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a checkpoint of
+            another library that `a2keras convert` knows.
         input_tensor: a Keras tensor to build on, such as preprocessed pixels; default a new input.
         input_shape: (frames, height, width, channels), with None for an unknown size; default
             (25, 224, 224, 3). Channels last, unless Keras is set otherwise.
@@ -635,8 +635,9 @@ def I3D(
 
     Args:
         include_top: whether the classifier stands on top.
-        weights: None, "kinetics400", or the path of a `.weights.h5` or `.keras` file, or of a
-            checkpoint of another library that `a2keras convert` knows.
+        weights: None, "kinetics400", "kinetics400+ut_interaction", or the path of a `.weights.h5`
+            or `.keras` file, or of a checkpoint of another library that `a2keras convert`
+            knows.
         input_tensor: a Keras tensor to build on, such as preprocessed pixels; default a new input.
         input_shape: (frames, height, width, channels), with None for an unknown size; default
             (64, 224, 224, 3). Channels last, unless Keras is set otherwise.
@@ -686,8 +687,8 @@ def InceptionV1(
 
     Args:
         include_top: whether the classifier stands on top.
-        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a
-            checkpoint of another library that `a2keras convert` knows.
+        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a checkpoint of
+            another library that `a2keras convert` knows.
         input_tensor: a Keras tensor to build on, such as preprocessed pixels; default a new input.
         input_shape: (height, width, channels), with None for an unknown size; default
             (224, 224, 3). Channels last, unless Keras is set otherwise.
@@ -735,8 +736,8 @@ def MFNet2D(
 
     Args:
         include_top: whether the classifier stands on top.
-        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a
-            checkpoint of another library that `a2keras convert` knows.
+        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a checkpoint of
+            another library that `a2keras convert` knows.
         input_tensor: a Keras tensor to build on, such as preprocessed pixels; default a new input.
         input_shape: (height, width, channels), with None for an unknown size; default
             (224, 224, 3). Channels last, unless Keras is set otherwise.
@@ -784,8 +785,8 @@ def MFNet3D(
 
     Args:
         include_top: whether the classifier stands on top.
-        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a
-            checkpoint of another library that `a2keras convert` knows.
+        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a checkpoint of
+            another library that `a2keras convert` knows.
         input_tensor: a Keras tensor to build on, such as preprocessed pixels; default a new input.
         input_shape: (frames, height, width, channels), with None for an unknown size; default
             (16, 224, 224, 3). Channels last, unless Keras is set otherwise.
@@ -833,8 +834,8 @@ def MobileNetV2(
 
     Args:
         include_top: whether the classifier stands on top.
-        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a
-            checkpoint of another library that `a2keras convert` knows.
+        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a checkpoint of
+            another library that `a2keras convert` knows.
         input_tensor: a Keras tensor to build on, such as preprocessed pixels; default a new input.
         input_shape: (height, width, channels), with None for an unknown size; default
             (224, 224, 3). Channels last, unless Keras is set otherwise.
@@ -876,8 +877,8 @@ def R2Plus1D18(
 
     Args:
         include_top: whether the classifier stands on top.
-        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a
-            checkpoint of another library that `a2keras convert` knows.
+        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a checkpoint of
+            another library that `a2keras convert` knows.
         input_tensor: a Keras tensor to build on, such as preprocessed pixels; default a new input.
         input_shape: (frames, height, width, channels), with None for an unknown size; default
             (16, 112, 112, 3). Channels last, unless Keras is set otherwise.
@@ -925,8 +926,8 @@ def R2Plus1D34(
 
     Args:
         include_top: whether the classifier stands on top.
-        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a
-            checkpoint of another library that `a2keras convert` knows.
+        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a checkpoint of
+            another library that `a2keras convert` knows.
         input_tensor: a Keras tensor to build on, such as preprocessed pixels; default a new input.
         input_shape: (frames, height, width, channels), with None for an unknown size; default
             (32, 112, 112, 3). Channels last, unless Keras is set otherwise.
@@ -968,8 +969,8 @@ def Res3D18(
 
     Args:
         include_top: whether the classifier stands on top.
-        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a
-            checkpoint of another library that `a2keras convert` knows.
+        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a checkpoint of
+            another library that `a2keras convert` knows.
         input_tensor: a Keras tensor to build on, such as preprocessed pixels; default a new input.
         input_shape: (frames, height, width, channels), with None for an unknown size; default
             (8, 112, 112, 3). Channels last, unless Keras is set otherwise.
@@ -1019,8 +1020,8 @@ def ResNet152(
 
     Args:
         include_top: whether the classifier stands on top.
-        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a
-            checkpoint of another library that `a2keras convert` knows.
+        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a checkpoint of
+            another library that `a2keras convert` knows.
         input_tensor: a Keras tensor to build on, such as preprocessed pixels; default a new input.
         input_shape: (height, width, channels), with None for an unknown size; default
             (224, 224, 3). Channels last, unless Keras is set otherwise.
@@ -1068,7 +1069,7 @@ def ResNet20(
 
     Args:
         include_top: whether the classifier stands on top.
-        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a
+        weights: None, "cifar10", or the path of a `.weights.h5` or `.keras` file, or of a
             checkpoint of another library that `a2keras convert` knows.
         input_tensor: a Keras tensor to build on, such as preprocessed pixels; default a new input.
         input_shape: (height, width, channels), with None for an unknown size; default
@@ -1117,8 +1118,8 @@ def ResNet26Video(
 
     Args:
         include_top: whether the classifier stands on top.
-        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a
-            checkpoint of another library that `a2keras convert` knows.
+        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a checkpoint of
+            another library that `a2keras convert` knows.
         input_tensor: a Keras tensor to build on, such as preprocessed pixels; default a new input.
         input_shape: (frames, height, width, channels), with None for an unknown size; default
             (16, 112, 112, 3). Channels last, unless Keras is set otherwise.
@@ -1166,8 +1167,8 @@ def ResNet29Video(
 
     Args:
         include_top: whether the classifier stands on top.
-        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a
-            checkpoint of another library that `a2keras convert` knows.
+        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a checkpoint of
+            another library that `a2keras convert` knows.
         input_tensor: a Keras tensor to build on, such as preprocessed pixels; default a new input.
         input_shape: (frames, height, width, channels), with None for an unknown size; default
             (16, 112, 112, 3). Channels last, unless Keras is set otherwise.
@@ -1221,8 +1222,8 @@ def ResNet50(
 
     Args:
         include_top: whether the classifier stands on top.
-        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a
-            checkpoint of another library that `a2keras convert` knows.
+        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a checkpoint of
+            another library that `a2keras convert` knows.
         input_tensor: a Keras tensor to build on, such as preprocessed pixels; default a new input.
         input_shape: (height, width, channels), with None for an unknown size; default
             (224, 224, 3). Channels last, unless Keras is set otherwise.
@@ -1276,8 +1277,8 @@ def ResNet50Lite(
 
     Args:
         include_top: whether the classifier stands on top.
-        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a
-            checkpoint of another library that `a2keras convert` knows.
+        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a checkpoint of
+            another library that `a2keras convert` knows.
         input_tensor: a Keras tensor to build on, such as preprocessed pixels; default a new input.
         input_shape: (height, width, channels), with None for an unknown size; default
             (224, 224, 3). Channels last, unless Keras is set otherwise.
@@ -1331,8 +1332,8 @@ def ResNet50Video(
 
     Args:
         include_top: whether the classifier stands on top.
-        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a
-            checkpoint of another library that `a2keras convert` knows.
+        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a checkpoint of
+            another library that `a2keras convert` knows.
         input_tensor: a Keras tensor to build on, such as preprocessed pixels; default a new input.
         input_shape: (frames, height, width, channels), with None for an unknown size; default
             (8, 224, 224, 3). Channels last, unless Keras is set otherwise.
@@ -1386,8 +1387,8 @@ def SEResNet50(
 
     Args:
         include_top: whether the classifier stands on top.
-        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a
-            checkpoint of another library that `a2keras convert` knows.
+        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a checkpoint of
+            another library that `a2keras convert` knows.
         input_tensor: a Keras tensor to build on, such as preprocessed pixels; default a new input.
         input_shape: (height, width, channels), with None for an unknown size; default
             (224, 224, 3). Channels last, unless Keras is set otherwise.
@@ -1433,8 +1434,8 @@ def ShuffleNetV2(
 
     Args:
         include_top: whether the classifier stands on top.
-        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a
-            checkpoint of another library that `a2keras convert` knows.
+        weights: None, or the path of a `.weights.h5` or `.keras` file, or of a checkpoint of
+            another library that `a2keras convert` knows.
         input_tensor: a Keras tensor to build on, such as preprocessed pixels; default a new input.
         input_shape: (height, width, channels), with None for an unknown size; default
             (224, 224, 3). Channels last, unless Keras is set otherwise.

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import inspect
 import os
+import textwrap
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
@@ -155,7 +156,7 @@ def _describe(
     build.__doc__ = _DOCUMENTATION.format(
         network=network,
         default=(*network.input_size, 3),
-        names="".join(f'"{name}", ' for name in published.names_for(network.name)),
+        weights=_weights(published.names_for(network.name)),
         axes="(frames, height, width" if network.is_video else "(height, width",
         options="".join(f"\n    {name}: {option.text}" for name, option in options.items()),
     )
@@ -168,12 +169,21 @@ def _describe(
     build.__signature__ = signature.replace(parameters=kept)
 
 
+def _weights(names: list[str]) -> str:
+    known = "".join(f'"{name}", ' for name in names)
+    text = (
+        f"None, {known}or the path of a `.weights.h5` or `.keras` file, or of a checkpoint of "
+        "another library that `a2keras convert` knows."
+    )
+    indent = 8 * " "
+    return textwrap.fill(text, 90, initial_indent=indent, subsequent_indent=indent).lstrip()
+
+
 _DOCUMENTATION = """{network.source}
 
 Args:
     include_top: whether the classifier stands on top.
-    weights: None, {names}or the path of a `.weights.h5` or `.keras` file, or of a
-        checkpoint of another library that `a2keras convert` knows.
+    weights: {weights}
     input_tensor: a Keras tensor to build on, such as preprocessed pixels; default a new input.
     input_shape: {axes}, channels), with None for an unknown size; default
         {default}. Channels last, unless Keras is set otherwise.

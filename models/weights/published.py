@@ -208,7 +208,28 @@ FETCHED = (
         citation="Tan and Le, EfficientNet, ICML 2019; EfficientNet-Lite, Google 2020",
     ),
 )
-OF_THIS_PROJECT: tuple[Trained, ...] = ()
+OF_THIS_PROJECT = (
+    Trained(
+        network="i3d",
+        name="kinetics400+ut_interaction",
+        data="Kinetics-400, then UT-Interaction",
+        classes=6,
+        built={"attention": "a2", "positions": ("conv4_5",)},
+        score="video@1 94.6 % on 37 clips of six held-out sequences",
+        licence="Apache-2.0 (DeepMind's start and a2keras); UT-Interaction states none",
+        citation="Ryoo and Aggarwal, UT-Interaction, SDHA 2010; Carreira and Zisserman, CVPR 2017",
+    ),
+    Trained(
+        network="resnet20",
+        name="cifar10",
+        data="CIFAR-10",
+        classes=10,
+        built={"attention": "a2", "stem": "small"},
+        score="top-1 80.9 % on its 10,000 test images, after 15 epochs",
+        licence="Apache-2.0 (a2keras); CIFAR-10 states none",
+        citation="Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
+    ),
+)
 PUBLISHED: tuple[Published, ...] = FETCHED + OF_THIS_PROJECT
 TITLES = tuple(each.title for each in PUBLISHED)
 LABELS = Path(__file__).with_name("labels")

@@ -12,8 +12,8 @@ import keras
 import numpy as np
 import pytest
 
+from a2keras import DoubleAttention, models
 from a2keras import __main__ as command
-from a2keras import models
 from a2keras.errors import UserError
 from a2keras.models import weights
 from a2keras.models.commands import weights as weights_command
@@ -66,8 +66,8 @@ def test_pixels_are_what_the_weights_were_trained_on():
     with pytest.raises(ValueError) as error:
         models.preprocess_input(x, "i3d", "imagenet")
     assert str(error.value) == (
-        "`weights` must be None or published weights of i3d: kinetics400. "
-        "Received: weights='imagenet'"
+        "`weights` must be None or published weights of i3d: kinetics400, "
+        "kinetics400+ut_interaction. Received: weights='imagenet'"
     )
 
 
@@ -75,7 +75,8 @@ def test_pixels_are_what_the_weights_were_trained_on():
     ("arguments", "message"),
     [
         ({"weights": "imagenet"},
-         r"`weights` must be None, 'kinetics400' or the path of a file of weights\. "
+         r"`weights` must be None, 'kinetics400', 'kinetics400\+ut_interaction' or the path of a "
+         r"file of weights\. "
          r"Received: weights='imagenet', which is no file"),
         ({"weights": "kinetics400", "classes": 7},
          r"these `weights` have a classifier of 400 classes: .* include_top=False\. "
@@ -91,7 +92,8 @@ def test_what_does_not_fit_is_told_before_anything_is_fetched(arguments, message
 
 
 def test_the_builders_name_their_weights():
-    assert 'weights: None, "kinetics400", or the path' in models.I3D.__doc__
+    named = 'weights: None, "kinetics400", "kinetics400+ut_interaction", or the path'
+    assert named in " ".join(models.I3D.__doc__.split())
     assert "weights: None, or the path" in models.C3D.__doc__
 
 
@@ -142,6 +144,29 @@ def test_weights_of_the_project_are_known_by_name(trained, capsys):
     assert "  score       top-1 20.0 %\n" in told
     assert "  built with  attention='a2', stem='small'\n" in told
     assert f"  cached      {trained.directory}\n" in told
+
+
+@pytest.mark.parametrize("record", published.OF_THIS_PROJECT, ids=lambda record: record.title)
+def test_weights_in_the_package_are_whole_and_have_a_card(record):
+    preprocessing = fetching.preprocessing_of(record)
+    assert len(preprocessing.labels) == record.classes
+    model = start.classifier(record)  # an error, if a variable found no value
+    block = next(each for each in model.layers if isinstance(each, DoubleAttention))
+    assert abs(numbers(block.output_projection.kernel)).max() > 1e-3, "the block has learned"
+    card = (record.directory / "README.md").read_text()
+    assert card.startswith(f"# {record.title}\n")
+    share = re.search(r"\d+\.\d %", record.score)[0]
+    assert share in card
+    for needed in ("| licence |", "| file list |", "a2keras train", "a2keras evaluate"):
+        assert needed in card
+
+
+def test_weights_in_the_package_are_small():
+    files = list(published.TRAINED.rglob("*"))
+    assert {each for each in published.TRAINED.iterdir() if each.is_dir()} == {
+        each.directory for each in published.OF_THIS_PROJECT
+    }
+    assert sum(each.stat().st_size for each in files) < 30e6
 
 
 def test_weights_of_the_project_that_are_missing(trained):
@@ -275,12 +300,16 @@ def run(capsys, *arguments):
 
 def test_the_command_lists_them(capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    first, second = json.loads(run(capsys, "--format=json"))
+    first, second, *others = json.loads(run(capsys, "--format=json"))
     assert first["name"] == "i3d:kinetics400"
     assert (first["data"], first["classes"], first["bytes"]) == ("Kinetics-400", 400, 47_158_331)
     assert first["cached"] is None
     assert second["networks"] == ["efficientnet_lite0", "a2_efficientnet_lite0"]
     assert second["pixels"] == "RGB of 0 to 255, (x - 127) * 0.0078125"
+    for document, record in zip(others, published.OF_THIS_PROJECT, strict=True):
+        assert document["name"] == record.title
+        assert (document["packages"], document["bytes"]) == ([], 0)
+        assert document["cached"] == str(record.directory)
     text = run(capsys)
     assert "i3d:kinetics400\n  trained on  Kinetics-400, 400 classes\n" in text
     assert text.count("cached      no") == 2
@@ -300,8 +329,8 @@ def test_mistakes_with_the_command(capsys):
     for arguments, message in {
         ("fetch",): "weights takes nothing, or fetch and names. Received: fetch",
         ("show", "i3d"): "weights takes nothing, or fetch and names. Received: show i3d",
-        ("fetch", "i3d"): "there are no published weights 'i3d': choose from i3d:kinetics400, "
-        "efficientnet_lite0:imagenet",
+        ("fetch", "i3d"): "there are no published weights 'i3d': choose from "
+        + ", ".join(published.TITLES),
     }.items():
         with pytest.raises(UserError) as error:
             command.run(["weights", *arguments])
