@@ -16,7 +16,7 @@ from a2keras.errors import UserError, reason_of, system_reason
 from a2keras.export import parity, saved_model
 from a2keras.export.classifier import Classifier
 from a2keras.export.formats import DEFAULT_FORMATS, FORMATS
-from a2keras.export.manifest import MANIFEST, hashes, read_manifest
+from a2keras.export.manifest import MANIFEST, files_of, hashes, read_manifest
 from a2keras.export.parity import Compute, Parity, Signature
 from a2keras.export.reading import loaders
 from a2keras.export.reading.trained import classifier_of, load_classifier
@@ -203,7 +203,9 @@ def _write_all(
         except Exception as error:  # of a converter, of any type
             failed[name] = f"{name} cannot be written: {reason_of(error)}"
         if name in failed:
-            remove(directory / FORMATS[name].file_name)
+            path = directory / FORMATS[name].file_name
+            for each in (path, *files_of(path)):
+                remove(each)
     return artefacts, failed
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from a2keras.export import onnx
+from a2keras.export import onnx, openvino
 from a2keras.export.litert import convert, quantize
 from a2keras.export.parity import Signature, Tolerance
 from a2keras.export.web import static_page
@@ -64,6 +64,7 @@ FORMATS = {
     "tflite_int8": Format("model_int8.tflite", quantize.write_int8, _CALIBRATED),
     "tflite_int16x8": Format("model_int16x8.tflite", quantize.write_int16x8, _CALIBRATED),
     "onnx": Format("model.onnx", onnx.write),
+    "openvino": Format("model.xml", openvino.write),
     "web": Format("web", static_page.write, signatures=_web_signatures),
 }
 DEFAULT_FORMATS = ("saved_model", "tflite_float32")

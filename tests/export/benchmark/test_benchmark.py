@@ -12,7 +12,7 @@ import pytest
 from a2keras.__main__ import main
 from a2keras.errors import UserError
 from a2keras.export.benchmark import timing
-from a2keras.export.benchmark.bench import Bench, size_of
+from a2keras.export.benchmark.bench import Bench
 from a2keras.export.interface.benchmark import benchmark
 from a2keras.export.predict import load
 from a2keras.measuring import forget_peak, peak_resident
@@ -106,14 +106,6 @@ def test_peaks_begin_anew():
     before = forget_peak()
     more = np.ones(24 * 2**20 // 8)
     assert peak_resident() - before == pytest.approx(more.nbytes, abs=4 * 2**20)
-
-
-def test_sizes(tmp_path):
-    (tmp_path / "a" / "b").mkdir(parents=True)
-    (tmp_path / "a" / "one").write_bytes(bytes(13))
-    (tmp_path / "a" / "b" / "two").write_bytes(bytes(29))
-    assert size_of(tmp_path / "a") == 42
-    assert size_of(tmp_path / "a" / "one") == 13
 
 
 def test_mistakes(image_export, tmp_path, monkeypatch, capsys):
