@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from a2keras.errors import UserError, reason_of
+from a2keras.errors import UserError, did_you_mean, nearest, reason_of
 from a2keras.export import onnx, openvino, safety
 from a2keras.export.litert import convert
 from a2keras.export.manifest import MANIFEST, read_manifest
@@ -58,8 +58,9 @@ def locate(path: Path) -> tuple[Path, str]:
     if not there:
         if record := published.find(str(path)):
             return fetching.weights_of(record), "keras"
-        titles = ", ".join(each.title for each in published.PUBLISHED)
-        hint = f", and published weights are {titles}" if ":" in path.name else ""
+        near = nearest(str(path), published.TITLES)
+        listed = f", and published weights are {', '.join(published.TITLES)}"
+        hint = f": {did_you_mean(near, '')}" if near else listed if ":" in path.name else ""
         raise UserError(f"{path} does not exist{hint}")
     if path.is_file() and path.suffix in _KINDS:
         return path, _KINDS[path.suffix]
