@@ -49,7 +49,8 @@ class FakeWorker:
     log: ClassVar[list] = []
 
     def __init__(self, name: str, threads: int, batch: int, warm_up: int) -> None:
-        self.name, self.speed = name, {"fast": 1.0, "slow": 3.0}[name]
+        self.name = name.removesuffix(".onnx")
+        self.speed = {"fast": 1.0, "slow": 3.0}[self.name]
         self.about = {"path": self.name, "batch": {"fast": 1, "slow": batch}[self.name]}
 
     def finish(self):
@@ -68,11 +69,11 @@ class FakeWorker:
 def test_turns_ratios_and_quantiles(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     for name in ("fast", "slow"):
-        (tmp_path / name).touch()
+        (tmp_path / f"{name}.onnx").touch()
     monkeypatch.setattr(timing, "Worker", FakeWorker)
     monkeypatch.setattr(FakeWorker, "log", [])
     monkeypatch.setattr(FakeWorker, "clock", 1.0)
-    document = timing.benchmark(["fast", "slow"], repeats=12, batch=4)
+    document = timing.benchmark(["fast.onnx", "slow.onnx"], repeats=12, batch=4)
     fast, slow = document["artefacts"]
     # Three rounds, to and fro; before each turn one call that does not count.
     fast_turn, slow_turn = [("fast", 1), ("fast", 5)], [("slow", 1), ("slow", 5), ("slow", 1)]
