@@ -47,6 +47,7 @@ setup(
         "action recognition",
         "litert",
         "onnx",
+        "openvino",
     ],
     project_urls={
         "Homepage": HOME,
@@ -147,6 +148,7 @@ setup(
         "jax": ["jax>=0.4.34"],
         # The newest tf2onnx, the first that knows NumPy 2, and what runs its files.
         "onnx": ["onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.17"],
+        "openvino": ["openvino>=2026.0"],
         "prepare": ["apache-beam>=2.70,<3"],
         "torch": ["torch>=2.4"],
         # MLflow's client, with what its own default, a file of SQLite, needs.

@@ -58,7 +58,10 @@ def parse(
     except flags.Error as error:
         if missing := re.match(r"flag --(\w+)=None: Flag --\1 must have a value", str(error)):
             raise UserError(f"--{missing[1]} is missing (see --help)") from error
-        raise UserError(f"{reason_of(error, 1000)} (see --help)") from error
+        hint = ""
+        if wrong := re.match(r"flag --\w+=(.*): value should be one of <(.*)>", str(error)):
+            hint = did_you_mean(nearest(wrong[1], wrong[2].split("|")), "see --help")
+        raise UserError(f"{reason_of(error, 1000)} ({hint or 'see --help'})") from error
     return values, positional
 
 

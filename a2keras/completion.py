@@ -58,8 +58,14 @@ def _starting(module: str, name: str, end: str) -> Callable[[], Iterable[str]]:
 _NETWORKS = _of("a2keras.models.names", "NETWORKS")
 _RECIPES = _of("a2keras.training.recipes", "NAMES")
 _WEIGHTS = _of("a2keras.models.weights.published", "TITLES")
-_FIELDS = _starting("a2keras.training.fields", "FIELDS", "=")
+_SETTINGS = _of("a2keras.training.fields", "SETTINGS")
 _OPTIONS = _starting("a2keras.models.names", "ALL_OPTIONS", "=")
+
+
+def _models() -> Iterable[str]:
+    names = import_module("a2keras.models.names")
+    return (*names.NETWORKS, *(f"{names.PREFIX}{each}" for each in names.applications()))
+
 
 # What follows a command, and the values of flags that mean the same wherever they are.
 POSITIONAL: dict[str, Callable[[], Iterable[str]]] = {
@@ -87,9 +93,9 @@ WITHOUT_FILES = (
 )
 VALUES: dict[str, Callable[[], Iterable[str]]] = {
     "recipe": _RECIPES,
-    "model": _NETWORKS,
+    "model": _models,
     "data": _starting("a2keras.training.data", "PREFIXES", ""),
-    "set": _FIELDS,
+    "set": _SETTINGS,
     "formats": _of("a2keras.export.formats", "FORMATS"),
     "rows": _of("a2keras.training.ablation.rows", "KINDS"),
 }

@@ -57,6 +57,7 @@ _a2keras() {
   else
     [[ $last == --* ]] && _a2keras_known "$command $last" || _a2keras_known "$command -"
   fi
+  [[ $current == *,* ]] && start=${current%,*},
   local breaks=${COMP_WORDBREAKS//[^=:]/} done=''
   [[ $breaks ]] && done=${current%"${current##*[$breaks]}"}
   COMPREPLY=()
@@ -89,12 +90,14 @@ _a2keras() {
   else
     [[ $last == --* ]] && _a2keras_known "$words[2] $last" || _a2keras_known "$words[2] -"
   fi
+  local option=$start
+  [[ $PREFIX == *,* ]] && start=${PREFIX%,*},
   fitting=($start${^=known})
   going=(${(M)fitting:#*[=:]})
   compadd -S '' -a going
   compadd -- ${fitting:#*[=:]}
   if ((files)); then
-    [[ $start ]] && compset -P '*='
+    [[ $option ]] && compset -P '*='
     _files
   fi
 }
@@ -118,7 +121,9 @@ def fish(table: Table) -> str:
             lines.append(_fish(f"{seen}{' -F' if place.files else ''}", place.words))
         elif rest:
             options = f"{seen} -l {rest[2:]} -r{'' if place.files else ' -f'}"
-            lines.append(_fish(options, place.words))
+            # Behind a comma, too: `--formats=onnx,web`.
+            words = [f"(__fish_append , {' '.join(place.words)})"] if place.words else []
+            lines.append(_fish(options, words))
         elif name:
             flags = [word for word in place.words if not word.endswith("=")]
             lines += [f"complete -c a2keras {seen} -l {word[2:]}" for word in flags]

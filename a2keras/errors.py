@@ -89,15 +89,23 @@ def system_reason(error: OSError) -> str:
 def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
     """The known names that somebody may have meant; none where all are far from it.
 
-    Those that are spelled nearly so, else those in which it is one of the words: `batch` is
-    near to `batch_size`. Capital letters and hyphens make no difference.
+    Those that are spelled nearly so, or with its letters in another order, else those in which it
+    is one of the words, else nearly one: `batch` is near to `batch_size`, and `bacth`, too. Capital
+    letters and hyphens make no difference.
     """
     plain = {_plain(each): each for each in known}
     wanted = _plain(name)
     found = difflib.get_close_matches(wanted, plain, n=count, cutoff=0.75)
+    found += [each for each in plain if each not in found and sorted(each) == sorted(wanted)]
     if not found and len(wanted) > 2:
-        found = [each for each in plain if f"_{wanted}" in f"_{each}"][:count]
-    return [plain[each] for each in found]
+        found = [each for each in plain if f"_{wanted}" in f"_{each}"]
+    if not found:
+        found = [
+            each
+            for each in plain
+            if difflib.get_close_matches(wanted, each.split("_"), cutoff=0.75)
+        ]
+    return [plain[each] for each in found[:count]]
 
 
 def _plain(name: str) -> str:

@@ -12,17 +12,18 @@ import numpy as np
 from a2keras import __version__
 from a2keras.console import say
 from a2keras.documents import write_json
-from a2keras.errors import UserError, reason_of, system_reason
+from a2keras.errors import UserError, did_you_mean, nearest, reason_of, system_reason
 from a2keras.export import parity, saved_model
 from a2keras.export.classifier import Classifier
 from a2keras.export.formats import DEFAULT_FORMATS, FORMATS
-from a2keras.export.manifest import MANIFEST, hashes, read_manifest
+from a2keras.export.manifest import MANIFEST, files_of, hashes, read_manifest
 from a2keras.export.parity import Compute, Parity, Signature
 from a2keras.export.reading import loaders
 from a2keras.export.reading.trained import classifier_of, load_classifier
 from a2keras.files import remove, replacing_directory, sha256
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.spec import FILE_NAME, Preprocessing
+from a2keras.models.weights import published
 
 if TYPE_CHECKING:
     import keras
@@ -88,6 +89,10 @@ def _trained(
     source: "str | Path | keras.Model", preprocessing: str | Path | Preprocessing | None
 ) -> tuple[str, Path | None, Classifier]:
     """What to call it, where it lies, and the classifier."""
+    if preprocessing is not None and published.find(str(source)):
+        raise UserError(
+            f"{source} has its own preprocessing: `preprocessing` is for a model of your own"
+        )
     if preprocessing is not None and not isinstance(preprocessing, Preprocessing):
         preprocessing = Preprocessing.read_file(preprocessing)
     if not isinstance(source, str | Path):
@@ -115,7 +120,8 @@ def _known_formats(formats: Sequence[str], output: Path) -> list[str]:
     """The formats to write, in the order of the table, after a look at what the output is now."""
     for name in formats:
         if name not in FORMATS:
-            raise UserError(f"there is no format {name!r}: choose from {', '.join(FORMATS)}")
+            hint = did_you_mean(nearest(name, FORMATS), f"choose from {', '.join(FORMATS)}")
+            raise UserError(f"there is no format {name!r}: {hint}")
     if not formats:
         raise UserError(f"no formats are given: choose from {', '.join(FORMATS)}")
     present = _check_output(output)
@@ -203,7 +209,9 @@ def _write_all(
         except Exception as error:  # of a converter, of any type
             failed[name] = f"{name} cannot be written: {reason_of(error)}"
         if name in failed:
-            remove(directory / FORMATS[name].file_name)
+            path = directory / FORMATS[name].file_name
+            for each in (path, *files_of(path)):
+                remove(each)
     return artefacts, failed
 
 

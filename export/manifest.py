@@ -10,6 +10,7 @@ from a2keras.errors import UserError
 from a2keras.files import sha256
 
 MANIFEST = "manifest.json"
+WEIGHTS = ".bin"  # the suffix of an OpenVINO model's second file, beside its .xml
 _OPEN: Any = {"extra": "allow"}  # what else is there is for people
 
 
@@ -59,10 +60,14 @@ def check_hashes(path: Path) -> None:
                 raise UserError(f"{path} is damaged: {file} is not the file that was exported")
 
 
+def files_of(path: Path) -> list[Path]:
+    """The files of an artefact: itself, all of a directory, an OpenVINO model and its weights."""
+    found = sorted(path.rglob("*")) if path.is_dir() else [path]
+    if path.suffix == ".xml":
+        found.append(path.with_suffix(WEIGHTS))
+    return [file for file in found if file.is_file()]
+
+
 def hashes(path: Path) -> dict[str, str]:
     """SHA-256 of an artefact's files, by their paths relative to the export directory."""
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    directory = path.parent
-    return {
-        file.relative_to(directory).as_posix(): sha256(file) for file in files if file.is_file()
-    }
+    return {file.relative_to(path.parent).as_posix(): sha256(file) for file in files_of(path)}

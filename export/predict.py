@@ -30,7 +30,7 @@ class Artefact:
 
     Attributes:
         path: the file or directory that holds the model itself.
-        kind: "keras", "saved_model", "tflite" or "onnx".
+        kind: "keras", "saved_model", "tflite", "onnx" or "openvino".
         preprocessing: from a file to pixels, and the names of the classes.
         compute: pixels (B, *preprocessing.input_shape) → probabilities, float32 (B, classes).
         batch: examples that the model takes at once; None: any number.
@@ -177,7 +177,7 @@ def find(path: str | Path) -> Found:
 
 
 def load(path: str | Path, threads: int | None = None, apart: bool = True) -> Artefact:
-    """Loads a run, a `.keras` file, a SavedModel, a `.tflite` or `.onnx` file or an export.
+    """Loads a run, an export, a SavedModel, a `.keras`, `.tflite`, `.onnx` or OpenVINO `.xml` file.
 
     Where a manifest lies beside the model, its bytes must be those that were exported. Nothing
     that a file brings along is run, see `safety` and `keras_files`.

@@ -78,8 +78,8 @@ CIRCLES = {
 }
 # Heavy or optional: imported in the function that uses them.
 ONLY_WHERE_USED = {
-    "ai_edge_litert", "av", "jax", "matplotlib", "mlflow", "onnx", "onnxruntime", "PIL", "sklearn",
-    "tensorflow_datasets", "tensorflow_io", "torch", "tqdm", "wandb",
+    "ai_edge_litert", "av", "jax", "matplotlib", "mlflow", "onnx", "onnxruntime", "openvino", "PIL",
+    "sklearn", "tensorflow_datasets", "tensorflow_io", "torch", "tqdm", "wandb",
 }  # fmt: skip
 # Modules built on one of these; they are themselves imported in the functions that use them.
 BUILT_ON = {

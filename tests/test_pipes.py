@@ -15,7 +15,7 @@ from pathlib import Path
 from a2keras import files
 from a2keras.arrays import read_npy, read_npz
 from a2keras.documents import read_json
-from a2keras.export import safety
+from a2keras.export import openvino, safety
 from a2keras.export.litert import convert
 from a2keras.export.reading import loaders
 from a2keras.models import keras_files
@@ -29,6 +29,10 @@ from a2keras.training.data.records.prepared import list_source
 from a2keras.training.data.lists.tables import read_table
 from a2keras.training.data.records.tfds_descriptions import check
 from a2keras.training.config import Recipe
+
+def whole(path):
+    path.touch()
+    return path
 
 READERS = {
     "read_json": ("x.json", read_json),
@@ -46,6 +50,8 @@ READERS = {
     **{f"reader of {kind}": ("x" + kind, read) for kind, read in checkpoints._READERS.items()},
     "tflite": ("x.tflite", convert.interpreter),
     "onnx": ("x.onnx", loaders.load_model),
+    "openvino": ("x.xml", openvino.compiled),
+    "its weights": ("x.bin", lambda path: openvino.compiled(whole(path.with_suffix(".xml")))),
     "saved_model": ("saved_model.pb", lambda path: safety.check_saved_model(path.parent)),
     "its variables": (
         "variables/variables.index",

@@ -84,9 +84,22 @@ MISTAKES = {
     "prepare": (["prepare", "folder:none", OUTPUT], "none does not exist"),
     "prepare quality": (["prepare", "folder:pictures", OUTPUT, "--quality=0"], "from 1 to 100"),
     "predict": (["predict", "none", "a.jpg"], "none does not exist"),
+    "predict title": (
+        ["predict", "efficientnet_lite0", "a.jpg"],
+        "efficientnet_lite0 does not exist: did you mean 'efficientnet_lite0:imagenet'?",
+    ),
     "export": (["export", "none", OUTPUT], "none does not exist"),
     "format": (["export", "unfinished", OUTPUT, "--formats=tf"], "there is no format 'tf'"),
+    "near format": (
+        ["export", "unfinished", OUTPUT, "--formats=tflight"],
+        "did you mean 'tflite_f",
+    ),
+    "weights' own": (
+        ["export", "i3d:kinetics400", OUTPUT, "--preprocessing=none.json"],
+        "i3d:kinetics400 has its own preprocessing: --preprocessing is for a model of your own",
+    ),
     "benchmark": (["benchmark", "none"], "none does not exist"),
+    "benchmark title": (["benchmark", "i3d"], "i3d does not exist: did you mean 'i3d:kinetics400'"),
     "summary": (["summary", "a2_resnet"], "there is no network 'a2_resnet'"),
     "summary input": (["summary", "a2_resnet11", "--input=3x"], "--input must be sizes"),
     "summary size 0": (["summary", "a2_resnet11", "--input=0x9"], "sizes must be at least 1"),

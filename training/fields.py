@@ -17,6 +17,7 @@ from a2keras.training.rules import (
     Part,
     PositiveFloat,
     PositiveInt,
+    Rule,
     Unit,
     at_least,
     between,
@@ -294,3 +295,24 @@ def said_of(field: dataclasses.Field) -> tuple[Any, ...]:
     """What a field's type says besides: its heading, meaning, unit and rules."""
     said: tuple[Any, ...] = getattr(field.type, "__metadata__", ())
     return said
+
+
+def _values(field: dataclasses.Field) -> list[str]:
+    """The values of a field that has a list of them."""
+    if TYPES[field.name] is bool:
+        return ["true", "false"]
+    return [
+        value
+        for rule in said_of(field)
+        if isinstance(rule, Rule)
+        for value in rule.choices
+        if value
+    ]
+
+
+# What shells complete behind `--set`: `model=`, `attention=`, `attention=a2`, …
+SETTINGS = tuple(
+    f"{field.name}={value}"
+    for field in dataclasses.fields(Fields)
+    for value in ("", *_values(field))
+)

@@ -14,10 +14,12 @@ class Rule(NamedTuple):
     Attributes:
         words: that follow the field's name in an error.
         holds: whether a value is so.
+        choices: the values, where they are a list.
     """
 
     words: str
     holds: Callable[[Any], bool]
+    choices: tuple[str, ...] = ()
 
 
 class Unit(NamedTuple):
@@ -43,7 +45,7 @@ def between(least: float, most: float) -> Rule:
 
 
 def one_of(*choices: str) -> Rule:
-    return Rule(f"must be one of {', '.join(choices)}", lambda value: value in choices)
+    return Rule(f"must be one of {', '.join(choices)}", lambda value: value in choices, choices)
 
 
 ABOVE_0 = Rule("must be greater than 0", lambda value: value > 0)

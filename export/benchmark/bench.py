@@ -1,20 +1,26 @@
 """One artefact of a benchmark, in a process that holds nothing else, see `Process`."""
 
 import contextlib
-import importlib
 import time
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from a2keras import measuring
+from a2keras.errors import UserError
+from a2keras.export import openvino
+from a2keras.export.manifest import files_of
 from a2keras.models.weights import fetching
 
 # What is imported before memory is counted: it is the library's, whatever the model.
-RUNTIMES = {
-    "keras": "keras",
-    "onnx": "onnxruntime",
-    "saved_model": "tensorflow",
-    "tflite": "ai_edge_litert.interpreter",
+RUNTIMES: dict[str, Callable[[], Any]] = {
+    "keras": partial(import_module, "keras"),
+    "onnx": partial(import_module, "onnxruntime"),
+    "openvino": openvino.library,
+    "saved_model": partial(import_module, "tensorflow"),
+    "tflite": partial(import_module, "ai_edge_litert.interpreter"),
 }
 
 
@@ -33,8 +39,8 @@ class Bench:
         from a2keras.export.reading.loaders import locate
 
         self._kind = locate(Path(path))[1]
-        with contextlib.suppress(ImportError):  # the loader says what is missing
-            importlib.import_module(RUNTIMES[self._kind])
+        with contextlib.suppress(ImportError, UserError):  # the loader says what is missing
+            RUNTIMES[self._kind]()
         from a2keras.export import parity, predict
 
         self._before = measuring.forget_peak()
@@ -57,7 +63,7 @@ class Bench:
         return {
             "path": record.title if record else str(self._artefact.path),
             "kind": self._kind,
-            "bytes": size_of(self._artefact.path),
+            "bytes": sum(each.stat().st_size for each in files_of(self._artefact.path)),
             "load_seconds": self._load,
             "first_seconds": self._first,
             "batch": self._size,
@@ -85,9 +91,3 @@ class Bench:
             if whose != "the process":  # a GPU's
                 return device, peak
         return measuring.processor(), measuring.peak_resident() - self._before
-
-
-def size_of(path: Path) -> int:
-    """Bytes of a file, or of all files of a directory."""
-    files = [path] if path.is_file() else path.rglob("*")
-    return sum(file.stat().st_size for file in files if file.is_file())

@@ -11,8 +11,8 @@ import numpy as np
 from a2keras import __version__
 from a2keras.console import progress
 from a2keras.errors import UserError, counted, printable
+from a2keras.export.reading import loaders
 from a2keras.export.reading.process import Failure, Process
-from a2keras.models.weights import fetching, published
 
 CALLS_A_ROUND = 5
 MIB = 2**20
@@ -45,13 +45,8 @@ def benchmark(
     Raises:
         UserError: an artefact that does not load or run.
     """
-    for path in paths:  # the rest is for the workers to say: this process loads no library
-        if record := published.find(path):
-            fetching.weights_of(record)
-            continue
-        # Path.exists raises an error where a name is too long.
-        if not os.path.exists(path):  # noqa: PTH110
-            raise UserError(f"{path} does not exist")
+    for path in paths:  # fetches weights, and loads no library
+        loaders.locate(Path(path))
     threads = threads or _cores()
     with contextlib.ExitStack() as stack:
         workers = [

@@ -10,8 +10,8 @@ from a2keras.errors import UserError
 def benchmark(arguments: list[str]) -> None:
     values, paths = parse(
         "a2keras benchmark ARTEFACT… [--data=SOURCE] [--repeats=50] [--batch=8] [--threads=N]",
-        "Times artefacts side by side: runs, .keras files, SavedModels, .tflite and .onnx files, "
-        "published weights like i3d:kinetics400. "
+        "Times artefacts side by side: runs, SavedModels, .keras, .tflite, .onnx and OpenVINO .xml "
+        "files, published weights like i3d:kinetics400. "
         "Each is in a process of its own, and they take turns in rounds, so that what slows the "
         "machine down slows all alike. Ratios (×) are to the first. Memory is the peak of loading "
         "and running one example, beyond what the library itself takes. With --data the share of "

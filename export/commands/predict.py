@@ -18,10 +18,10 @@ def predict(arguments: list[str]) -> None:
     values, positional = parse(
         "a2keras predict ARTEFACT FILE|FOLDER… [--views=1] [--crops=1] [--top=5] [--format=csv]\n"
         "       a2keras predict ARTEFACT VIDEO --timeline --output=DIR [--every=1]",
-        "Classifies images or videos, also those of a folder, with a run, a .keras file, a "
-        "SavedModel, a .tflite or .onnx file, an export, or published weights like i3d:kinetics400 "
-        "(`a2keras weights` lists them). Files that cannot be read are told at the end, with exit "
-        "code 2. --timeline classifies clips all along one video, of any length.",
+        "Classifies images or videos, also those of a folder, with a run, a SavedModel, a .keras, "
+        ".tflite, .onnx or OpenVINO .xml file, an export, or published weights like "
+        "i3d:kinetics400 (`a2keras weights` lists them). Files that cannot be read are told at the "
+        "end, with exit code 2. --timeline classifies clips all along one video, of any length.",
         _flags,
         arguments,
     )

@@ -63,8 +63,8 @@ def benchmark(
     """Times artefacts side by side, each in a process of its own, by turns; and scores them.
 
     Args:
-        artefacts: one, or several: runs, `.keras` files, SavedModels, `.tflite` and `.onnx` files,
-            published weights such as "i3d:kinetics400".
+        artefacts: one, or several: runs, SavedModels, `.keras`, `.tflite`, `.onnx` and OpenVINO
+            `.xml` files, published weights such as "i3d:kinetics400".
         data: a source of their classes, such as "folder:photos", on which they are scored besides,
             by the middle clip and the centre crop: its test split, or validation, or all of one
             without splits.

@@ -119,9 +119,9 @@ def predict(
     """Classifies images or videos.
 
     Args:
-        artefact: a run, a `.keras` file, a SavedModel, a `.tflite` or `.onnx` file, an export,
-            published weights such as "i3d:kinetics400"; or what `a2keras.export.predict.load` has
-            loaded, which is then not loaded again.
+        artefact: a run, a SavedModel, a `.keras`, `.tflite`, `.onnx` or OpenVINO `.xml` file, an
+            export, published weights such as "i3d:kinetics400"; or what
+            `a2keras.export.predict.load` has loaded, which is then not loaded again.
         files: a file, or several, or folders of them.
         views: evenly spaced clips of each video that are averaged; None: the middle one.
         crops: of each clip or image, 1 or 3, averaged.

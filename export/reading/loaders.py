@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from a2keras.errors import UserError, reason_of
-from a2keras.export import onnx, safety
+from a2keras.errors import UserError, did_you_mean, nearest, reason_of
+from a2keras.export import onnx, openvino, safety
 from a2keras.export.litert import convert
 from a2keras.export.manifest import MANIFEST, read_manifest
 from a2keras.export.parity import Compute
@@ -33,8 +33,8 @@ def load_model(path: Path, kind: str | None = None, threads: int | None = None) 
     Args:
         path: the model itself, see `locate`.
         kind: what `locate` says of it.
-        threads: of LiteRT and ONNX; None: what the library takes by itself. TensorFlow has one
-            setting for the whole process.
+        threads: of LiteRT, ONNX and OpenVINO; None: what the library takes by itself. TensorFlow
+            has one setting for the whole process.
 
     Raises:
         UserError: it cannot be loaded; names the path.
@@ -58,11 +58,12 @@ def locate(path: Path) -> tuple[Path, str]:
     if not there:
         if record := published.find(str(path)):
             return fetching.weights_of(record), "keras"
-        titles = ", ".join(each.title for each in published.PUBLISHED)
-        hint = f", and published weights are {titles}" if ":" in path.name else ""
+        near = nearest(str(path), published.TITLES)
+        listed = f", and published weights are {', '.join(published.TITLES)}"
+        hint = f": {did_you_mean(near, '')}" if near else listed if ":" in path.name else ""
         raise UserError(f"{path} does not exist{hint}")
-    if path.is_file() and path.suffix in (".keras", ".tflite", ".onnx"):
-        return path, path.suffix[1:]
+    if path.is_file() and path.suffix in _KINDS:
+        return path, _KINDS[path.suffix]
     if (path / MANIFEST).is_file():
         return locate(path / next(iter(read_manifest(path)["artefacts"].values()))["path"])
     if (path / "model.keras").is_file():
@@ -75,7 +76,7 @@ def locate(path: Path) -> tuple[Path, str]:
         raise UserError(f"the run {path} holds no model.keras: its training has not finished")
     raise UserError(
         f"{path} is no model: expected a run, an export directory, a SavedModel, "
-        "a .keras, .tflite or .onnx file"
+        "a .keras, .tflite or .onnx file, or an OpenVINO .xml file"
     )
 
 
@@ -178,6 +179,26 @@ def from_onnx(path: Path, threads: int | None = None) -> Loaded:
     return Loaded(compute, sizes(inputs[INPUT]), sizes(outputs[OUTPUT]))
 
 
+def from_openvino(path: Path, threads: int | None = None) -> Loaded:
+    """An OpenVINO `.xml` file that `openvino.write` wrote, with the `.bin` of its weights."""
+    model = openvino.compiled(path, threads)
+    inputs, outputs = (
+        {name: each.partial_shape for each in ends for name in each.names}
+        for ends in (model.inputs, model.outputs)
+    )
+    _check_ends(inputs, outputs)
+
+    def compute(batch: np.ndarray) -> np.ndarray:
+        return model({INPUT: np.asarray(batch, np.float32)})[OUTPUT]
+
+    (count, *pixels), (_, *classes) = (
+        [None if size.is_dynamic else size.get_length() for size in shape]
+        for shape in (inputs[INPUT], outputs[OUTPUT])
+    )
+    in_batches = compute if count is None else _in_batches(compute, count)
+    return Loaded(in_batches, tuple(pixels), tuple(classes), count)
+
+
 def _check_ends(inputs: Collection[str], outputs: Collection[str]) -> None:
     """Refuses other inputs and outputs than those of the files that `export` writes.
 
@@ -223,9 +244,12 @@ def _in_batches(compute: Compute, size: int) -> Compute:
     return all_of
 
 
+# By suffix: the kinds that are files.
+_KINDS = {".keras": "keras", ".onnx": "onnx", ".tflite": "tflite", ".xml": "openvino"}
 _LOADERS: dict[str, Callable[[Path, int | None], Loaded]] = {
     "keras": lambda path, threads: from_keras(load_keras(path)),
     "onnx": from_onnx,
+    "openvino": from_openvino,
     "saved_model": lambda path, threads: from_saved_model(path),
     "tflite": from_tflite,
 }

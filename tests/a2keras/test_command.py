@@ -16,7 +16,7 @@ from absl import flags
 
 from a2keras import __main__ as command
 from a2keras import documents
-from a2keras.command_line import parse
+from a2keras.command_line import define_format, parse
 from a2keras.errors import UserError
 
 
@@ -95,6 +95,7 @@ def test_mistakes(arguments, message):
 def define(values):
     flags.DEFINE_integer("count", 3, "how many", flag_values=values)
     flags.DEFINE_enum("kind", "a", ["a", "b"], "which", flag_values=values)
+    define_format(values, "csv")
     flags.DEFINE_multi_string("set", [], "key=value; may be repeated", flag_values=values)
     flags.DEFINE_boolean("fast", False, "hurry", flag_values=values)
 
@@ -112,7 +113,8 @@ def test_flags_are_typed_and_positional_arguments_kept():
         ("--cuont=5", r"^there is no flag --cuont: did you mean '--count'\?$"),
         ("--zzz=5", r"^there is no flag --zzz: see --help$"),
         ("--count=many", r"flag --count=many: .*\(see --help\)"),
-        ("--kind=c", r"flag --kind=c: value should be one of <a\|b>"),
+        ("--kind=c", r"flag --kind=c: value should be one of <a\|b> \(see --help\)$"),
+        ("--format=cvs", r"one of <text\|json\|csv> \(did you mean 'csv'\?\)$"),
     ],
 )
 def test_wrong_flags(argument, message):

@@ -33,6 +33,13 @@ LINES = [
     ("a2keras predict i3d:ki⇥ pict⇥", ["predict", "i3d:kinetics400", "pictures/"]),
     ("a2keras weights fe⇥ effi⇥", ["weights", "fetch", "efficientnet_lite0:imagenet"]),
     ("a2keras train --strat⇥mirr⇥", ["train", "--strategy=mirrored"]),
+    ("a2keras train --model=keras:VGG16⇥", ["train", "--model=keras:VGG16"]),
+    ("a2keras train --model=keras:Xc⇥", ["train", "--model=keras:Xception"]),
+    ("a2keras train --set=attention=non_⇥", ["train", "--set=attention=non_local"]),
+    ("a2keras train --set flip=fa⇥", ["train", "--set", "flip=false"]),
+    ("a2keras export --formats=sav⇥", ["export", "--formats=saved_model"]),
+    ("a2keras export --formats=web,onn⇥", ["export", "--formats=web,onnx"]),
+    ("a2keras export --formats web,onn⇥", ["export", "--formats", "web,onnx"]),
     ("a2keras completion zs⇥", ["completion", "zsh"]),
     ("a2keras help netw⇥", ["help", "networks"]),
     ("true | a2keras summ⇥", ["summary"]),
@@ -131,6 +138,10 @@ def test_fish_completes(place):
     assert completed("a2keras train --recipe=phot") == ["--recipe=photos"]
     assert completed("a2keras train --recipe phot") == ["photos"]
     assert completed("a2keras train --rec") == ["--recipe"]
+    assert completed("a2keras train --model=keras:Xc") == ["--model=keras:Xception"]
+    assert completed("a2keras train --set=attention=non_") == ["--set=attention=non_local"]
+    assert completed("a2keras export --formats=web,onn") == ["--formats=web,onnx"]
+    assert completed("a2keras export --formats web,onn") == ["web,onnx"]
     assert "--recipe=mine.toml" in completed("a2keras train --recipe=min")
     assert completed("a2keras predict i3") == ["i3d:kinetics400"]
     assert "pictures/" in completed("a2keras predict pict")

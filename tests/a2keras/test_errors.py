@@ -12,6 +12,7 @@ from a2keras.training.config import FIELDS
         ("epoch", ["epochs"]),
         ("Learning-Rat", ["learning_rate"]),
         ("batch", ["batch_size", "base_batch"]),  # as one of the words
+        ("bacth", ["batch_size", "base_batch"]),  # as nearly one of them
         ("rate", ["freeze_rate", "learning_rate", "learning_rate_factors"]),
         ("colour", []),
         ("lr", []),
@@ -22,6 +23,10 @@ from a2keras.training.config import FIELDS
 )
 def test_only_near_names_are_suggested(name, near):
     assert nearest(name, FIELDS) == near
+
+
+def test_letters_in_another_order():
+    assert nearest("cvs", ["text", "json", "csv"]) == ["csv"]
 
 
 def test_where_nothing_is_near_another_hint_is_given():

@@ -47,6 +47,7 @@ NEEDS = {
     "docs/evaluation.md": "photos others photo.jpg folder clip.mp4 UCF-101 RUN RUN1 RUN2 RUN3",
     "docs/hosts.md": "photos mine.keras",
     "docs/litert.md": "photos runs/photos photo.jpg",
+    "docs/openvino.md": "runs/photos photo.jpg",
     "docs/own_models.md": "photos photo.jpg model.keras labels.txt",
     "docs/phone.md": "photos runs/photos photo.jpg",
     "docs/predict.md": "clips runs/gestures clip.mp4 film.mp4 photo.jpg exported digits_video "
@@ -60,6 +61,7 @@ NEEDS = {
 }
 # Names that a page's Python takes for granted.
 GIVEN = {
+    "docs/openvino.md": "import numpy as np\npixels = np.zeros((1, 32, 32, 3), 'float32')",
     "docs/own_models.md": "from keras import Input, Sequential, layers\nmodel = Sequential([Input("
     "(None, None, 3)), layers.GlobalAveragePooling2D(), layers.Dense(2, 'softmax')])",
     "docs/predict.md": "import numpy as np\npixels = np.zeros((1, 32, 32, 3))",

@@ -53,7 +53,7 @@ def test_what_is_no_model(tmp_path):
     for path in (tmp_path, tmp_path / "photo.jpg"):
         assert message_of(path) == (
             f"{path} is no model: expected a run, an export directory, a SavedModel, "
-            "a .keras, .tflite or .onnx file"
+            "a .keras, .tflite or .onnx file, or an OpenVINO .xml file"
         )
     assert message_of(tmp_path / "absent") == f"{tmp_path / 'absent'} does not exist"
     (tmp_path / "recipe.json").write_text("{}")

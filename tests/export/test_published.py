@@ -157,13 +157,16 @@ def test_published_weights_are_run_in_a_process_of_their_own(tmp_path, monkeypat
     assert [each["file"] for each in found["predictions"]] == [*map(str, photos)]
 
 
-def test_a_title_that_is_none_is_told(tmp_path):
-    with pytest.raises(UserError) as error:
-        load("i3d:kinetics600")
-    assert str(error.value) == (
-        "i3d:kinetics600 does not exist, and published weights are i3d:kinetics400, "
-        "efficientnet_lite0:imagenet"
-    )
+def test_a_title_that_is_none_is_told():
+    for title, hint in (
+        ("i3d:kinetics600", ": did you mean 'i3d:kinetics400'?"),
+        ("i3d", ": did you mean 'i3d:kinetics400'?"),
+        ("c3d:sports1m", f", and published weights are {', '.join(published.TITLES)}"),
+        ("c3d", ""),
+    ):
+        with pytest.raises(UserError) as error:
+            load(title)
+        assert str(error.value) == f"{title} does not exist{hint}"
 
 
 @pytest.mark.slow

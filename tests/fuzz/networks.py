@@ -44,14 +44,14 @@ def exported(kind: str) -> Callable[[Path], Iterable[Path]]:
 
     def seeds(folder: Path) -> Iterable[Path]:
         from a2keras.export.formats import FORMATS
+        from a2keras.export.manifest import files_of
         from a2keras.export.reading.trained import load_classifier
 
         classifier = load_classifier(saved(folder))
         path = folder / FORMATS[kind].file_name
         FORMATS[kind].write(classifier, path)
         (folder / "model.keras").unlink()
-        files = path.rglob("*") if path.is_dir() else [path]
-        return [file for file in files if file.is_file() and "assets" not in str(file)]
+        return [file for file in files_of(path) if "assets" not in str(file)]
 
     return seeds
 
@@ -62,6 +62,8 @@ def predict(path: Path) -> None:
 
     from a2keras.export.predict import load
 
+    if path.suffix == ".bin":  # of OpenVINO: the weights of the model beside it
+        path = path.with_suffix(".xml")
     inside = [each for each in path.parents if each.name == "saved_model"]
     artefact = load(inside[0] if inside else path)
     artefact.probabilities(np.full((1, SIZE, SIZE, 3), 99, np.float32))
@@ -213,6 +215,7 @@ READERS = (
     # Each input starts a process: of the last two, with TensorFlow.
     Reader("predict_tflite", exported("tflite_float32"), predict, 20),
     Reader("predict_onnx", exported("onnx"), predict, 20, needs=("onnx", "tf2onnx", "onnxruntime")),
+    Reader("predict_openvino", exported("openvino"), predict, 20, needs=("openvino",)),
     Reader("predict_keras", lambda folder: [saved(folder)], predict, 2, seconds=180.0),
     Reader("predict_saved_model", exported("saved_model"), predict, 2, seconds=180.0),
     Reader("keras_files", lambda folder: [saved(folder)], load_keras, 30),

@@ -1,9 +1,10 @@
-"""Damage within the records of protocol buffers and flatbuffers: the file is whole and wrong."""
+"""Damage within protocol buffers, flatbuffers and XML: the file is whole and wrong."""
 
 import copy
 from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
+from xml.etree import ElementTree
 
 NUMBERS = (0, 1, -1, 2, 3, 7, 127, 255, 65536, 2**31 - 1, -(2**31), 2**63 - 1)
 WORDS = ("", "x", "../x", "\0", "DumpTensor", "ReadFile", "pixels", "a" * 5000)
@@ -128,6 +129,27 @@ def _change_place(random: Random, table: Any, name: str) -> None:
         setattr(table, name, values)
 
 
+def xml(random: Random, content: bytes) -> bytes | None:
+    """Changes of an XML file's attributes and elements; gives None where it is none any more."""
+    try:
+        root = ElementTree.fromstring(content)
+    except ElementTree.ParseError:
+        return None
+    for _ in range(random.choice((1, 1, 2, 5))):
+        if not len(root):
+            break
+        parent = random.choice([each for each in root.iter() if len(each)])
+        element = random.choice(list(parent))
+        if element.attrib and random.random() < 0.6:
+            values = [*map(str, NUMBERS), *WORDS, *(each.get("type", "") for each in root.iter())]
+            element.set(random.choice(list(element.attrib)), random.choice(values))
+        elif random.random() < 0.5:
+            parent.remove(element)
+        else:
+            parent.insert(random.randrange(len(parent)), copy.deepcopy(element))
+    return ElementTree.tostring(root)
+
+
 def _saved_model() -> Any:
     from tensorflow.core.protobuf import saved_model_pb2
 
@@ -145,4 +167,5 @@ STRUCTURES: dict[str, Callable[[Random, bytes], bytes | None]] = {
     "onnx": protobuf(_onnx),
     "pb": protobuf(_saved_model),
     "tflite": flatbuffer,
+    "xml": xml,
 }

@@ -12,7 +12,7 @@ import pytest
 from a2keras.__main__ import main
 from a2keras.errors import UserError
 from a2keras.export.benchmark import timing
-from a2keras.export.benchmark.bench import Bench, size_of
+from a2keras.export.benchmark.bench import Bench
 from a2keras.export.interface.benchmark import benchmark
 from a2keras.export.predict import load
 from a2keras.measuring import forget_peak, peak_resident
@@ -49,7 +49,8 @@ class FakeWorker:
     log: ClassVar[list] = []
 
     def __init__(self, name: str, threads: int, batch: int, warm_up: int) -> None:
-        self.name, self.speed = name, {"fast": 1.0, "slow": 3.0}[name]
+        self.name = name.removesuffix(".onnx")
+        self.speed = {"fast": 1.0, "slow": 3.0}[self.name]
         self.about = {"path": self.name, "batch": {"fast": 1, "slow": batch}[self.name]}
 
     def finish(self):
@@ -68,11 +69,11 @@ class FakeWorker:
 def test_turns_ratios_and_quantiles(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     for name in ("fast", "slow"):
-        (tmp_path / name).touch()
+        (tmp_path / f"{name}.onnx").touch()
     monkeypatch.setattr(timing, "Worker", FakeWorker)
     monkeypatch.setattr(FakeWorker, "log", [])
     monkeypatch.setattr(FakeWorker, "clock", 1.0)
-    document = timing.benchmark(["fast", "slow"], repeats=12, batch=4)
+    document = timing.benchmark(["fast.onnx", "slow.onnx"], repeats=12, batch=4)
     fast, slow = document["artefacts"]
     # Three rounds, to and fro; before each turn one call that does not count.
     fast_turn, slow_turn = [("fast", 1), ("fast", 5)], [("slow", 1), ("slow", 5), ("slow", 1)]
@@ -106,14 +107,6 @@ def test_peaks_begin_anew():
     before = forget_peak()
     more = np.ones(24 * 2**20 // 8)
     assert peak_resident() - before == pytest.approx(more.nbytes, abs=4 * 2**20)
-
-
-def test_sizes(tmp_path):
-    (tmp_path / "a" / "b").mkdir(parents=True)
-    (tmp_path / "a" / "one").write_bytes(bytes(13))
-    (tmp_path / "a" / "b" / "two").write_bytes(bytes(29))
-    assert size_of(tmp_path / "a") == 42
-    assert size_of(tmp_path / "a" / "one") == 13
 
 
 def test_mistakes(image_export, tmp_path, monkeypatch, capsys):
