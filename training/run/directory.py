@@ -21,6 +21,7 @@ class Report:
     fingerprint: str
     skipped: tuple[Skipped, ...] = ()
     trained_on: str = ""
+    batch_size: int | None = None  # of its steps, at most the recipe's
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,10 @@ class Run:
     def skipped(self) -> tuple[Skipped, ...]:
         """What could not be read when the run began; it has split the others."""
         return self.report().skipped
+
+    def batch_size(self) -> int | None:
+        """Of the run's steps; None where it has not begun."""
+        return self.report().batch_size if (self.path / "data.json").is_file() else None
 
     def training_fingerprints(self) -> set[str]:
         """Of the examples that it was trained on, see `fingerprints_of`."""

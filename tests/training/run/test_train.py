@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from types import SimpleNamespace
 
 import keras
@@ -117,6 +118,31 @@ def test_the_saved_model_is_what_was_trained(tmp_path, digits, tiny_network):
     assert results["data"]["examples"] == {"train": 1197, "validation": 150, "test": 450}
 
 
+def test_an_epoch_shows_all_examples_in_batches_of_one_size(tmp_path, digits, tiny_network, capsys):
+    recipe = digits.override(["batch_size=600", "steps_per_epoch=0", "epochs=1"])
+    run = train(recipe, tmp_path / "run")
+    assert (
+        "an epoch shows all 1197 examples in 2 batches of 599, not of batch_size=600; in the 1 "
+        "place left some of them come again\n"
+    ) in capsys.readouterr().err
+    assert run.batch_size() == 599
+    assert json.loads((run.path / "results.json").read_text())["steps"] == 2
+    assert json.loads((run.path / "recipe.json").read_text())["batch_size"] == 600
+    goes_on = tmp_path / "goes_on"
+    goes_on.mkdir()
+    shutil.copy(run.path / "recipe.json", goes_on)
+    begun = json.loads((run.path / "data.json").read_text())
+    (goes_on / "data.json").write_text(json.dumps({**begun, "batch_size": 405}))
+    train(recipe, goes_on)  # as it began: with other replicas, say
+    assert json.loads((goes_on / "results.json").read_text())["steps"] == 3
+    with pytest.raises(UserError) as error:
+        (goes_on / "results.json").unlink()
+        train(recipe, goes_on, replicas=2)
+    assert str(error.value) == (
+        "batch_size must be divisible by the replicas. Received: batch_size=405, replicas=2"
+    )
+
+
 BATCH = "batch_size must be divisible by the replicas. Received: batch_size=7, replicas=2"
 PARTS = (
     "batch_size / accumulate must be divisible by the replicas. Received: batch_size=32, "
@@ -127,10 +153,6 @@ COMPILED = (
     "jit_compile=True, replicas=2"
 )
 NONE = "--strategy=none is one replica. Received: --replicas=2"
-FEW = (
-    "digits has 1197 examples to train on, fewer than a batch: "
-    "set a smaller batch_size. Received: batch_size=1198"
-)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +163,6 @@ FEW = (
         (["--replicas=2", "--set=jit_compile=true"], COMPILED),
         (["--replicas=0"], "--replicas must be at least 1. Received: --replicas=0"),
         (["--replicas=2", "--strategy=none"], NONE),
-        (["--set=batch_size=1198"], FEW),
         (["--model=a2_resnet11_video"], "a2_resnet11_video takes videos, but the data are images"),
         (["--data=folder:/nowhere/at/all"], "/nowhere/at/all does not exist"),
     ],
