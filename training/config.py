@@ -10,9 +10,9 @@ from typing import Any, NoReturn
 
 from a2keras.documents import read_json, write_json
 from a2keras.errors import UserError, did_you_mean, nearest
-from a2keras.models.names import is_host
+from a2keras.models.names import comma_separated, is_host
 from a2keras.training.fields import FIELDS, TYPES, Fields, said_of
-from a2keras.training.rules import BETWEEN_FIELDS, Rule, comma_separated, factors_of
+from a2keras.training.rules import BETWEEN_FIELDS, Rule, factors_of
 
 
 @dataclass(frozen=True)
