@@ -33,6 +33,13 @@ class Recipe(Fields):
         if self.weights == "none" and not self.model.endswith(".keras"):
             object.__setattr__(self, "weights", "")
 
+    def __repr__(self) -> str:
+        """What it says otherwise than the defaults."""
+        own = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+        default = {each.name: each.default for each in dataclasses.fields(self)}
+        said = [f"{name}={value!r}" for name, value in own.items() if value != default[name]]
+        return f"Recipe({', '.join(said)})"
+
     def _refuse(self, field: str, rule: str) -> NoReturn:
         received = f"{field}={getattr(self, field)}"
         raise UserError(f"recipe field {field} {rule}. Received: {received}")

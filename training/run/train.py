@@ -12,7 +12,6 @@ from a2keras.console import say
 from a2keras.errors import UserError, counted
 from a2keras.models import names
 from a2keras.models.preprocessing.pixels import Pixels
-from a2keras.models.preprocessing.spec import FILE_NAME as PREPROCESSING
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.compute import network
 from a2keras.training.compute.checks import begin, least_batch
@@ -105,7 +104,7 @@ def _train(
         say(gap)
     check_agreement(recipe, source, computation)
     parts = ", ".join(f"{len(part)} {name}" for name, part in source.splits.items())
-    recipe = _in_batches(run, computation, len(source.splits["train"]))
+    recipe = in_batches(run, computation, len(source.splits["train"]))
     steps = steps_per_epoch(recipe, len(source.splits["train"]))
     with run.locked() if computation.is_chief else contextlib.nullcontext():
         if computation.is_chief:
@@ -129,7 +128,7 @@ def _train(
         Trainer(run, source, computation, saving, interruption, callbacks).train()
 
 
-def _in_batches(run: Run, computation: Computation, count: int) -> Recipe:
+def in_batches(run: Run, computation: Computation, count: int) -> Recipe:
     """The recipe with the size of its batches: what a run that goes on has begun with."""
     unit = least_batch(run.recipe, computation.replicas, computation.workers)
     recipe = with_equal_batches(run.recipe, count, unit)
@@ -141,7 +140,7 @@ def _in_batches(run: Run, computation: Computation, count: int) -> Recipe:
         steps = steps_per_epoch(recipe, count)
         left = steps * recipe.batch_size - count
         say(
-            f"an epoch shows all {counted(count, 'example')} in {counted(steps, 'batch')} of "
+            f"an epoch shows all {counted(count, 'example')} in {counted(steps, 'batch', 'es')} of "
             f"{recipe.batch_size}, not of batch_size={run.recipe.batch_size}"
             + (f"; in the {counted(left, 'place')} left some of them come again" if left else "")
         )
@@ -161,8 +160,7 @@ def _agreed_pixels(run: Run, computation: Computation) -> Pixels:
     """The chief's: of the run that goes on, or of the weights that it starts from."""
     own = Pixels()
     if computation.is_chief:
-        goes_on = (run.path / PREPROCESSING).is_file()
-        own = Preprocessing.load(run.path).pixels if goes_on else pixels_of(run.recipe)
+        own = Preprocessing.load(run.path).pixels if run.begun else pixels_of(run.recipe)
     return Pixels(*map(tuple, share(computation, own._asdict())[0].values()))
 
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import shutil
 from types import SimpleNamespace
 
 import keras
@@ -13,12 +12,13 @@ import tensorflow as tf
 from a2keras.__main__ import run
 from a2keras.errors import UserError
 from a2keras.training import recipes
-from a2keras.training.compute.strategies import strategy_for
+from a2keras.training.compute.strategies import computation_for, strategy_for
 from a2keras.training.compute.tensorflow import TensorFlowComputation
 from a2keras.training.config import Recipe
 from a2keras.training.data import open_source
+from a2keras.training.run.directory import Run
 from a2keras.training.run.loop import Trainer
-from a2keras.training.run.train import check_agreement, preprocessing_of, train
+from a2keras.training.run.train import check_agreement, in_batches, preprocessing_of, train
 
 SETTINGS = ["size=16", "batch_size=12", "steps_per_epoch=5", "epochs=2", "learning_rate=0.1"]
 
@@ -128,19 +128,29 @@ def test_an_epoch_shows_all_examples_in_batches_of_one_size(tmp_path, digits, ti
     assert run.batch_size() == 599
     assert json.loads((run.path / "results.json").read_text())["steps"] == 2
     assert json.loads((run.path / "recipe.json").read_text())["batch_size"] == 600
-    goes_on = tmp_path / "goes_on"
-    goes_on.mkdir()
-    shutil.copy(run.path / "recipe.json", goes_on)
-    begun = json.loads((run.path / "data.json").read_text())
-    (goes_on / "data.json").write_text(json.dumps({**begun, "batch_size": 405}))
-    train(recipe, goes_on)  # as it began: with other replicas, say
-    assert json.loads((goes_on / "results.json").read_text())["steps"] == 3
-    with pytest.raises(UserError) as error:
-        (goes_on / "results.json").unlink()
-        train(recipe, goes_on, replicas=2)
+    with pytest.raises(UserError) as error:  # it goes on as it has begun
+        in_batches(run, computation_for("mirrored", 2), 1197)
     assert str(error.value) == (
-        "batch_size must be divisible by the replicas. Received: batch_size=405, replicas=2"
+        "batch_size must be divisible by the replicas. Received: batch_size=599, replicas=2"
     )
+    other = Run(tmp_path / "other", recipe)
+    assert in_batches(other, computation_for("mirrored", 2), 1197).batch_size == 600
+
+
+def test_a_run_that_has_not_made_a_step_may_become_another(tmp_path, images, tiny_network):
+    """A mistake that only the network knows must not hold the directory."""
+    other = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="other")])
+    other.save_weights(tmp_path / "other.weights.h5")
+    settings = [f"data={images}", "size=16", "batch_size=9", "epochs=1", "task=image"]
+    recipe = recipes.recipe("folder").override(settings)
+    wrong = dataclasses.replace(recipe, weights=str(tmp_path / "other.weights.h5"))
+    with pytest.raises(UserError, match="the recipe's weights cannot be loaded: nothing in"):
+        train(wrong, tmp_path / "run")
+    assert Recipe.load(tmp_path / "run/recipe.json").weights == wrong.weights
+    run = train(recipe, tmp_path / "run")
+    assert (run.finished, Recipe.load(run.path / "recipe.json").weights) == (True, "")
+    with pytest.raises(UserError, match="is a run with epochs=1, not epochs=2"):
+        train(dataclasses.replace(recipe, epochs=2), run.path)
 
 
 BATCH = "batch_size must be divisible by the replicas. Received: batch_size=7, replicas=2"
