@@ -46,10 +46,10 @@ def evaluate(arguments: list[str]) -> None:
     files = ", ".join(files_of(OTHER_DATA if values.data else ""))
     if len(rest) > 1:
         show(folds_table(document))
-        say(f"written: folds.json in {rest[0]}; in every run {files}")
+        say(f"written: folds.json into {rest[0]}; into every run {files}")
         return
     show(table(document))
-    say(f"written in {rest[0]}: {files}")
+    say(f"written into {rest[0]}: {files}")
     say("\n  ".join(["next:", *next_commands(Run.load(rest[0]), "evaluate")]))
 
 

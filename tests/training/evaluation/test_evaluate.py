@@ -70,7 +70,7 @@ def test_it_tells_what_it_wrote_and_what_comes_next(run, images, capsys):
         before = {path.name for path in run.iterdir()}
         command.run(["evaluate", str(run), *flags])
         *_, written, heading, explain, export, predict = capsys.readouterr().err.splitlines()
-        files = written.removeprefix(f"written in {run}: ").split(", ")
+        files = written.removeprefix(f"written into {run}: ").split(", ")
         assert files[:2] == [f"evaluation{suffix}.json", f"predictions{suffix}.csv"]
         assert {path.name for path in run.iterdir()} - before == set(files)
         assert heading == "next:"
