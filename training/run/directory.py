@@ -82,9 +82,10 @@ class Run:
             self.check_data(data["fingerprint"])
         with self.writing("a run"):
             self.path.mkdir(parents=True, exist_ok=True)
-            if not self.begun:  # what an earlier start has left, with another recipe perhaps
-                (self.path / "weights.json").unlink(missing_ok=True)
-            for path in self.path.glob(".*.partial*"):
+            left = [*self.path.glob(".*.partial*")]
+            if not self.begun:  # of an earlier start, with another recipe perhaps
+                left += self.path.glob("weights.json")
+            for path in left:
                 files.remove(path)
             # First what makes a directory a run: a process may be killed between the two.
             self.recipe.save(self.path / "recipe.json")
