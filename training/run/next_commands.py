@@ -2,12 +2,28 @@
 
 import os
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 
 from a2keras.documents import read_json
 from a2keras.errors import printable
 from a2keras.training.data.source import Source
 from a2keras.training.run.directory import Run
+
+
+@dataclass(frozen=True)
+class _Data:
+    """Of the data of a run, how many examples each split has."""
+
+    examples: dict[str, int]
+
+
+@dataclass(frozen=True)
+class _Results:
+    """What is read again of results.json."""
+
+    data: _Data
+    example_file: str | None = None
 
 
 def example_file(source: Source) -> str | None:
@@ -26,11 +42,11 @@ def example_file(source: Source) -> str | None:
 
 def next_commands(run: Run, done: str = "") -> list[str]:
     """The commands on a finished run but for the one that is done, quoted for a shell."""
-    results = read_json(run.path / "results.json")
+    results: _Results = read_json(run.path / "results.json", _Results, "the results of a run")
     directory = _argument(run.path)
     explained = f"{directory}/explained"
-    file = results.get("example_file")
-    held_out = {"test", "validation"} & results["data"]["examples"].keys()
+    file = results.example_file
+    held_out = {"test", "validation"} & results.data.examples.keys()
     commands = []
     if held_out:
         commands = [["evaluate", directory], ["explain", directory, f"--output={explained}"]]
