@@ -90,7 +90,8 @@ def define_format(values: flags.FlagValues, *more: str, text: str = "output form
 def with_flags(message: object, values: flags.FlagValues, settings: Container[str] = ()) -> str:
     """What the library says of its arguments, in backticks, as the user of a command reads it.
 
-    Of `output` it makes --output, of `seeds=0` --seeds=0, of a setting `root=DIR` --set root=DIR.
+    Of `output` it makes --output, of `seeds=0` --seeds=0, of `deletion=True` --deletion, of a
+    setting `root=DIR` --set root=DIR.
 
     Args:
         message: the text, or an error.
@@ -101,7 +102,7 @@ def with_flags(message: object, values: flags.FlagValues, settings: Container[st
     def flag(match: re.Match) -> str:
         name, value = match[1], match[2] or ""
         if name in values:
-            return f"--{name}{value}"
+            return f"--{name}" if values[name].boolean and value == "=True" else f"--{name}{value}"
         return f"--set {name}{value}" if value and name in settings else match[0]
 
     return _ARGUMENT.sub(flag, str(message))

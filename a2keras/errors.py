@@ -117,6 +117,6 @@ def did_you_mean(near: list[str], otherwise: str) -> str:
     return f"did you mean {', '.join(map(repr, near))}?" if near else otherwise
 
 
-def counted(count: int, noun: str) -> str:
-    """`1 file`, `2 files`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def counted(count: int, noun: str, ending: str = "s") -> str:
+    """`1 file`, `2 files`; with the ending of its plural, `2 batches`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}{ending}"

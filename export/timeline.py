@@ -46,6 +46,11 @@ class Timeline:
     seconds: float
     clock: str
 
+    def __repr__(self) -> str:
+        labels = ", ".join(dict.fromkeys(each["label"] for each in self.segments()))
+        clips = f"{counted(len(self.times), 'clip')} of {self.seconds:.2f} s"
+        return f"<Timeline {self.file!r}: {clips}, every {self.every:g} s: {labels}>"
+
     def segments(self) -> list[dict[str, Any]]:
         """Stretches of time in which one class is the most probable.
 

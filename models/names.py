@@ -73,6 +73,11 @@ NETWORKS = {
 ALL_OPTIONS = tuple(dict.fromkeys(each for known in NETWORKS.values() for each in known.options))
 
 
+def comma_separated(text: str) -> list[str]:
+    """The names in a text with commas between; empty ones are none."""
+    return [part for part in map(str.strip, text.split(",")) if part]
+
+
 def is_host(name: str) -> bool:
     """Whether a network's name is none of the zoo's: `keras:NAME` or `FILE.keras`."""
     return name.startswith(PREFIX) or is_file(name)

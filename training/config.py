@@ -10,9 +10,9 @@ from typing import Any, NoReturn
 
 from a2keras.documents import read_json, write_json
 from a2keras.errors import UserError, did_you_mean, nearest
-from a2keras.models.names import is_host
+from a2keras.models.names import comma_separated, is_host
 from a2keras.training.fields import FIELDS, TYPES, Fields, said_of
-from a2keras.training.rules import BETWEEN_FIELDS, Rule, comma_separated, factors_of
+from a2keras.training.rules import BETWEEN_FIELDS, Rule, factors_of
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,13 @@ class Recipe(Fields):
                 self._refuse(field, words.format(**vars(self)))
         if self.weights == "none" and not self.model.endswith(".keras"):
             object.__setattr__(self, "weights", "")
+
+    def __repr__(self) -> str:
+        """What it says otherwise than the defaults."""
+        own = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+        default = {each.name: each.default for each in dataclasses.fields(self)}
+        said = [f"{name}={value!r}" for name, value in own.items() if value != default[name]]
+        return f"Recipe({', '.join(said)})"
 
     def _refuse(self, field: str, rule: str) -> NoReturn:
         received = f"{field}={getattr(self, field)}"

@@ -162,7 +162,9 @@ class Fields:
         NonNegativeInt, "without a better validation, after which it ends; 0: never", EPOCHS
     ] = 0
     steps_per_epoch: Annotated[NonNegativeInt, "0: as many as the examples give", Unit("steps")] = 0
-    batch_size: Annotated[PositiveInt, "of all replicas together", EXAMPLES] = 16
+    batch_size: Annotated[
+        PositiveInt, "of all replicas together, at most: an epoch's batches are equal", EXAMPLES
+    ] = 16
     learning_rate: Annotated[PositiveFloat, "after the warm-up"] = 0.05
     base_batch: Annotated[
         NonNegativeInt,

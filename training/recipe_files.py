@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from a2keras.console import say
 from a2keras.documents import as_json, read_json, read_toml
 from a2keras.errors import UserError, printable
 from a2keras.training.config import Recipe
@@ -56,6 +57,11 @@ def read(path: str) -> RecipeFile:
     start = document.pop(START, "")
     if not isinstance(start, str):
         raise UserError(f"{printable(path)}: {START} must be the name of a recipe, in quotes")
+    if not start and "weights" not in document:
+        say(
+            f'{printable(path)} names no recipe to start from, such as {START} = "photos": what it '
+            "leaves out has the default that `a2keras recipes folder` shows, weights none"
+        )
     return RecipeFile(path, start, {"name": Path(path).stem, **document})
 
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
 
+from a2keras.models.names import comma_separated
 from a2keras.whole_numbers import is_number
 
 
@@ -45,7 +46,8 @@ def between(least: float, most: float) -> Rule:
 
 
 def one_of(*choices: str) -> Rule:
-    return Rule(f"must be one of {', '.join(choices)}", lambda value: value in choices, choices)
+    shown = ", ".join(choice or "(empty)" for choice in choices)
+    return Rule(f"must be one of {shown}", lambda value: value in choices, choices)
 
 
 ABOVE_0 = Rule("must be greater than 0", lambda value: value > 0)
@@ -59,11 +61,6 @@ NonNegativeFloat = Annotated[float, at_least(0), FINITE]
 # In [0, 1), and in (0, 1].
 Fraction = Annotated[float, Rule("must be at least 0 and less than 1", lambda x: 0 <= x < 1)]
 Part = Annotated[float, Rule("must be greater than 0 and at most 1", lambda x: 0 < x <= 1)]
-
-
-def comma_separated(text: str) -> list[str]:
-    """The parts of a text with commas between; empty ones are none."""
-    return [part for part in map(str.strip, text.split(",")) if part]
 
 
 def factors_of(text: str) -> list[tuple[re.Pattern, float]]:

@@ -10,6 +10,8 @@ from a2keras.errors import UserError, counted
 from a2keras.export.exporting import export as write
 from a2keras.export.formats import DEFAULT_FORMATS
 from a2keras.models.preprocessing.decode import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from a2keras.models.preprocessing.errors import DecodeError
+from a2keras.models.preprocessing.opening import check_there
 from a2keras.models.preprocessing.places import Place, places_of
 from a2keras.models.preprocessing.spec import Preprocessing
 
@@ -98,6 +100,10 @@ def _files(samples: list[Path]) -> list[Path]:
     for sample in samples:
         # Path.is_dir raises an error where a name is too long; reading the file tells that.
         if not os.path.isdir(sample):  # noqa: PTH112
+            try:
+                check_there(sample)
+            except DecodeError as error:
+                raise UserError(f"a sample cannot be read: {error}") from error
             files.append(sample)
             continue
         media = IMAGE_SUFFIXES | VIDEO_SUFFIXES

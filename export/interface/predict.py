@@ -3,21 +3,22 @@
 import contextlib
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from a2keras.cells import csv_text
 from a2keras.console import progress
-from a2keras.errors import UserError
+from a2keras.errors import UserError, counted
 from a2keras.models.preprocessing.places import Place, places_of
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.whole_numbers import check_counts
 
 if TYPE_CHECKING:  # they import what `--help` does without
-    from a2keras.export.predict import Artefact
+    from a2keras.export.predict import Artefact, Found
     from a2keras.export.timeline import Timeline
+    from a2keras.models.preprocessing.errors import DecodeError
 
 
 class Class(NamedTuple):
@@ -38,6 +39,9 @@ class Prediction:
 
     file: str
     top: tuple[Class, ...]
+
+    def __repr__(self) -> str:
+        return f"<Prediction {self.file!r}: {self.label} {self.probability:.1%}>"
 
     @property
     def label(self) -> str:
@@ -74,6 +78,11 @@ class Predictions(Sequence[Prediction]):
     crops: int
     predictions: tuple[Prediction, ...]
     errors: tuple[Unreadable, ...]
+
+    def __repr__(self) -> str:
+        unreadable = f", {len(self.errors)} unreadable" if self.errors else ""
+        files = counted(len(self), "file")
+        return f"<Predictions by {str(self.artefact)!r}: {files}{unreadable}>"
 
     @overload
     def __getitem__(self, index: int) -> Prediction: ...
@@ -139,16 +148,37 @@ def predict(
     from a2keras.models.preprocessing.errors import DecodeError
 
     predictions, errors = [], []
-    with _opened(artefact, views, crops) as model:
-        found = files_in(places_of(files), model.preprocessing.is_video)
+    model = _found(artefact, views, crops)
+    found = files_in(places_of(files), model.preprocessing.is_video)
+    missing = _missing(found)
+    if missing and unreadable == "raise":
+        raise UserError(str(next(iter(missing.values()))))
+    # Where there is nothing to classify, no model is loaded.
+    with _loaded(model) if set(found) - set(missing) else contextlib.nullcontext() as loaded:
         for file in progress(found, "predict") if len(found) > 1 else found:
             try:
-                predictions.append(_classified(model, file, views or 1, crops, top))
+                if loaded is None or file in missing:
+                    raise missing[file]
+                predictions.append(_classified(loaded, file, views or 1, crops, top))
             except DecodeError as error:
                 if unreadable == "raise":
                     raise UserError(str(error)) from error
                 errors.append(Unreadable(file, str(error)))
     return Predictions(model.path, model.kind, views or 1, crops, tuple(predictions), tuple(errors))
+
+
+def _missing(files: list[str]) -> "dict[str, DecodeError]":
+    """Which files are not there, and what is to be said of them: known before a model is loaded."""
+    from a2keras.models.preprocessing.errors import DecodeError
+    from a2keras.models.preprocessing.opening import check_there
+
+    missing = {}
+    for file in files:
+        try:
+            check_there(file)
+        except DecodeError as error:
+            missing[file] = error
+    return missing
 
 
 def timeline(
@@ -177,9 +207,12 @@ def timeline(
     from a2keras.export.timeline import timeline as classify
     from a2keras.models.preprocessing.errors import DecodeError
 
-    with _opened(artefact, None, crops) as model:
+    model = _found(artefact, None, crops)
+    for error in _missing([os.fspath(file)]).values():
+        raise UserError(str(error))
+    with _loaded(model) as loaded:
         try:
-            found = classify(model, os.fspath(file), every, crops)
+            found = classify(loaded, os.fspath(file), every, crops)
         except DecodeError as error:
             raise UserError(str(error)) from error
     if output is not None:
@@ -187,20 +220,20 @@ def timeline(
     return found
 
 
-@contextlib.contextmanager
-def _opened(artefact: "Place | Artefact", views: int | None, crops: int) -> Iterator["Artefact"]:
-    """A model for the block, after a look at whether it can make such views."""
+def _found(artefact: "Place | Artefact", views: int | None, crops: int) -> "Found | Artefact":
+    """A model that can make such views; one on disk is not loaded yet, which takes seconds."""
     from a2keras.export.predict import Artefact, find
 
-    if isinstance(artefact, Artefact):  # whose owner closes it
-        _check_views(artefact.path, artefact.preprocessing, views, crops)
-        yield artefact
-        return
-    found = find(os.fspath(artefact))
-    if found.description.is_file():  # before the model is loaded, which takes seconds
-        _check_views(found.path, found.preprocessing, views, crops)
-    with found.load() as model:
-        yield model
+    model = artefact if isinstance(artefact, Artefact) else find(os.fspath(artefact))
+    _check_views(model.path, model.preprocessing, views, crops)
+    return model
+
+
+def _loaded(model: "Found | Artefact") -> contextlib.AbstractContextManager["Artefact"]:
+    """The model for a block. One that was loaded already its owner closes."""
+    from a2keras.export.predict import Artefact
+
+    return contextlib.nullcontext(model) if isinstance(model, Artefact) else model.load()
 
 
 def _check_views(path: Path, preprocessing: Preprocessing, views: int | None, crops: int) -> None:

@@ -80,10 +80,11 @@ def locate(path: Path) -> tuple[Path, str]:
     )
 
 
-def load_keras(path: Path) -> Any:
+def load_keras(path: Path, preprocessing: Preprocessing | None = None) -> Any:
     """The Keras model of a `.keras` file, of raw pixels, or of published weights.
 
-    Of what the model itself takes a preprocessing.json beside it may tell.
+    Of what the model itself takes a preprocessing.json beside it may tell, which is read here where
+    it is not passed.
 
     Raises:
         UserError: it cannot be loaded, or has not one input and one output.
@@ -92,9 +93,10 @@ def load_keras(path: Path) -> Any:
         from a2keras.models.weights import start
 
         return start.classifier(record)
-    if not (path.parent / FILE_NAME).is_file():
+    if preprocessing is None and not (path.parent / FILE_NAME).is_file():
         return keras_files.load_single(path)
-    return keras_files.load_classifier(path, Preprocessing.load(path.parent))
+    beside = preprocessing or Preprocessing.load(path.parent)
+    return keras_files.load_classifier(path, beside)
 
 
 def from_keras(model: Any) -> Loaded:

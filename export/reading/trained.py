@@ -28,7 +28,7 @@ def load_classifier(path: Path, preprocessing: Preprocessing | None = None) -> C
 
     if preprocessing is None:
         preprocessing = Preprocessing.load(path.parent)
-        model = loaders.load_keras(path)
+        model = loaders.load_keras(path, preprocessing)
         preprocessing.check_shapes(path, model.input_shape[1:], model.output_shape[1:])
     else:
         model = keras_files.load_classifier(path, preprocessing)

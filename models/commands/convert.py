@@ -5,7 +5,7 @@ from typing import Any
 
 from absl import flags
 
-from a2keras.command_line import parse
+from a2keras.command_line import parse, with_flags
 from a2keras.console import say, show
 from a2keras.errors import UserError, nearest, system_reason
 from a2keras.files import replacing
@@ -34,9 +34,7 @@ def convert(arguments: list[str]) -> None:
     try:
         _convert(given[0], output, values)
     except ValueError as error:
-        from a2keras.models.weights.assignment import LEAVE
-
-        raise UserError(str(error).replace(LEAVE, "--skip_mismatch")) from error
+        raise UserError(with_flags(error, values)) from error
 
 
 def _flags(values: flags.FlagValues) -> None:

@@ -234,7 +234,7 @@ def settings_of(pairs: list[str], own: Sequence[str]) -> dict[str, Any]:
                 f"--set takes option=value with one of {', '.join(own)}. Received: --set {pair}"
             )
         if option == "positions":
-            settings[option] = tuple(value.split(","))
+            settings[option] = tuple(names.comma_separated(value))
         else:
             settings[option] = {"none": None}.get(value, int(value) if is_number(value) else value)
     return settings

@@ -15,8 +15,6 @@ from a2keras.models.weights.weight_files import Chain
 # Names of the layers that contain a layer, outermost first, and its own: ("conv3_1_attention",
 # "phi", "normalization"). The model itself is left away.
 
-# How the functions of `weights` are told to; the command has a flag for it.
-LEAVE = "skip_mismatch=True of `weights.load` or `weights.convert`"
 _LISTED = 6  # names in a line of a report, before "and N more"
 
 
@@ -200,7 +198,7 @@ def assign(
             parts.append(f"nothing for {_by_layer(absent)}")
         raise ValueError(
             f"{len(new)} of {len(variables)} variables of model {model.name!r} find no value in "
-            f"{source} ({'; '.join(parts)}): {LEAVE} leaves them as they are"
+            f"{source} ({'; '.join(parts)}): `skip_mismatch=True` leaves them as they are"
         )
     for name, array in fitting.items():
         variables[name].assign(array)

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from a2keras.console import say
+from a2keras.errors import counted
 from a2keras.models.weights import checkpoints, layouts, weight_files
 from a2keras.models.weights.assignment import (
     Report,
@@ -40,10 +41,10 @@ def load(model: keras.Model, path: str | Path, skip_mismatch: bool = False) -> R
             name; nothing fits; or, without `skip_mismatch`, a variable finds no value. The model is
             then as it was.
     """
-    layers, others = weight_files.read(path)
+    layers, of_optimizer = weight_files.read(path)
     targets = variables_by_layer(model)
     arrays: dict[str, np.ndarray] = {}
-    skipped = list(others)
+    skipped: list[tuple[str, str]] = []
     for chain, values in layers.items():
         own = targets.get(chain)
         if own is None:
@@ -54,8 +55,16 @@ def load(model: keras.Model, path: str | Path, skip_mismatch: bool = False) -> R
             skipped += [(_numbered(chain, i), reason) for i in range(len(values))]
         else:
             arrays |= {name_of(chain, v): a for v, a in zip(own, values, strict=True)}
+    state = f"the state of the optimizer is left: {counted(of_optimizer, 'array')}"
     return _printed(
-        assign(model, arrays, source=str(path), skip_mismatch=skip_mismatch, skipped=tuple(skipped))
+        assign(
+            model,
+            arrays,
+            source=str(path),
+            skip_mismatch=skip_mismatch,
+            skipped=tuple(skipped),
+            notes=(state,) if of_optimizer else (),
+        )
     )
 
 

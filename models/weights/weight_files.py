@@ -31,11 +31,11 @@ class Contents(NamedTuple):
 
     Attributes:
         layers: {names of a layer: its arrays in order}.
-        others: (name, reason) of every array that is no weight.
+        of_optimizer: how many arrays are the state of an optimizer, which is no weight.
     """
 
     layers: dict[Chain, list[np.ndarray]]
-    others: list[tuple[str, str]]
+    of_optimizer: int
 
 
 def read(path: str | Path) -> Contents:
@@ -206,9 +206,10 @@ def _contents(h5: Any, path: Path) -> Contents:
     import h5py
 
     layers: dict[Chain, list[np.ndarray]] = {}
-    others: list[tuple[str, str]] = []
+    of_optimizer = 0
 
     def visit(group: Any, chain: Chain, place: str) -> None:
+        nonlocal of_optimizer
         members = {key: group[key] for key in group}
         variables = members.pop("vars", None)
         if isinstance(variables, h5py.Group):
@@ -222,7 +223,7 @@ def _contents(h5: Any, path: Path) -> Contents:
                 chain = (*chain, str(name))
             arrays = [_array(variables, key, path) for key in sorted(variables, key=_number)]
             if place.split("/")[0] == "optimizer":
-                others.extend((f"{place}/{key}", "state of the optimizer") for key in variables)
+                of_optimizer += len(arrays)
             elif arrays and chain in layers:
                 raise ValueError(f"{path} has two layers of the name {'/'.join(chain)!r}")
             elif arrays:
@@ -234,7 +235,7 @@ def _contents(h5: Any, path: Path) -> Contents:
     visit(h5, (), "")
     if not layers:
         raise ValueError(f"{path} is an HDF5 file, but not of Keras 3 weights")
-    return Contents(layers, others)
+    return Contents(layers, of_optimizer)
 
 
 def _number(key: str) -> tuple[int, str]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from a2keras.errors import did_you_mean, nearest
+from a2keras.errors import counted, did_you_mean, nearest
 from a2keras.training.config import FIELDS
 
 
@@ -32,3 +32,8 @@ def test_letters_in_another_order():
 def test_where_nothing_is_near_another_hint_is_given():
     assert did_you_mean(["a", "b"], "see there") == "did you mean 'a', 'b'?"
     assert did_you_mean([], "see there") == "see there"
+
+
+def test_counts_have_their_plural():
+    counts = [counted(1, "batch", "es"), counted(2, "batch", "es"), counted(0, "epoch")]
+    assert counts == ["1 batch", "2 batches", "0 epochs"]

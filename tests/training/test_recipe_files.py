@@ -28,9 +28,18 @@ def test_a_file_changes_the_recipe_that_it_starts_from(tmp_path):
     assert isinstance(recipes.recipe(path).learning_rate, float)
 
 
-def test_a_file_that_starts_from_nothing_has_the_defaults(tmp_path):
-    assert recipes.recipe(written(tmp_path, "")) == Recipe("mine")
+def test_a_file_that_starts_from_nothing_has_the_defaults_and_says_so(tmp_path, capsys):
+    path = written(tmp_path, "")
+    assert recipes.recipe(path) == Recipe("mine")
+    assert capsys.readouterr().err == (
+        f'{path} names no recipe to start from, such as recipe = "photos": what it leaves out has '
+        "the default that `a2keras recipes folder` shows, weights none\n"
+    )
     assert recipes.recipe(written(tmp_path, '{"size": 32}', "b.json")) == Recipe("b", size=32)
+    assert "b.json names no recipe" in capsys.readouterr().err
+    for said in ('recipe = "photos"', 'weights = "none"'):
+        recipes.recipe(written(tmp_path, said))
+        assert capsys.readouterr().err == ""
 
 
 def test_a_file_may_start_from_what_the_data_decide(images, tmp_path):

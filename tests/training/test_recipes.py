@@ -91,7 +91,7 @@ def test_settings_take_the_type_of_their_field():
             "Received: test_short_side=100",
         ),
         ("fold=0", "recipe field fold must be at least 1. Received: fold=0"),
-        ("stem=tiny", "recipe field stem must be one of , small. Received: stem=tiny"),
+        ("stem=tiny", "recipe field stem must be one of (empty), small. Received: stem=tiny"),
         (
             "folds=1",
             "recipe field folds must be 0, or at least 2 and at least fold=1. Received: folds=1",

@@ -45,20 +45,20 @@ class Row:
         return recipe.override(list(self.settings))
 
 
-def rows_of(table: int | None, names: Iterable[str], own: Iterable[str]) -> tuple[Row, ...]:
+def rows_of(table: int | None, names: Iterable[str], row: Iterable[str]) -> tuple[Row, ...]:
     """The rows that were asked for; the first is what the others are compared with.
 
     Args:
         table: of the paper, 2 or 3; None: of any network.
         names: keys of the table's rows, or of `KINDS`; none: all of them.
-        own: further rows, each `NAME key=value …`. Without a table they may stand alone.
+        row: further rows, each `NAME key=value …`. Without a table they may stand alone.
 
     Raises:
         UserError: an unknown table, row, or setting; or two rows of one name.
     """
-    names, own = tuple(names), tuple(own)
+    names, own = tuple(names), tuple(map(_own, row))
     kinds = names if names or own else tuple(KINDS)
-    rows = [*(_of_kinds(kinds) if table is None else _of_table(table, names)), *map(_own, own)]
+    rows = [*(_of_kinds(kinds) if table is None else _of_table(table, names)), *own]
     keys = [row.key for row in rows]
     for name in keys:
         if keys.count(name) > 1:

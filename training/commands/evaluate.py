@@ -6,7 +6,7 @@ from typing import Any
 from absl import flags
 
 from a2keras.command_line import define_format, naming_flags, parse
-from a2keras.console import print_json, show
+from a2keras.console import print_json, say, show
 from a2keras.errors import UserError
 
 
@@ -37,10 +37,20 @@ def evaluate(arguments: list[str]) -> None:
     if values.format == "json":
         print_json(document)
         return
+    from a2keras.training.evaluation.evaluate import OTHER_DATA, files_of
     from a2keras.training.evaluation.folds import folds_table
     from a2keras.training.evaluation.scores import table
+    from a2keras.training.run.directory import Run
+    from a2keras.training.run.next_commands import next_commands
 
-    show(table(document) if len(rest) == 1 else folds_table(document))
+    files = ", ".join(files_of(OTHER_DATA if values.data else ""))
+    if len(rest) > 1:
+        show(folds_table(document))
+        say(f"written: folds.json into {rest[0]}; into every run {files}")
+        return
+    show(table(document))
+    say(f"written into {rest[0]}: {files}")
+    say("\n  ".join(["next:", *next_commands(Run.load(rest[0]), "evaluate")]))
 
 
 def _flags(values: flags.FlagValues) -> None:

@@ -94,10 +94,10 @@ def _flags(values: flags.FlagValues) -> None:
     )
     from a2keras.training.descriptions import described
 
-    fields = ", ".join(f"{each.name}={each.default}" for each in list(described())[4:])
+    fields = ", ".join(each.name for each in list(described())[4:])
     help_set = (
-        "key=value of a recipe field; may be repeated. `a2keras recipes folder` tells what they "
-        f"mean: {fields}."
+        "key=value of a recipe field; may be repeated. `a2keras recipes NAME` tells what they mean "
+        f"and what they are in that recipe: {fields}."
     )
     flags.DEFINE_multi_string("set", [], help_set, flag_values=values)
     help_folds = (

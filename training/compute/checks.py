@@ -1,6 +1,7 @@
 """What can be refused of a run before Keras is loaded: it takes seconds, and mistakes are cheap."""
 
 import dataclasses
+import math
 import os
 from pathlib import Path
 
@@ -88,6 +89,12 @@ def check_batch(recipe: Recipe, replicas: int, workers: int = 1) -> None:
             f"(mixup, cutmix). Received: batch_size={recipe.batch_size}, "
             f"accumulate={recipe.accumulate}, workers={workers}"
         )
+
+
+def least_batch(recipe: Recipe, replicas: int, workers: int = 1) -> int:
+    """What a batch must be divisible by for `check_batch`, and for the recipe alone."""
+    pairs = 2 * (recipe.accumulate * workers if workers > 1 else 1) if recipe.mixes else 1
+    return math.lcm(recipe.accumulate * replicas, pairs)
 
 
 def resolve_weights(recipe: Recipe) -> Recipe:

@@ -210,7 +210,8 @@ def describe_phases(
     for phase, first, end in zip(phases, starts, [*starts[1:], epochs], strict=True):
         count = sum(math.prod(each.shape) for each in phase.weights)
         total = model.count_params()
-        lines.append(f"epochs {first + 1} to {end}: {count:,} of {total:,} parameters learn")
+        when = f"epochs {first + 1} to {end}" if end > first + 1 else f"epoch {end}"
+        lines.append(f"{when}: {count:,} of {total:,} parameters learn")
     return lines
 
 

@@ -35,7 +35,8 @@ class FolderListing(FileListing):
 
     def refuse_single(self) -> None:
         raise UserError(
-            f"{self.root} has only one class folder, {self.classes[0]}: training needs at least two"
+            f"{self.root} has only one class folder with {self.task}s, {self.classes[0]}: training "
+            "needs at least two"
         )
 
     def refuse_unknown(self, label: int) -> None:
@@ -114,10 +115,16 @@ def _listing(
     used = {name for _, name, _ in files}
     training = roots.get("train", roots.get(""))
     folders: dict[str, str] = {}
+    empty = []
     for root in roots.values():  # the training split's come first
         for folder in tree.folders.get(root, []):
-            if root == training or class_of(folder) in used:
+            if class_of(folder) in used:
                 folders.setdefault(class_of(folder), folder)
+            elif root == training:
+                empty.append(printable(f"{place}/{folder}"))
+    if empty:
+        which = f"{counted(len(empty), 'class folder')}, such as {empty[0]}"
+        notes = (*notes, f"WARNING: without {task}s, and so no class: {which}")
     classes = tuple(sorted(folders))
     number = {name: label for label, name in enumerate(classes)}
     names = tuple(printable(file) for file, _, _ in files)

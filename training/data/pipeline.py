@@ -1,5 +1,6 @@
 """From examples to batches, in an order that only the seed, the epoch and the step decide."""
 
+import dataclasses
 import functools
 import os
 from collections.abc import Callable
@@ -35,9 +36,26 @@ def order_of(examples: Examples, recipe: Recipe, epoch: int) -> np.ndarray:
 
 
 def steps_per_epoch(recipe: Recipe, count: int) -> int:
-    """Batches of an epoch: what the recipe asks for, at most what `count` examples fill."""
-    full = count // recipe.batch_size
-    return min(recipe.steps_per_epoch or full, full)
+    """Batches of an epoch: what the recipe asks for, at most what it takes to show `count`."""
+    all_of_them = -(-count // recipe.batch_size)
+    return min(recipe.steps_per_epoch or all_of_them, all_of_them)
+
+
+def with_equal_batches(recipe: Recipe, count: int, unit: int = 1) -> Recipe:
+    """The recipe with the batch size by which an epoch shows all of `count` examples.
+
+    As few batches as `batch_size` allows, all of one size: a last one of a single example would
+    give no statistics to batch normalisation, and one of another size is compiled anew. Where an
+    epoch has fewer `steps_per_epoch` than that, nothing changes.
+
+    Args:
+        unit: what the size must be divisible by; it divides `recipe.batch_size`.
+    """
+    steps = steps_per_epoch(recipe, count)
+    if steps * recipe.batch_size < count:
+        return recipe
+    size = -(-count // (steps * unit)) * unit
+    return dataclasses.replace(recipe, batch_size=size)
 
 
 def training_batches(
@@ -49,10 +67,10 @@ def training_batches(
 ) -> tf.data.Dataset:
     """The batches of the steps `first_step`, `first_step` + 1, … to the end of the run.
 
-    Each epoch has `steps_per_epoch` batches, each of `accumulate` micro-batches. What it leaves
-    over is left to chance, since every epoch has its own order. Order and augmentation are
-    functions of (seed, epoch, position in the epoch) alone: a batch is the same wherever the run
-    began, and however it is dealt out.
+    Each epoch has `steps_per_epoch` batches, each of `accumulate` micro-batches. The places that
+    are left in the last of them go to the epoch's first examples once more, in other views. Order
+    and augmentation are functions of (seed, epoch, position in the epoch) alone: a batch is the
+    same wherever the run began, and however it is dealt out.
 
     Args:
         examples: to train on.
@@ -87,7 +105,8 @@ def training_batches(
         every = np.arange(steps * recipe.batch_size)
         grid = every.reshape(steps, recipe.accumulate, parts, size)
         positions = grid[first:, :, part].ravel()
-        return positions, order_of(examples, recipe, int(epoch))[positions]
+        order = order_of(examples, recipe, int(epoch))
+        return positions, order[positions % len(order)]
 
     def positions(epoch: Any) -> tf.data.Dataset:
         position, index = tf.numpy_function(places, [epoch], ("int64", "int64"))

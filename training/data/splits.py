@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from a2keras.errors import UserError, counted
-from a2keras.training.rules import comma_separated
+from a2keras.models.names import comma_separated
 
 SEARCH_SECONDS = 60  # a million names take a few
 SEARCH = """

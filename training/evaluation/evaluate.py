@@ -18,6 +18,8 @@ from a2keras.training.evaluation.held_out import SCORED, HeldOut, Protocol
 from a2keras.training.evaluation.mistakes import mistakes_page, predictions_csv
 from a2keras.training.evaluation.scores import mean_of_views, scores
 
+OTHER_DATA = "_data"  # what the names of the files end in of a score on them
+
 
 @dataclass(frozen=True)
 class Scored:
@@ -67,13 +69,25 @@ def evaluate(
 def evaluate_held_out(held_out: HeldOut, protocol: Protocol, suffix: str = "") -> dict[str, Any]:
     """As `evaluate`, of a run whose examples have been listed already."""
     scored = score(held_out, protocol)
-    write(scored, held_out, suffix if held_out.data is None else "_data")
+    write(scored, held_out, suffix if held_out.data is None else OTHER_DATA)
     return scored.document
 
 
 def suffix_of(wanted: Sequence[str]) -> str:
     """What the names of the files of such a score end in."""
     return "_validation" if list(wanted) == ["validation"] else ""
+
+
+def files_of(suffix: str = "") -> list[str]:
+    """What such a score is written to: scores, rows, page, and the two pictures."""
+    names = (
+        "evaluation.json",
+        "predictions.csv",
+        "mistakes.html",
+        "confusion.png",
+        "calibration.png",
+    )
+    return [name.replace(".", f"{suffix}.") for name in names]
 
 
 def score(held_out: HeldOut, protocol: Protocol) -> Scored:
@@ -114,6 +128,9 @@ def score(held_out: HeldOut, protocol: Protocol) -> Scored:
 def write(scored: Scored, held_out: HeldOut, suffix: str) -> None:
     """Writes the scores, what was said of every example, and pictures of both into the run."""
     run, preprocessing, document = held_out.run, held_out.preprocessing, scored.document
+    scores_file, rows_file, page_file, confusion_file, calibration_file = (
+        run.path / name for name in files_of(suffix)
+    )
     labels, examples = preprocessing.labels, held_out.examples
     measure = "video@1" if preprocessing.is_video else "top-1"
     title = f"{measure} {document['top1']:.1%} of {document['examples']} {document['split']}"
@@ -122,13 +139,11 @@ def write(scored: Scored, held_out: HeldOut, suffix: str) -> None:
     truth, final = examples.labels[scored.read], scored.probabilities
     page = mistakes_page(title, examples, scored.read, final, preprocessing)
     with run.writing("the scores"):
-        write_json(run.path / f"evaluation{suffix}.json", document)
-        rows = predictions_csv(names, truth, final, labels)
-        write_text(run.path / f"predictions{suffix}.csv", rows)
-        write_text(run.path / f"mistakes{suffix}.html", page)
-        confusion = np.array(document["confusion"])
-        draw_confusion(confusion, labels, title, run.path / f"confusion{suffix}.png")
-        draw_calibration(document["calibration"], run.path / f"calibration{suffix}.png")
+        write_json(scores_file, document)
+        write_text(rows_file, predictions_csv(names, truth, final, labels))
+        write_text(page_file, page)
+        draw_confusion(np.array(document["confusion"]), labels, title, confusion_file)
+        draw_calibration(document["calibration"], calibration_file)
 
 
 def trained_on(held_out: HeldOut) -> str | None:

@@ -111,5 +111,5 @@ def folds_table(document: Mapping[str, Any]) -> str:
     ]
     count = counted(len(document["folds"]), "fold")
     warnings = [fold["warning"] for fold in document["folds"] if fold["warning"]]
-    rules = [f"{count}: {'; '.join(fold['split_rule'] for fold in document['folds'])}"]
-    return "\n".join([*rows, *rules, *warnings, *document["protocol"]])
+    rules = [f"  {fold['split_rule']}" for fold in document["folds"]]
+    return "\n".join([*rows, f"{count}:", *rules, *warnings, *document["protocol"]])

@@ -33,6 +33,8 @@ def with_precise_statistics(
     source = open_source(recipe)
     run.check_data(source.fingerprint)
     examples = source.splits["train"]
+    if size := run.batch_size():
+        recipe = dataclasses.replace(recipe, batch_size=size)
     steps = steps_per_epoch(recipe, len(examples))
     computation = computation_for("none")
     computation.build(recipe, preprocessing, steps)

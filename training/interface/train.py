@@ -1,5 +1,6 @@
 """`a2keras.train`."""
 
+import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 from typing_extensions import Unpack
 
 from a2keras.documents import read_json
-from a2keras.errors import UserError
+from a2keras.errors import UserError, counted
 from a2keras.models.preprocessing.places import Place
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training import recipes
@@ -71,6 +72,20 @@ class Trained(os.PathLike[str]):
 
     def __fspath__(self) -> str:
         return os.fspath(self.path)
+
+    def __repr__(self) -> str:
+        """Where it is, what it is, and how far it has come."""
+        history: list[Any] = []
+        with contextlib.suppress(UserError):  # a damaged file is told by who asks for what is in it
+            history = [*self.history]
+        told = [self.recipe.name, self.recipe.model]
+        told.append(f"{len(history)} of {counted(self.recipe.epochs, 'epoch')}")
+        told += [
+            f"{name} {history[-1][name]:.3f}"
+            for name in ("accuracy", "validation_accuracy")
+            if history and name in history[-1]
+        ]
+        return f"<Trained {os.fspath(self)!r}: {', '.join(told)}>"
 
     @property
     def finished(self) -> bool:
@@ -178,7 +193,8 @@ def _begin(
     check_strategy(strategy, replicas, recipe)
     listed = begin(recipe, listing)
     if strategy != "multi_worker":  # the workers but the chief need not see the run
-        Run(directory, listed.recipe).check()
-        if not kept.is_file():
+        run = Run(directory, listed.recipe)
+        run.check()
+        if not run.begun:
             check_weights(listed.recipe)
     return listed

@@ -15,6 +15,7 @@ from a2keras import files
 from a2keras.console import say
 from a2keras.documents import as_json
 from a2keras.errors import UserError, counted, system_reason
+from a2keras.models.names import comma_separated
 from a2keras.models.preprocessing.places import absolute, as_tfds_path, check_text, is_remote
 from a2keras.training.data.errors import reachable
 from a2keras.training.data.records.manifest import Manifest
@@ -102,7 +103,7 @@ def prepare(
 def pipeline_options(text: str) -> dict[str, str]:
     """Options of Beam's pipelines from `key=value,key=value`; without a runner those of `LOCAL`."""
     options = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
+    for part in comma_separated(text):
         key, equals, value = part.lstrip("-").partition("=")
         if not equals:
             raise UserError(f"`beam_pipeline_options` takes key=value,… Received: {part}")

@@ -21,6 +21,7 @@ class Report:
     fingerprint: str
     skipped: tuple[Skipped, ...] = ()
     trained_on: str = ""
+    batch_size: int | None = None  # of its steps, at most the recipe's
 
 
 @dataclass(frozen=True)
@@ -34,17 +35,26 @@ class Run:
         """Makes sure that the recipe may be run here, and writes nothing.
 
         Raises:
-            UserError: the directory holds something else, or a run of another recipe.
+            UserError: the directory holds something else, or a run of another recipe that has
+                begun.
         """
-        if (self.path / "recipe.json").is_file():
+        if self.begun:
             was = Recipe.load(self.path / "recipe.json")
             if (key := self.recipe.first_difference(was)) is not None:
                 raise UserError(
                     f"{self.path} is a run with {key}={getattr(was, key)}, not "
                     f"{key}={getattr(self.recipe, key)}: choose another `output`"
                 )
-        elif self.path.exists() and not (self.path.is_dir() and not self._others()):
+        elif not (self.path / "recipe.json").is_file() and (
+            self.path.exists() and not (self.path.is_dir() and not self._others())
+        ):
             raise UserError(f"{self.path} exists and is not a run: choose another `output`")
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is something to go on with: it may have ended before its first step."""
+        saved = self.path / "results.json", *(self.path / "checkpoints").glob("step_*")
+        return any(path.exists() for path in saved)
 
     def _others(self) -> list[Path]:
         """What lies in the directory, but for what a killed process has left half-written."""
@@ -68,10 +78,14 @@ class Run:
             UserError: a run that goes on would go on with other data, or nothing can be written.
         """
         self.check()
-        self.check_data(data["fingerprint"])
+        if self.begun:
+            self.check_data(data["fingerprint"])
         with self.writing("a run"):
             self.path.mkdir(parents=True, exist_ok=True)
-            for path in self.path.glob(".*.partial*"):
+            left = [*self.path.glob(".*.partial*")]
+            if not self.begun:  # of an earlier start, with another recipe perhaps
+                left += self.path.glob("weights.json")
+            for path in left:
                 files.remove(path)
             # First what makes a directory a run: a process may be killed between the two.
             self.recipe.save(self.path / "recipe.json")
@@ -90,6 +104,10 @@ class Run:
     def skipped(self) -> tuple[Skipped, ...]:
         """What could not be read when the run began; it has split the others."""
         return self.report().skipped
+
+    def batch_size(self) -> int | None:
+        """Of the run's steps; None where it has not begun."""
+        return self.report().batch_size if self.begun else None
 
     def training_fingerprints(self) -> set[str]:
         """Of the examples that it was trained on, see `fingerprints_of`."""

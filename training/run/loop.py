@@ -47,7 +47,7 @@ class Trainer:
         callbacks: Sequence[Any] = (),
     ) -> None:
         self.run = run
-        self.recipe = run.recipe
+        self.recipe = computation.recipe  # whose batches are all of one size
         self.source = source
         self.computation = computation
         self.saving = saving

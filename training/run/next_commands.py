@@ -2,12 +2,28 @@
 
 import os
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 
 from a2keras.documents import read_json
 from a2keras.errors import printable
 from a2keras.training.data.source import Source
 from a2keras.training.run.directory import Run
+
+
+@dataclass(frozen=True)
+class _Data:
+    """Of the data of a run, how many examples each split has."""
+
+    examples: dict[str, int]
+
+
+@dataclass(frozen=True)
+class _Results:
+    """What is read again of results.json."""
+
+    data: _Data
+    example_file: str | None = None
 
 
 def example_file(source: Source) -> str | None:
@@ -24,20 +40,20 @@ def example_file(source: Source) -> str | None:
     return None
 
 
-def next_commands(run: Run) -> list[str]:
-    """Three commands on a finished run, quoted for a shell."""
-    results = read_json(run.path / "results.json")
+def next_commands(run: Run, done: str = "") -> list[str]:
+    """The commands on a finished run but for the one that is done, quoted for a shell."""
+    results: _Results = read_json(run.path / "results.json", _Results, "the results of a run")
     directory = _argument(run.path)
     explained = f"{directory}/explained"
-    file = results.get("example_file")
-    held_out = {"test", "validation"} & results["data"]["examples"].keys()
+    file = results.example_file
+    held_out = {"test", "validation"} & results.data.examples.keys()
+    commands = []
     if held_out:
         commands = [["evaluate", directory], ["explain", directory, f"--output={explained}"]]
-    else:  # then `evaluate` asks for other data
-        commands = [["export", directory, f"--output={directory}/export"]]
-        if file:
-            commands.append(["explain", directory, _argument(file), f"--output={explained}"])
-    lines = [shlex.join(["a2keras", *command]) for command in commands]
+    elif file:  # without anything held out `evaluate` asks for other data
+        commands = [["explain", directory, _argument(file), f"--output={explained}"]]
+    commands.append(["export", directory, f"--output={directory}/export"])
+    lines = [shlex.join(["a2keras", *command]) for command in commands if command[0] != done]
     predict = shlex.join(["a2keras", "predict", directory])
     if file:
         return [*lines, f"{predict} {shlex.quote(_argument(file))}"]

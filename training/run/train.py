@@ -9,13 +9,12 @@ from typing import Any
 import tensorflow as tf
 
 from a2keras.console import say
-from a2keras.errors import UserError
+from a2keras.errors import UserError, counted
 from a2keras.models import names
 from a2keras.models.preprocessing.pixels import Pixels
-from a2keras.models.preprocessing.spec import FILE_NAME as PREPROCESSING
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.compute import network
-from a2keras.training.compute.checks import begin
+from a2keras.training.compute.checks import begin, least_batch
 from a2keras.training.compute.cluster import LOCAL_STRATEGIES
 from a2keras.training.compute.computation import Computation
 from a2keras.training.compute.freezing import check_start, describe_phases
@@ -25,7 +24,7 @@ from a2keras.training.config import Recipe
 from a2keras.training.data.errors import readable
 from a2keras.training.data.listing import Listing
 from a2keras.training.data.opening import open_listing
-from a2keras.training.data.pipeline import steps_per_epoch
+from a2keras.training.data.pipeline import steps_per_epoch, with_equal_batches
 from a2keras.training.data.source import Source
 from a2keras.training.output import local
 from a2keras.training.run.checkpoints import Checkpoints, Saving
@@ -105,10 +104,12 @@ def _train(
         say(gap)
     check_agreement(recipe, source, computation)
     parts = ", ".join(f"{len(part)} {name}" for name, part in source.splits.items())
+    recipe = in_batches(run, computation, len(source.splits["train"]))
     steps = steps_per_epoch(recipe, len(source.splits["train"]))
     with run.locked() if computation.is_chief else contextlib.nullcontext():
         if computation.is_chief:
-            run.start({**source.report(), "trained_on": source.trained_on()})
+            report = {**source.report(), "trained_on": source.trained_on()}
+            run.start({**report, "batch_size": recipe.batch_size})
         pixels = _agreed_pixels(run, computation)
         preprocessing = preprocessing_of(recipe, source.classes, pixels)
         computation.build(recipe, preprocessing, steps, source.splits["train"].labels)
@@ -127,6 +128,25 @@ def _train(
         Trainer(run, source, computation, saving, interruption, callbacks).train()
 
 
+def in_batches(run: Run, computation: Computation, count: int) -> Recipe:
+    """The recipe with the size of its batches: what a run that goes on has begun with."""
+    unit = least_batch(run.recipe, computation.replicas, computation.workers)
+    recipe = with_equal_batches(run.recipe, count, unit)
+    begun = run.batch_size() if computation.is_chief else None
+    own = {"batch_size": begun or recipe.batch_size}
+    recipe = dataclasses.replace(run.recipe, **share(computation, own)[0])
+    computation.check(recipe)
+    if recipe.batch_size != run.recipe.batch_size:
+        steps = steps_per_epoch(recipe, count)
+        left = steps * recipe.batch_size - count
+        say(
+            f"an epoch shows all {counted(count, 'example')} in {counted(steps, 'batch', 'es')} of "
+            f"{recipe.batch_size}, not of batch_size={run.recipe.batch_size}"
+            + (f"; in the {counted(left, 'place')} left some of them come again" if left else "")
+        )
+    return recipe
+
+
 def _trained_for(run: Run) -> str:
     history, epochs = run.history(), run.recipe.epochs
     if not 0 < len(history) < epochs:  # workers but the chief have no history
@@ -140,8 +160,7 @@ def _agreed_pixels(run: Run, computation: Computation) -> Pixels:
     """The chief's: of the run that goes on, or of the weights that it starts from."""
     own = Pixels()
     if computation.is_chief:
-        goes_on = (run.path / PREPROCESSING).is_file()
-        own = Preprocessing.load(run.path).pixels if goes_on else pixels_of(run.recipe)
+        own = Preprocessing.load(run.path).pixels if run.begun else pixels_of(run.recipe)
     return Pixels(*map(tuple, share(computation, own._asdict())[0].values()))
 
 
@@ -163,11 +182,6 @@ def preprocessing_of(
 
 
 def _check_examples(recipe: Recipe, source: Source) -> None:
-    if len(source.splits["train"]) < recipe.batch_size:
-        raise UserError(
-            f"{recipe.data} has {len(source.splits['train'])} examples to train on, fewer than a "
-            f"batch: set a smaller batch_size. Received: batch_size={recipe.batch_size}"
-        )
     wishes = {"select": recipe.select == "best", "patience": recipe.patience}
     for field, wished in wishes.items():
         if wished and "validation" not in source.splits:

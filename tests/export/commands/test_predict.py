@@ -13,7 +13,7 @@ from a2keras.__main__ import main
 from a2keras.errors import UserError
 from a2keras.export import timeline
 from a2keras.export.commands.predict import _timeline_text, predict
-from a2keras.export.predict import load
+from a2keras.export.predict import Found, load
 from a2keras.export.timeline import Timeline
 from a2keras.models.preprocessing import DecodeError, Preprocessing, decode_video
 from a2keras.models.preprocessing import video as decoding
@@ -47,6 +47,7 @@ def test_how_the_input_is_made_is_read_once(image_run, photos, monkeypatch):
 def test_a_cut_off_artefact_ends_with_code_2(image_export, photos, tmp_path, monkeypatch, capsys):
     tflite = tmp_path / "cut.tflite"
     tflite.write_bytes((image_export / "model_float32.tflite").read_bytes()[:2000])
+    Preprocessing.load(image_export).save(tmp_path)
     monkeypatch.setattr(sys, "argv", ["a2keras", "predict", str(tflite), str(photos[0])])
     assert main() == 2
     assert capsys.readouterr() == (
@@ -200,6 +201,23 @@ def test_files_of_the_wrong_kind(image_run, video_run, photos, video, tmp_path, 
         with pytest.raises(UserError, match=r"^1 of 1 files could not be classified$"):
             predict([str(run), str(file)])
         assert capsys.readouterr() == ("", f"{file}: {reason}\n")
+
+
+def test_without_a_file_that_is_there_no_model_is_loaded(image_run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(Found, "load", lambda found: pytest.fail("loaded"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=r"^2 of 2 files could not be classified$"):
+        predict([str(image_run), "absent.png", str(tmp_path / "nor_this.png")])
+    assert capsys.readouterr().err.splitlines()[-2:] == [
+        "absent.png: does not exist",
+        f"{tmp_path}/nor_this.png: does not exist",
+    ]
+    with pytest.raises(UserError) as error:
+        predict([str(image_run), str(tmp_path / "empty")])
+    assert str(error.value) == f"the folder {tmp_path}/empty holds no image"
+    with pytest.raises(UserError) as error:
+        predict([str(image_run), "absent.mp4", "--timeline", f"--output={tmp_path}/out"])
+    assert str(error.value) == "absent.mp4: does not exist"
 
 
 def test_labels_of_another_model(image_run, copy_of, photos, monkeypatch, capsys):

@@ -7,6 +7,7 @@ import pytest
 
 import a2keras
 from a2keras.export.predict import load
+from a2keras.models import keras_files
 
 
 def test_predictions_are_those_of_the_artefact(image_run, photos):
@@ -36,11 +37,20 @@ def test_a_file_that_cannot_be_read_ends_it_or_is_kept(image_run, photos):
     found = a2keras.predict(image_run, files, unreadable="keep")
     assert [each.file for each in found] == files[:1]
     assert found.errors == (("absent.jpg", "absent.jpg: does not exist"),)
+    model = str(image_run / "model.keras")
+    assert repr(found) == f"<Predictions by {model!r}: 1 file, 1 unreadable>"
+    assert (
+        repr(found[0]) == f"<Prediction {files[0]!r}: {found[0].label} {found[0].probability:.1%}>"
+    )
 
 
 def test_a_timeline(video_run, video, tmp_path):
     found = a2keras.timeline(video_run, video, every=0.12, output=tmp_path / "out")
     assert found.times == pytest.approx([0.16 + 0.12 * number for number in range(4)])
+    labels = ", ".join(dict.fromkeys(each["label"] for each in found.segments()))
+    assert repr(found) == (
+        f"<Timeline {str(video)!r}: 4 clips of {found.seconds:.2f} s, every 0.12 s: {labels}>"
+    )
     assert found.document() == json.loads((tmp_path / "out/timeline.json").read_text())
     assert found.csv() == (tmp_path / "out/timeline.csv").read_text()
 
@@ -102,3 +112,12 @@ def test_messages_name_arguments(image_run, call, message):
     with pytest.raises(a2keras.UserError) as error:
         call(image_run)
     assert str(error.value).startswith(message.replace("RUN", str(image_run)))
+
+
+def test_a_sample_that_is_missing_is_told_before_the_model_is_loaded(
+    image_run, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(keras_files, "load", lambda path: pytest.fail("loaded"))
+    with pytest.raises(a2keras.UserError) as error:
+        a2keras.export(image_run, tmp_path / "out", samples="absent.png")
+    assert str(error.value) == "a sample cannot be read: absent.png: does not exist"

@@ -112,8 +112,8 @@ def test_other_classes(target, file, source):
     assert str(error.value) == (
         f"2 of 111 variables of model 'a2_resnet11' find no value in {file} "
         "(predictions/kernel: shape (256, 5), in the model (256, 7); "
-        "predictions/bias: shape (5,), in the model (7,)): skip_mismatch=True of `weights.load` or "
-        "`weights.convert` leaves them as they are"
+        "predictions/bias: shape (5,), in the model (7,)): `skip_mismatch=True` leaves them as "
+        "they are"
     )
     assert same(values_of(target), before)
     report = weights.load(target, file, skip_mismatch=True)
@@ -212,8 +212,10 @@ def test_training_state_is_left_and_told(tmp_path):
     model.save(tmp_path / "a.keras")
     report = weights.load(dense_pair("one", "two"), tmp_path / "a.keras")
     assert len(report.loaded) == 4
-    assert report.skipped
-    assert {reason for _, reason in report.skipped} == {"state of the optimizer"}
+    assert not report.skipped
+    assert report.notes == ("the state of the optimizer is left: 2 arrays",)
+    with pytest.raises(ValueError, match=r"there are one/0, one/1, two/0, two/1 instead"):
+        weights.load(dense_pair("three", "four"), tmp_path / "a.keras")
 
 
 def test_a_layer_of_another_number_of_variables_is_a_mismatch(tmp_path):

@@ -13,6 +13,7 @@ def values():
     flags.DEFINE_string("output", None, "", flag_values=values)
     flags.DEFINE_integer("seeds", 1, "", flag_values=values)
     flags.DEFINE_multi_string("set", [], "", flag_values=values)
+    flags.DEFINE_bool("deletion", False, "", flag_values=values)
     return values
 
 
@@ -21,6 +22,7 @@ def values():
     [
         ("d is a run: choose another `output`", "d is a run: choose another --output"),
         ("`seeds` must be 1. Received: `seeds=0`", "--seeds must be 1. Received: --seeds=0"),
+        ("`deletion=True` asks for more", "--deletion asks for more"),
         ("tell with `root=DIR` where", "tell with --set root=DIR where"),
         ("`root` must be a path, `positions` units", "`root` must be a path, `positions` units"),
         ("`a2keras train` goes on with it", "`a2keras train` goes on with it"),

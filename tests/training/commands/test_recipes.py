@@ -6,6 +6,7 @@ import tomllib
 
 import pytest
 
+from a2keras import __main__ as command
 from a2keras.errors import UserError
 from a2keras.training import recipes
 from a2keras.training.descriptions import described
@@ -75,3 +76,13 @@ def test_mistakes(run_command, arguments, message):
     with pytest.raises(UserError) as error:
         run_command("recipes", *arguments)
     assert str(error.value) == message
+
+
+def test_the_help_of_train_leaves_values_to_the_recipes(capsys):
+    """The defaults of all fields are not what a recipe says."""
+    with pytest.raises(SystemExit):
+        command.run(["train", "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert "`a2keras recipes NAME` tells what they mean and what they are in that recipe: " in told
+    fields = told.partition("in that recipe: ")[2].partition(".")[0].split(", ")
+    assert set(fields) <= set(FIELDS) and {"epochs", "batch_size", "learning_rate"} <= set(fields)

@@ -302,7 +302,7 @@ def test_phases_are_told():
     total = model.count_params()
     learn = sum(v.value.numpy().size for v in model.trainable_variables) - 2 * (7 + 5)
     assert describe_phases(phases, model, 3, STEPS) == [
-        f"epochs 1 to 1: {head} of {total:,} parameters learn",
+        f"epoch 1: {head} of {total:,} parameters learn",
         f"epochs 2 to 3: {learn:,} of {total:,} parameters learn",
     ]
     plain = dataclasses.replace(PLAIN, freeze_epochs=0, freeze_rate=0.0, freeze_bn=False)

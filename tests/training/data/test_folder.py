@@ -83,10 +83,9 @@ def test_bad_folders_are_refused_in_one_sentence(tmp_path, images, write_images,
     assert sentence(tmp_path / "empty") == f"{tmp_path}/empty {nothing}"
     write_images(tmp_path / "single/cat", 2, 0)
     assert sentence(tmp_path / "single") == (
-        f"{tmp_path}/single has only one class folder, cat: training needs at least two"
+        f"{tmp_path}/single has only one class folder with images, cat: training needs at least two"
     )
     (images / "green").mkdir()
-    assert sentence(images) == f"the class folder {images}/green has no images or videos"
     for i in range(3):
         (images / f"green/{i}.png").write_bytes(b"this is no image")
     assert sentence(images) == f"no file of the class folder {images}/green can be read"
@@ -104,6 +103,16 @@ def test_bad_folders_are_refused_in_one_sentence(tmp_path, images, write_images,
     write_images(tmp_path / "split/test/emu", 2, 0)
     assert sentence(tmp_path / "split") == (
         f"{tmp_path}/split/test/emu is a class that {tmp_path}/split/train does not have"
+    )
+
+
+def test_an_empty_class_folder_is_no_class(images, capsys):
+    (images / "green").mkdir()
+    (images / "pink/.git").mkdir(parents=True)
+    source = open_folder(images, Recipe("mine", size=10))
+    assert source.classes == ("blue", "red")
+    assert capsys.readouterr().err == (
+        f"WARNING: without images, and so no class: 2 class folders, such as {images}/green\n"
     )
 
 

@@ -14,6 +14,7 @@ from a2keras.training.data.pipeline import (
     plain_batches,
     steps_per_epoch,
     training_batches,
+    with_equal_batches,
 )
 from a2keras.training.data.source import ArrayExamples, Examples
 from a2keras.training.data.views import augmentation
@@ -40,14 +41,16 @@ def run(examples: Examples, recipe: Recipe, first_step: int = 0, shard=(0, 1)) -
 
 
 def test_an_epoch_shows_each_example_once_in_an_order_of_its_own(examples):
+    """What is left of the last batch goes to the first examples once more."""
     batches = run(examples, RECIPE)
-    assert len(batches) == 3 * 4  # 17 // 4 batches an epoch
+    assert len(batches) == 3 * 5  # ceil(17 / 4) batches an epoch
     orders = []
     for epoch in range(3):
-        shown = np.concatenate([p[:, 0, 0, 0] for p, _ in batches[4 * epoch : 4 * epoch + 4]])
+        shown = np.concatenate([p[:, 0, 0, 0] for p, _ in batches[5 * epoch : 5 * epoch + 5]])
         orders.append((shown / 10 - 1).astype(int))
-        assert orders[-1].tolist() == epoch_order(17, 11, epoch)[:16].tolist()
-        assert len(set(orders[-1])) == 16
+        order = epoch_order(17, 11, epoch).tolist()
+        assert orders[-1].tolist() == order + order[:3]
+        assert sorted(order) == list(range(17))
     assert orders[0].tolist() != orders[1].tolist() != orders[2].tolist()
     pixels, labels = batches[0]
     assert pixels.shape == (4, 5, 5, 3)
@@ -62,20 +65,20 @@ def noise() -> ArrayExamples:
     return ArrayExamples(images, LABELS, tuple(map(str, range(17))))
 
 
-@pytest.mark.parametrize("first_step", [0, 3, 4, 7, 11, 12])
+@pytest.mark.parametrize("first_step", [0, 4, 5, 7, 14, 15])
 def test_a_run_that_goes_on_sees_what_it_would_have_seen(noise, first_step):
     goes_on(noise, RECIPE, first_step)
 
 
-@pytest.mark.parametrize("first_step", [3, 11])
+@pytest.mark.parametrize("first_step", [4, 14])
 def test_and_so_does_one_with_augmentation(noise, first_step):
     goes_on(noise, AUGMENTED, first_step)
 
 
 def goes_on(noise: Examples, recipe: Recipe, first_step: int) -> None:
     whole, rest = run(noise, recipe), run(noise, recipe, first_step)
-    assert len(whole) == 12
-    assert len(rest) == 12 - first_step
+    assert len(whole) == 15
+    assert len(rest) == 15 - first_step
     for (pixels, labels), (pixels_again, labels_again) in zip(
         whole[first_step:], rest, strict=True
     ):
@@ -179,7 +182,7 @@ def test_what_is_off_is_not_there(noise, monkeypatch):
         (pipeline, "mixed_pair"),
     ):
         monkeypatch.setattr(module, name, recorded(name, getattr(module, name)))
-    assert len(run(noise, RECIPE)) == 12
+    assert len(run(noise, RECIPE)) == 15
     assert built == set()
     for setting, name in (
         ({"randaugment": 1}, "randaugment"),
@@ -192,10 +195,41 @@ def test_what_is_off_is_not_there(noise, monkeypatch):
         built.clear()
 
 
-def test_steps_per_epoch_is_at_most_what_the_examples_fill():
-    assert steps_per_epoch(RECIPE, 17) == 4
+def test_what_comes_again_in_an_epoch_is_another_view(noise):
+    batches = run(noise, RECIPE)
+    first, again = batches[0][0][:3], batches[4][0][1:]
+    assert batches[0][1][:3].tolist() == batches[4][1][1:].tolist()
+    assert not any(np.array_equal(*pair) for pair in zip(first, again, strict=True))
+
+
+def test_steps_per_epoch_is_at_most_what_shows_all_examples():
+    assert steps_per_epoch(RECIPE, 16) == 4
+    assert steps_per_epoch(RECIPE, 17) == 5
     assert steps_per_epoch(dataclasses.replace(RECIPE, steps_per_epoch=3), 17) == 3
-    assert steps_per_epoch(dataclasses.replace(RECIPE, steps_per_epoch=9), 17) == 4
+    assert steps_per_epoch(dataclasses.replace(RECIPE, steps_per_epoch=9), 17) == 5
+
+
+@pytest.mark.parametrize(
+    ("batch", "steps", "count", "unit", "size"),
+    [
+        (32, 0, 42, 1, 21),  # 2 of 21, not 32 and 10
+        (32, 0, 64, 1, 32),
+        (32, 0, 65, 1, 22),  # 3 of 22 show one again
+        (32, 0, 65, 4, 24),
+        (32, 0, 20, 1, 20),  # fewer than a batch
+        (32, 0, 3, 8, 8),  # fewer than there are replicas
+        (32, 2, 42, 1, 21),
+        (32, 1, 42, 1, 32),  # the recipe wants less of an epoch
+        (32, 9, 1000, 1, 32),
+        (2048, 0, 1_281_167, 64, 2048),
+    ],
+)
+def test_batches_of_one_size_show_all_examples(batch, steps, count, unit, size):
+    recipe = dataclasses.replace(RECIPE, batch_size=batch, steps_per_epoch=steps)
+    equal = with_equal_batches(recipe, count, unit)
+    assert equal == dataclasses.replace(recipe, batch_size=size)
+    assert steps_per_epoch(equal, count) == steps_per_epoch(recipe, count)
+    assert with_equal_batches(equal, count, unit) == equal
 
 
 def test_validation_shows_all_examples_in_order(examples):

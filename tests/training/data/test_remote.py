@@ -196,7 +196,7 @@ def test_a_folder_in_a_store(tmp_path, scheme, server, write_images):
     write_images(tmp_path / "bucket/photos/blue", 3, 2)
     write_images(tmp_path / "bucket/photos/red", 4, 0)
     (tmp_path / "bucket/photos/red/99.png").write_bytes(b"no image")
-    settings = ["--set=size=10", "--set=batch_size=7", "--set=test_fraction=0.3"]
+    settings = ["--set=size=10", "--set=validation_fraction=0", "--set=select=best"]
     arguments = [
         "--recipe=folder",
         "--set=weights=none",
@@ -224,8 +224,8 @@ def test_a_folder_in_a_store(tmp_path, scheme, server, write_images):
     assert done.stderr.splitlines()[-3:] == [
         "1 of 8 files cannot be read and is left out, such as",
         f"  {scheme}://bucket/photos/red/99.png: is not an image that can be read",
-        f"a2keras train: folder:{scheme}://bucket/photos has 3 examples to train on, fewer than a "
-        "batch: set a smaller batch_size. Received: batch_size=7",
+        "a2keras train: select=best needs validation examples, and "
+        f"folder:{scheme}://bucket/photos has none: see validation_fraction. Received: select=best",
     ]
     assert done.returncode == 2
 

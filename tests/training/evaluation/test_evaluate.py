@@ -1,5 +1,6 @@
 """A run on images, evaluated: on what it held out, by other views, on other data, and refused."""
 
+import dataclasses
 import json
 import resource
 import shutil
@@ -9,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 
+from a2keras import __main__ as command
 from a2keras.errors import UserError
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.data import open_source
@@ -27,7 +29,7 @@ def trained(tmp_path_factory) -> Path:
 def run(trained, tmp_path, images, tiny_network, run_command) -> Path:
     """A run on the images, one of which is none; trained once, a copy for each test."""
     (images / "red/99.png").write_bytes(b"no image")
-    settings = ["size=16", "batch_size=4", "epochs=6", "learning_rate=0.2", "crop_scale=0.9"]
+    settings = ["size=16", "batch_size=17", "epochs=6", "learning_rate=0.2", "crop_scale=0.9"]
     if not trained.exists():
         run_command(
             "train",
@@ -63,6 +65,20 @@ def test_the_scores_of_what_was_held_out(run, run_command):
     assert f"\nfile list {fingerprint}, 0 files skipped\n" in one
 
 
+def test_it_tells_what_it_wrote_and_what_comes_next(run, images, capsys):
+    for flags, suffix in ([], ""), ([f"--data=folder:{images}"], "_data"):
+        before = {path.name for path in run.iterdir()}
+        command.run(["evaluate", str(run), *flags])
+        *_, written, heading, explain, export, predict = capsys.readouterr().err.splitlines()
+        files = written.removeprefix(f"written into {run}: ").split(", ")
+        assert files[:2] == [f"evaluation{suffix}.json", f"predictions{suffix}.csv"]
+        assert {path.name for path in run.iterdir()} - before == set(files)
+        assert heading == "next:"
+        assert explain == f"  a2keras explain {run} --output={run}/explained"
+        assert export == f"  a2keras export {run} --output={run}/export"
+        assert predict.startswith(f"  a2keras predict {run} ")
+
+
 def test_other_views_and_other_statistics(run, run_command):
     flags = ["--crops=3", "--precise_bn=2", "--format=json"]
     printed = json.loads(run_command("evaluate", run, *flags))
@@ -79,10 +95,11 @@ def test_precise_statistics_are_those_of_the_last_batches(run):
     before = model.get_weights()
     precise = with_precise_statistics(run, preprocessing, model, 2)
     source = open_source(run.recipe)
-    steps = run.recipe.epochs * (18 // run.recipe.batch_size)
-    batches = training_batches(source.splits["train"], run.recipe, preprocessing, steps - 2)
+    recipe = dataclasses.replace(run.recipe, batch_size=9)  # 18 examples, at most 17 a batch
+    steps = 2 * recipe.epochs
+    batches = training_batches(source.splits["train"], recipe, preprocessing, steps - 2)
     pixels = np.concatenate([np.asarray(x) for x, _ in batches])
-    assert len(pixels) == 2 * run.recipe.batch_size
+    assert len(pixels) == 2 * 9
     norm = next(x for x in precise.layers if isinstance(x, keras.layers.BatchNormalization))
     entering = keras.Model(precise.input, norm.input).predict_on_batch(pixels)
     np.testing.assert_allclose(norm.moving_mean, entering.mean((0, 1, 2)), rtol=1e-4, atol=1e-5)
@@ -151,9 +168,9 @@ def test_what_is_no_run_is_refused(images, run_command):
 def test_a_model_that_was_exchanged_for_one_that_holds_code_is_not_run(run, tmp_path, run_command):
     pixels = keras.Input((16, 16, 3))
     keras.Model(pixels, keras.layers.Lambda(lambda x: x[:, 0, 0])(pixels)).save(run / "model.keras")
-    for command in (["evaluate", run], ["explain", run, f"--output={tmp_path}/explained"]):
+    for arguments in (["evaluate", run], ["explain", run, f"--output={tmp_path}/explained"]):
         with pytest.raises(UserError) as error:
-            run_command(*command)
+            run_command(*arguments)
         assert str(error.value) == (
             f"{run}/model.keras holds a Lambda layer, that is code of its own, which is not run"
         )

@@ -81,7 +81,10 @@ def check_table(lines: list[str], folds: list[Path]) -> None:
         assert f"{100 * fold['top1']:.1f} %" in line
     assert lines[4].split()[:5] == ["mean", "±", "std", "23", "3"]
     assert "±" in lines[4][15:]
-    assert lines[5].startswith("3 folds: by trainlist01.txt, testlist01.txt")
+    assert lines[5] == "3 folds:"
+    for number, line in enumerate(lines[6:9], 1):
+        assert line.startswith(f"  by trainlist0{number}.txt, testlist0{number}.txt")
+    assert lines[9] == "top-1: centre crop"
 
 
 def test_runs_that_are_no_folds_are_refused(folds, run_command, tmp_path, lists):

@@ -33,6 +33,18 @@ def test_a_run_by_name_and_fields(tmp_path, tiny_network, capsys):
     assert "nothing is left to do" in capsys.readouterr().err
 
 
+def test_it_prints_in_a_line(tmp_path, tiny_network):
+    run = a2keras.train("digits_image", output=tmp_path / "run", **SMALL)
+    last = run.history[-1]
+    assert repr(run) == (
+        f"<Trained '{tmp_path}/run': digits_image, a2_resnet11, 2 of 2 epochs, accuracy "
+        f"{last['accuracy']:.3f}, validation_accuracy {last['validation_accuracy']:.3f}>"
+    )
+    (run.path / "metrics.jsonl").write_text("damaged")
+    assert repr(run) == f"<Trained '{tmp_path}/run': digits_image, a2_resnet11, 0 of 2 epochs>"
+    assert repr(Recipe("mine", epochs=7, flip=False)) == "Recipe(name='mine', flip=False, epochs=7)"
+
+
 def test_a_record(tmp_path, tiny_network):
     recipe = recipes.recipe("digits_image").with_fields(SMALL)
     run = a2keras.train(recipe, output=str(tmp_path / "run"), seed=3, epochs=1)

@@ -12,12 +12,13 @@ import tensorflow as tf
 from a2keras.__main__ import run
 from a2keras.errors import UserError
 from a2keras.training import recipes
-from a2keras.training.compute.strategies import strategy_for
+from a2keras.training.compute.strategies import computation_for, strategy_for
 from a2keras.training.compute.tensorflow import TensorFlowComputation
 from a2keras.training.config import Recipe
 from a2keras.training.data import open_source
+from a2keras.training.run.directory import Run
 from a2keras.training.run.loop import Trainer
-from a2keras.training.run.train import check_agreement, preprocessing_of, train
+from a2keras.training.run.train import check_agreement, in_batches, preprocessing_of, train
 
 SETTINGS = ["size=16", "batch_size=12", "steps_per_epoch=5", "epochs=2", "learning_rate=0.1"]
 
@@ -117,6 +118,41 @@ def test_the_saved_model_is_what_was_trained(tmp_path, digits, tiny_network):
     assert results["data"]["examples"] == {"train": 1197, "validation": 150, "test": 450}
 
 
+def test_an_epoch_shows_all_examples_in_batches_of_one_size(tmp_path, digits, tiny_network, capsys):
+    recipe = digits.override(["batch_size=600", "steps_per_epoch=0", "epochs=1"])
+    run = train(recipe, tmp_path / "run")
+    assert (
+        "an epoch shows all 1197 examples in 2 batches of 599, not of batch_size=600; in the 1 "
+        "place left some of them come again\n"
+    ) in capsys.readouterr().err
+    assert run.batch_size() == 599
+    assert json.loads((run.path / "results.json").read_text())["steps"] == 2
+    assert json.loads((run.path / "recipe.json").read_text())["batch_size"] == 600
+    with pytest.raises(UserError) as error:  # it goes on as it has begun
+        in_batches(run, computation_for("mirrored", 2), 1197)
+    assert str(error.value) == (
+        "batch_size must be divisible by the replicas. Received: batch_size=599, replicas=2"
+    )
+    other = Run(tmp_path / "other", recipe)
+    assert in_batches(other, computation_for("mirrored", 2), 1197).batch_size == 600
+
+
+def test_a_run_that_has_not_made_a_step_may_become_another(tmp_path, images, tiny_network):
+    """A mistake that only the network knows must not hold the directory."""
+    other = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="other")])
+    other.save_weights(tmp_path / "other.weights.h5")
+    settings = [f"data={images}", "size=16", "batch_size=9", "epochs=1", "task=image"]
+    recipe = recipes.recipe("folder").override(settings)
+    wrong = dataclasses.replace(recipe, weights=str(tmp_path / "other.weights.h5"))
+    with pytest.raises(UserError, match="the recipe's weights cannot be loaded: nothing in"):
+        train(wrong, tmp_path / "run")
+    assert Recipe.load(tmp_path / "run/recipe.json").weights == wrong.weights
+    run = train(recipe, tmp_path / "run")
+    assert (run.finished, Recipe.load(run.path / "recipe.json").weights) == (True, "")
+    with pytest.raises(UserError, match="is a run with epochs=1, not epochs=2"):
+        train(dataclasses.replace(recipe, epochs=2), run.path)
+
+
 BATCH = "batch_size must be divisible by the replicas. Received: batch_size=7, replicas=2"
 PARTS = (
     "batch_size / accumulate must be divisible by the replicas. Received: batch_size=32, "
@@ -127,10 +163,6 @@ COMPILED = (
     "jit_compile=True, replicas=2"
 )
 NONE = "--strategy=none is one replica. Received: --replicas=2"
-FEW = (
-    "digits has 1197 examples to train on, fewer than a batch: "
-    "set a smaller batch_size. Received: batch_size=1198"
-)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +173,6 @@ FEW = (
         (["--replicas=2", "--set=jit_compile=true"], COMPILED),
         (["--replicas=0"], "--replicas must be at least 1. Received: --replicas=0"),
         (["--replicas=2", "--strategy=none"], NONE),
-        (["--set=batch_size=1198"], FEW),
         (["--model=a2_resnet11_video"], "a2_resnet11_video takes videos, but the data are images"),
         (["--data=folder:/nowhere/at/all"], "/nowhere/at/all does not exist"),
     ],
