@@ -15,9 +15,9 @@ def evaluate(arguments: list[str]) -> None:
         "a2keras evaluate RUN… [--data=SOURCE] [--format=json]",
         "Scores a run on what it held out, and writes into it evaluation.json, predictions.csv "
         "(the five likeliest classes of every file), mistakes.html (the worst, with pictures), "
-        "confusion.png and calibration.png; with --data, on that, into evaluation_data.json and "
-        "so on. Several runs are folds of one data set, such as UCF-101's three splits: their mean "
-        "goes to folds.json.",
+        "confusion.png (of multi-label data per_class.csv) and calibration.png; with --data, on "
+        "that, into evaluation_data.json and so on. Several runs are folds of one data set, such "
+        "as UCF-101's three splits: their mean goes to folds.json.",
         _flags,
         arguments,
     )

@@ -94,7 +94,10 @@ def _flags(values: flags.FlagValues) -> None:
     )
     from a2keras.training.descriptions import described
 
-    fields = ", ".join(f"{each.name}={each.default}" for each in list(described())[4:])
+    own = ("name", "data", "model")  # and the task, which the data tell
+    fields = ", ".join(
+        f"{each.name}={each.default}" for each in described() if each.name not in (*own, "task")
+    )
     help_set = (
         "key=value of a recipe field; may be repeated. `a2keras recipes folder` tells what they "
         f"mean: {fields}."

@@ -16,7 +16,8 @@ from a2keras.training.data.source import fingerprints_of
 from a2keras.training.evaluation.forward import predict_views
 from a2keras.training.evaluation.held_out import SCORED, HeldOut, Protocol
 from a2keras.training.evaluation.mistakes import mistakes_page, predictions_csv
-from a2keras.training.evaluation.scores import mean_of_views, scores
+from a2keras.training.evaluation.multi_label import class_table
+from a2keras.training.evaluation.scores import headline, mean_of_views, scores
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,9 @@ def evaluate(
     """Scores a finished run and writes what came out into it.
 
     That is `evaluation.json`, `predictions.csv` (what was said of every example), `mistakes.html`
-    (the worst of it), `confusion.png` and `calibration.png`. The score on other data does not
-    replace the held-out one: `evaluation_data.json`, `predictions_data.csv`, …
+    (the worst of it), `confusion.png` (of multi-label data `per_class.csv`) and `calibration.png`.
+    The score on other data does not replace the held-out one: `evaluation_data.json`,
+    `predictions_data.csv`, …
 
     Args:
         path: directory of the run.
@@ -115,9 +117,7 @@ def write(scored: Scored, held_out: HeldOut, suffix: str) -> None:
     """Writes the scores, what was said of every example, and pictures of both into the run."""
     run, preprocessing, document = held_out.run, held_out.preprocessing, scored.document
     labels, examples = preprocessing.labels, held_out.examples
-    measure = "video@1" if preprocessing.is_video else "top-1"
-    title = f"{measure} {document['top1']:.1%} of {document['examples']} {document['split']}"
-    title = f"{title} examples"
+    title = headline(document, preprocessing.is_video)
     names = [examples.names[i] for i in scored.read]
     truth, final = examples.labels[scored.read], scored.probabilities
     page = mistakes_page(title, examples, scored.read, final, preprocessing)
@@ -126,9 +126,13 @@ def write(scored: Scored, held_out: HeldOut, suffix: str) -> None:
         rows = predictions_csv(names, truth, final, labels)
         write_text(run.path / f"predictions{suffix}.csv", rows)
         write_text(run.path / f"mistakes{suffix}.html", page)
-        confusion = np.array(document["confusion"])
-        draw_confusion(confusion, labels, title, run.path / f"confusion{suffix}.png")
-        draw_calibration(document["calibration"], run.path / f"calibration{suffix}.png")
+        if preprocessing.multi_label:
+            write_text(run.path / f"per_class{suffix}.csv", class_table(document))
+        else:
+            confusion = np.array(document["confusion"])
+            draw_confusion(confusion, labels, title, run.path / f"confusion{suffix}.png")
+        of = "a label" if preprocessing.multi_label else "the likeliest class"
+        draw_calibration(document["calibration"], of, run.path / f"calibration{suffix}.png")
 
 
 def trained_on(held_out: HeldOut) -> str | None:
