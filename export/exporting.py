@@ -174,24 +174,39 @@ class _Reference:
         self.pixels = np.concatenate([random, classifier.samples])
         self.compute = loaders.from_keras(classifier.model).compute
         self.probabilities = parity.outputs_of(self.compute, self.pixels.astype(np.float32))
-        sums = self.probabilities.sum(-1)
-        if not np.allclose(sums, 1, atol=1e-3) or self.probabilities.min() < 0:
-            raise UserError(
-                f"{source} does not give probabilities: export is for softmax classifiers "
-                "(put keras.layers.Softmax() behind logits)"
-            )
+        if problem := _not_probabilities(self.probabilities, classifier.preprocessing):
+            raise UserError(f"{source} does not give probabilities: {problem}")
 
     def against(self, compute: Compute) -> Parity:
         """Compares probabilities that an artefact's loader gives."""
         actual = parity.outputs_of(compute, self.pixels.astype(np.float32))
-        return parity.compare(self.probabilities, actual, len(self.classifier.samples))
+        real = len(self.classifier.samples)
+        return parity.compare(self.probabilities, actual, real, multi_label=self.is_multi_label)
+
+    @property
+    def is_multi_label(self) -> bool:
+        return self.classifier.preprocessing.multi_label
 
     def signature(self, signature: Signature) -> Parity:
         """Compares what a further signature gives."""
         expected = parity.outputs_of(signature.expected, self.pixels)
         actual = parity.outputs_of(signature.actual, self.pixels)
         real = len(self.classifier.samples)
-        return parity.compare(expected, actual, real, signature.classes)
+        return parity.compare(expected, actual, real, signature.classes, self.is_multi_label)
+
+
+def _not_probabilities(outputs: np.ndarray, preprocessing: Preprocessing) -> str | None:
+    """Why outputs (samples, classes) are no probabilities, and what makes them such."""
+    within = outputs.min() >= 0 and outputs.max() <= 1 + 1e-3
+    if preprocessing.multi_label:
+        hint = "of multi-label models they are from 0 to 1 (put a sigmoid behind logits)"
+        return None if within else hint
+    if within and np.allclose(outputs.sum(-1), 1, atol=1e-3):
+        return None
+    return (
+        "export is for softmax classifiers (put keras.layers.Softmax() behind logits), and for "
+        "sigmoids where the preprocessing says multi_label"
+    )
 
 
 def _write_all(
@@ -229,7 +244,7 @@ def _write_one(name: str, reference: _Reference, directory: Path) -> dict[str, A
     if (limit := reference.tolerance) is not None:
         tolerance = replace(tolerance, max_error=limit, mean_error=limit)
     for signature_name, result in compared.items():
-        if failure := result.failure(tolerance):
+        if failure := result.failure(tolerance, reference.is_multi_label):
             where = "" if signature_name == "serving_default" else f" ({signature_name})"
             raise UserError(
                 f"{name}{where} does not compute what {reference.source} does: {failure}"

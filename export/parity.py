@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from a2keras.models.preprocessing.spec import THRESHOLD
+
 Compute = Callable[[np.ndarray], np.ndarray]
 
 
@@ -29,7 +31,8 @@ class Tolerance:
         max_error: largest absolute difference of a probability. In float32 around 1e-7 was
             measured, and a wrong weight gives 1e-2.
         mean_error: largest mean of the absolute differences.
-        top1_agreement: smallest share of the real samples with the same most probable class. Random
+        top1_agreement: smallest share of the real samples with the same most probable class, or
+            of multi-label models of their labels that are said of both or of neither. Random
             pixels do not count here: often no class is ahead.
     """
 
@@ -47,8 +50,9 @@ class Parity:
         real_samples: how many of them were no random pixels.
         max_error: largest absolute difference; NaN if either has a NaN.
         mean_error: mean absolute difference.
-        top1_agreement: share of the samples with the same most probable class; None for outputs
-            that are no probabilities.
+        top1_agreement: share of the samples with the same most probable class; of multi-label
+            models of all labels of all samples those that are said of both or of neither; None for
+            outputs that are no probabilities.
         real_top1_agreement: the same of the real samples alone; None where there are none.
     """
 
@@ -59,7 +63,7 @@ class Parity:
     top1_agreement: float | None
     real_top1_agreement: float | None
 
-    def failure(self, tolerance: Tolerance) -> str | None:
+    def failure(self, tolerance: Tolerance, multi_label: bool = False) -> str | None:
         """What is past the tolerance, in words; None if nothing is. A NaN is past any."""
         for what, value, most in (
             ("largest", self.max_error, tolerance.max_error),
@@ -73,14 +77,18 @@ class Parity:
         agreement, least = self.real_top1_agreement, tolerance.top1_agreement
         if agreement is not None and agreement < least:
             return (
-                f"{agreement:.1%} of {self.real_samples} real samples have the same most probable "
-                f"class, fewer than {least:.1%}"
+                f"{agreement:.1%} of {self.real_samples} real samples have the same "
+                f"{'labels' if multi_label else 'most probable class'}, fewer than {least:.1%}"
             )
         return None
 
 
 def compare(
-    expected: np.ndarray, actual: np.ndarray, real: int = 0, classes: bool = True
+    expected: np.ndarray,
+    actual: np.ndarray,
+    real: int = 0,
+    classes: bool = True,
+    multi_label: bool = False,
 ) -> Parity:
     """Compares outputs (samples, values) of a model and of its artefact.
 
@@ -90,6 +98,7 @@ def compare(
         real: how many of the samples, the last ones, are no random pixels.
         classes: whether the outputs are probabilities. The errors of others are told in units of
             the largest expected magnitude.
+        multi_label: whether each is the probability of a label by itself.
 
     Raises:
         ValueError: they differ in shape, or there are no samples.
@@ -103,6 +112,8 @@ def compare(
     if not classes:
         error /= max(float(np.abs(expected).max()), 1e-12)
     same = expected.argmax(-1) == actual.argmax(-1)
+    if multi_label and classes:
+        same = ((expected >= THRESHOLD) == (actual >= THRESHOLD)).mean(-1)
     return Parity(
         samples=len(expected),
         real_samples=real,

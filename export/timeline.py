@@ -1,4 +1,4 @@
-"""A video's class over time: the probabilities of sliding clips, as JSON, CSV and a picture."""
+"""A video's classes over time: the probabilities of sliding clips, in JSON, CSV and a picture."""
 
 import os
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from a2keras.export.predict import Artefact
 from a2keras.files import write_text
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.places import Path_
+from a2keras.models.preprocessing.spec import THRESHOLD
 from a2keras.models.preprocessing.windows import sliding_clips
 
 MAX_NUMBERS = 50_000_000  # probabilities in memory: 200 MB
@@ -36,6 +37,7 @@ class Timeline:
         every: seconds from clip to clip, as asked for.
         seconds: from the first to the last frame of a clip.
         clock: see `Windows.clock`.
+        multi_label: whether each is the probability of a label by itself.
     """
 
     file: str
@@ -45,6 +47,7 @@ class Timeline:
     every: float
     seconds: float
     clock: str
+    multi_label: bool = False
 
     def __repr__(self) -> str:
         labels = ", ".join(dict.fromkeys(each["label"] for each in self.segments()))
@@ -52,14 +55,26 @@ class Timeline:
         return f"<Timeline {self.file!r}: {clips}, every {self.every:g} s: {labels}>"
 
     def segments(self) -> list[dict[str, Any]]:
-        """Stretches of time in which one class is the most probable.
+        """Stretches of time in which one class is the most probable, or a label is said.
 
         Returns:
             In order: `from` and `to` (seconds; where two meet, the middle between their clips),
-            `label`, `probability` (the mean over the clips).
+            `label`, `probability` (the mean over the clips). Those of a multi-label model, from
+            `THRESHOLD` on, may overlap.
         """
-        best = self.probabilities.argmax(axis=1)
-        first = np.flatnonzero(np.diff(best, prepend=-1))
+        if not self.multi_label:
+            return self._stretches(self.probabilities.argmax(axis=1))
+        said = self.probabilities >= THRESHOLD
+        found = [
+            each
+            for label in np.flatnonzero(said.any(axis=0))
+            for each in self._stretches(np.where(said[:, label], label, -1))
+        ]
+        return sorted(found, key=lambda each: (each["from"], each["to"]))
+
+    def _stretches(self, best: np.ndarray) -> list[dict[str, Any]]:
+        """Of the class of every clip, int (clips,), its stretches; -1 is none."""
+        first = np.flatnonzero(np.diff(best, prepend=-2))
         last = np.append(first[1:], len(best)) - 1
         borders = (self.times[first[1:]] + self.times[last[:-1]]) / 2
         start = max(self.times[0] - self.seconds / 2, 0.0)
@@ -74,6 +89,7 @@ class Timeline:
                 ),
             }
             for number, (begin, end) in enumerate(zip(first, last, strict=True))
+            if best[begin] >= 0
         ]
 
     def document(self) -> dict[str, Any]:
@@ -115,12 +131,16 @@ class Timeline:
             raise UserError(f"{directory} cannot be written: {reason}") from error
 
     def draw(self, path: Path) -> None:
-        """Draws the probabilities of the classes with the highest peaks, one above the other."""
+        """Draws the probabilities of the classes with the highest peaks, one above the other.
+
+        Those of a multi-label model do not add up to 1: they are lines, from a common floor.
+        """
         chosen = self._highest(len(COLOURS))
         values = [self.probabilities[:, index] for index in chosen]
         names = [drawable(self.labels[index]) for index in chosen]
         colours = list(COLOURS[: len(chosen)])
-        if others := len(self.labels) - len(chosen):
+        others = 0 if self.multi_label else len(self.labels) - len(chosen)
+        if others:
             values.append(np.clip(1 - np.sum(values, axis=0), 0, 1))
             names.append(counted(others, "other"))
             colours.append(REST)
@@ -129,7 +149,12 @@ class Timeline:
         times = np.concatenate([[self.times[0] - half], self.times, [self.times[-1] + half]])
         values = [np.concatenate([each[:1], each, each[-1:]]) for each in values]
         with figure(path, size=(9, 3.2), dpi=110) as (_, axis):
-            axis.stackplot(times, *values, labels=names, colors=colours, step="mid", lw=0)
+            if self.multi_label:
+                for each, name, colour in zip(values, names, colours, strict=True):
+                    axis.step(times, each, where="mid", label=name, color=colour, lw=2)
+                axis.axhline(THRESHOLD, color=MUTED, lw=1, ls="--")
+            else:
+                axis.stackplot(times, *values, labels=names, colors=colours, step="mid", lw=0)
             axis.set(xlim=(max(times[0], 0), times[-1]), ylim=(0, 1))
             axis.set_xlabel("seconds", color=MUTED)
             axis.set_ylabel("probability", color=MUTED)
@@ -137,7 +162,12 @@ class Timeline:
             axis.spines[["top", "right"]].set_visible(False)
             title = drawable(Path(self.file).name, 80)
             axis.set_title(title, loc="left", color=INK, fontweight="bold")
-            axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1), reverse=True)
+            axis.legend(
+                frameon=False,
+                loc="upper left",
+                bbox_to_anchor=(1.01, 1),
+                reverse=not self.multi_label,
+            )
 
     def _highest(self, most: int) -> np.ndarray:
         """The classes that are most probable somewhere, in the order in which they come."""
@@ -181,4 +211,5 @@ def timeline(artefact: Artefact, file: Path_, every: float = 1.0, crops: int = 1
         every=every,
         seconds=windows.seconds,
         clock=windows.clock,
+        multi_label=preprocessing.multi_label,
     )

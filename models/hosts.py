@@ -78,6 +78,7 @@ def build(
     mode: str = "auto",
     fresh: bool = False,
     precision: str = "float32",
+    classifier_activation: str = "softmax",
 ) -> keras.Model:
     """Builds a host with a new classifier: pixels 0..255 → class probabilities.
 
@@ -90,6 +91,7 @@ def build(
         mode: of a file, "auto" or one of `ENTRIES`.
         fresh: not with the file's weights, but with new ones.
         precision: Keras dtype policy of the layers.
+        classifier_activation: "sigmoid" for labels of which any number may be there.
 
     Raises:
         UserError: no such network or file, or one that is no host.
@@ -109,7 +111,7 @@ def build(
             trunk = _with_scale_of_imagenet(trunk)
         if attention is not None:
             trunk = with_blocks(trunk, attention, positions)
-        return with_head(trunk, classes, own.name)
+        return with_head(trunk, classes, own.name, classifier_activation)
     except (UserError, ValueError):
         raise
     except Exception as error:  # of any layer that a file may hold

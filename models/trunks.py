@@ -221,10 +221,12 @@ def _joins(operation: Any) -> bool:
     )
 
 
-def with_head(trunk: keras.Model, classes: int, name: str) -> keras.Model:
+def with_head(
+    trunk: keras.Model, classes: int, name: str, activation: str = "softmax"
+) -> keras.Model:
     """A trunk with a new classifier on it, all of which learns."""
     model = network_model(
-        trunk.input, trunk.output, classifier, True, None, classes, "softmax", name
+        trunk.input, trunk.output, classifier, True, None, classes, activation, name
     )
     model.trainable = True
     return model

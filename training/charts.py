@@ -1,44 +1,50 @@
 """Charts of a run: curves, confusion matrix, calibration."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from a2keras.drawing import drawable, figure
+from a2keras.training.labelling import words_of
 
 INK, MUTED, BLUE, ORANGE = "#1f2933", "#7b8794", "#2f6fbb", "#d9730d"
 
 
-def draw_curves(history: list[dict], path: Path) -> None:
-    """Draws loss, accuracy and learning rate over the epochs."""
-    with figure(path, 1, 3, size=(13, 3.8), dpi=130) as (_, axes):
-        epochs = [line["epoch"] for line in history]
-        for axis, key, title in zip(
-            axes,
-            ("loss", "accuracy", "learning_rate"),
-            ("Loss", "Accuracy", "Learning rate"),
-            strict=True,
-        ):
-            style = {"lw": 2, "marker": "o", "ms": 3.5 if len(epochs) <= 60 else 0}
-            axis.plot(
-                epochs, [line[key] for line in history], color=BLUE, label="training", **style
-            )
-            scored = [line for line in history if f"validation_{key}" in line]
-            if scored:
-                values = [line[f"validation_{key}"] for line in scored]
-                at = [line["epoch"] for line in scored]
-                axis.plot(at, values, color=ORANGE, label="validation", **style)
+def draw_curves(history: list[dict], figures: Sequence[str], path: Path) -> None:
+    """Draws loss, figures such as the accuracy, and learning rate over the epochs."""
+    keys = ["loss", *figures, "learning_rate"]
+    with figure(path, 1, len(keys), size=(13 * len(keys) / 3, 3.8), dpi=130) as (_, axes):
+        style = {"lw": 2, "marker": "o", "ms": 3.5 if len(history) <= 60 else 0}
+        for axis, key in zip(axes, keys, strict=True):
+            for name, label, colour in (
+                (key, "training", BLUE),
+                (f"validation_{key}", "validation", ORANGE),
+            ):
+                known = [line for line in history if name in line]
+                values = [line[name] for line in known]
+                at = [line["epoch"] for line in known]
+                if known:
+                    axis.plot(at, values, color=colour, label=label, **style)
+            if any(f"validation_{key}" in line for line in history):
                 axis.legend(frameon=False)
-            axis.set_title(title, loc="left", color=INK, fontweight="bold")
+            title = words_of(key)
+            axis.set_title(
+                title[0].upper() + title[1:] if key != "mAP" else title,
+                loc="left",
+                color=INK,
+                fontweight="bold",
+            )
             axis.set_xlabel("epoch", color=MUTED)
             axis.grid(color="#e4e7eb")
             axis.set_axisbelow(True)
             axis.tick_params(colors=MUTED)
             axis.xaxis.get_major_locator().set_params(integer=True)
             axis.spines[["top", "right"]].set_visible(False)
-        axes[1].set_ylim(None, 1.01)
-        axes[2].set_ylim(0, None)
+        for axis in axes[1:-1]:
+            axis.set_ylim(None, 1.01)
+        axes[-1].set_ylim(0, None)
 
 
 def draw_confusion(matrix: np.ndarray, classes: tuple[str, ...], title: str, path: Path) -> None:
@@ -64,8 +70,14 @@ def draw_confusion(matrix: np.ndarray, classes: tuple[str, ...], title: str, pat
         axis.set_title(title, loc="left", color=INK, fontweight="bold")
 
 
-def draw_calibration(document: dict[str, Any], path: Path) -> None:
-    """Draws the reliability diagram, and how many examples are in each of its bins."""
+def draw_calibration(document: dict[str, Any], of: str, path: Path) -> None:
+    """Draws the reliability diagram, and how many examples are in each of its bins.
+
+    Args:
+        document: see `calibration`.
+        of: what the confidence is the probability of.
+        path: the PNG to write.
+    """
     with figure(path, 2, 1, size=(5.2, 6), dpi=130, sharex=True, height_ratios=(3, 1)) as (_, axes):
         bins = document["bins"]
         left, right = ([each[side] for each in bins] for side in ("above", "up_to"))
@@ -84,7 +96,7 @@ def draw_calibration(document: dict[str, Any], path: Path) -> None:
         axes[0].set_title(title, loc="left", color=INK, fontweight="bold")
         axes[1].bar(left, [each["examples"] for each in bins], color=MUTED, **bars)
         axes[1].set_ylabel("examples", color=MUTED)
-        axes[1].set_xlabel("confidence: probability of the likeliest class", color=MUTED)
+        axes[1].set_xlabel(f"confidence: probability of {of}", color=MUTED)
         axes[1].set_xlim(0, 1)
         for axis in axes:
             axis.spines[["top", "right"]].set_visible(False)

@@ -42,6 +42,12 @@ class Fields:
     data: Annotated[str, "what it is trained on, see `a2keras help data`"] = ""
     task: Annotated[str, one_of("auto", "image", "video"), "auto: what the files are"] = "auto"
 
+    multi_label: Annotated[
+        bool,
+        "a row of a list has any number of labels, with | or ; between them: sigmoid and binary "
+        "cross-entropy; false: one class, by softmax",
+    ] = False
+
     model: Annotated[
         str,
         Heading("The network"),
@@ -202,12 +208,18 @@ class Fields:
     weight_decay: Annotated[
         NonNegativeFloat, "sgd: an L2 penalty; adamw: decoupled; not on BN and biases"
     ] = 1e-4
-    label_smoothing: Annotated[Fraction, "share of a label that all classes get; 0: none"] = 0.0
+    label_smoothing: Annotated[
+        Fraction,
+        "share of a label that all classes get; multi_label: half of which yes and no get; 0: none",
+    ] = 0.0
     drop_path: Annotated[
         Fraction, "stochastic depth: probability for the last residual branch; 0: none"
     ] = 0.0
     class_weights: Annotated[
-        str, one_of("none", "balanced"), "in the loss: balanced, by the number of their examples"
+        str,
+        one_of("none", "balanced"),
+        "in the loss: balanced, by the number of their examples; multi_label: of those that have "
+        "a label, against those without it",
     ] = "none"
     sampling: Annotated[
         str,

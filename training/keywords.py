@@ -10,6 +10,7 @@ class Keywords(TypedDict, total=False):
     name: str
     data: str | PathLike[str]
     task: str
+    multi_label: bool
     model: str | PathLike[str]
     attention: str
     positions: str

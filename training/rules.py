@@ -131,6 +131,11 @@ BETWEEN_FIELDS: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
         lambda r: r.class_weights == "none" or r.sampling == "uniform",
     ),
     (
+        "sampling",
+        "must be uniform where multi_label=True: no example has one class whose turn it is",
+        lambda r: r.sampling == "uniform" or not r.multi_label,
+    ),
+    (
         "crops",
         "must be 1, or 3 where fit=crop",
         lambda r: r.crops == 1 or (r.crops == 3 and r.fit == "crop"),

@@ -1,7 +1,9 @@
-"""How often an artefact is right: on labelled data, by the views that `predict` has."""
+"""How right an artefact is: on labelled data, by the views that `predict` has."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from a2keras.console import progress
 from a2keras.errors import UserError
@@ -9,7 +11,9 @@ from a2keras.export.predict import Found, find
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.training.config import Recipe
 from a2keras.training.data import open_held_out
+from a2keras.training.data.labels import are_sets
 from a2keras.training.data.source import Source
+from a2keras.training.labelling import mean_average_precision
 
 
 class Labelled(NamedTuple):
@@ -34,7 +38,7 @@ class Labelled(NamedTuple):
         found = find(path)
         preprocessing = found.preprocessing
         task = "video" if preprocessing.is_video else "image"
-        recipe = Recipe("benchmark", task=task)
+        recipe = Recipe("benchmark", task=task, multi_label=preprocessing.multi_label)
         return cls(found, *open_held_out(recipe, preprocessing.labels, data))
 
     def about(self) -> dict[str, Any]:
@@ -46,13 +50,15 @@ class Labelled(NamedTuple):
         }
 
     def score(self) -> dict[str, Any]:
-        """`top1`, the share of right answers among the examples that can be read; `unreadable`.
+        """`top1`, the share of right answers among the examples that can be read, or `mAP` of
+        multi-label data; and `unreadable`.
 
         Raises:
             UserError: the artefact does not load or run, or none can be read.
         """
         examples = self.source.splits[self.split]
-        right = read = 0
+        read: list[int] = []
+        outputs: list[np.ndarray] = []
         with self.found.load() as artefact:
             name = Path(self.found.path).name
             for index in progress(range(len(examples)), f"scoring {name}", "example"):
@@ -60,9 +66,12 @@ class Labelled(NamedTuple):
                     view = artefact.preprocessing.view(examples.frames(index))
                 except DecodeError:
                     continue
-                read += 1
-                (probabilities,) = artefact.probabilities(view[None])
-                right += int(probabilities.argmax() == examples.labels[index])
+                read.append(index)
+                outputs += [*artefact.probabilities(view[None])]
         if not read:
             raise UserError(f"none of the {len(examples)} {self.split} examples can be read")
-        return {"top1": right / read, "unreadable": len(examples) - read}
+        labels, probabilities = examples.labels[read], np.stack(outputs)
+        unreadable = {"unreadable": len(examples) - len(read)}
+        if are_sets(labels):
+            return {"mAP": mean_average_precision(labels, probabilities), **unreadable}
+        return {"top1": float((probabilities.argmax(axis=1) == labels).mean()), **unreadable}

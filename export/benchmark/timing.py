@@ -98,13 +98,16 @@ def table(document: Any) -> str:
         for entry in artefacts
     ]
     if data := document.get("data"):  # a column more
-        lines[1] += f"{'top-1':>8}"
+        measure, key = ("mAP", "mAP") if "mAP" in artefacts[0] else ("top-1", "top1")
+        lines[1] += f"{measure:>8}"
         lines[2:] = [
-            f"{line}{entry['top1']:>8.1%}" for line, entry in zip(lines[2:], artefacts, strict=True)
+            f"{line}{entry[key]:>8.1%}" for line, entry in zip(lines[2:], artefacts, strict=True)
         ]
         unreadable = max(entry["unreadable"] for entry in artefacts)
         examples = counted(data["examples"], f"{data['split']} example")
-        lines.append(f"top-1 of {examples} of {printable(data['data'])}, {unreadable} unreadable")
+        lines.append(
+            f"{measure} of {examples} of {printable(data['data'])}, {unreadable} unreadable"
+        )
     return "\n".join(lines)
 
 

@@ -15,7 +15,7 @@ def benchmark(arguments: list[str]) -> None:
         "Each is in a process of its own, and they take turns in rounds, so that what slows the "
         "machine down slows all alike. Ratios (×) are to the first. Memory is the peak of loading "
         "and running one example, beyond what the library itself takes. With --data the share of "
-        "right answers (top-1) stands beside it.",
+        "right answers (top-1), or mAP of multi-label data, stands beside it.",
         _flags,
         arguments,
     )

@@ -101,7 +101,8 @@ def _parity_table(manifest: "Manifest") -> str:
         for signature, parity in artefact["parity"].items()
     ]
     width = max(len(name) for _, name, _ in names) + 2
-    heading = f"{'MiB':>8}{'samples':>9}{'max error':>12}{'mean':>10}{'top-1':>8}"
+    agreement = "labels" if manifest["preprocessing"]["multi_label"] else "top-1"
+    heading = f"{'MiB':>8}{'samples':>9}{'max error':>12}{'mean':>10}{agreement:>8}"
     lines = [f"{'artefact':<{width}}{heading}"]
     for artefact, name, parity in names:
         size = "" if name.startswith(" ") else f"{artefact['bytes'] / 2**20:.2f}"

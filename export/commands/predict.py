@@ -20,8 +20,9 @@ def predict(arguments: list[str]) -> None:
         "       a2keras predict ARTEFACT VIDEO --timeline --output=DIR [--every=1]",
         "Classifies images or videos, also those of a folder, with a run, a SavedModel, a .keras, "
         ".tflite, .onnx or OpenVINO .xml file, an export, or published weights like "
-        "i3d:kinetics400 (`a2keras weights` lists them). Files that cannot be read are told at the "
-        "end, with exit code 2. --timeline classifies clips all along one video, of any length.",
+        "i3d:kinetics400 (`a2keras weights` lists them). Of multi-label models what is said (from "
+        "50 %) has a *. Files that cannot be read are told at the end, with exit code 2. "
+        "--timeline classifies clips all along one video, of any length.",
         _flags,
         arguments,
     )
@@ -94,7 +95,13 @@ def _of_files(artefact: str, files: list[str], values: flags.FlagValues) -> None
 
 
 def _as_text(prediction: "Prediction") -> str:
-    lines = [f"  {each.probability:>7.2%}  {printable(each.label)}" for each in prediction.top]
+    """The likeliest classes, and of a multi-label model all that it says, with a mark."""
+    said = prediction.labels or ()
+    entries = said if len(said) > len(prediction.top) else prediction.top
+    lines = [
+        f"  {each.probability:>7.2%}  {printable(each.label)}{' *' * (each in said)}"
+        for each in entries
+    ]
     return "\n".join([printable(prediction.file), *lines])
 
 

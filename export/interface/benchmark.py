@@ -29,6 +29,7 @@ class Measured(TypedDict):
     batch_peak_bytes: int
     device: str
     top1: NotRequired[float]  # where there are data: of the examples that can be read
+    mAP: NotRequired[float]  # instead, of a multi-label model
     unreadable: NotRequired[int]
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
@@ -35,10 +35,13 @@ class Prediction:
     Attributes:
         file: its path.
         top: the likeliest classes, the likeliest first.
+        labels: of a multi-label model those that it says, each with a probability of at least 0.5,
+            the likeliest first; None of others, which say the first of `top`.
     """
 
     file: str
     top: tuple[Class, ...]
+    labels: tuple[Class, ...] | None = None
 
     def __repr__(self) -> str:
         return f"<Prediction {self.file!r}: {self.label} {self.probability:.1%}>"
@@ -101,19 +104,36 @@ class Predictions(Sequence[Prediction]):
             "kind": self.kind,
             "views": self.views,
             "crops": self.crops,
-            "predictions": [
-                {"file": each.file, "top": [entry._asdict() for entry in each.top]}
-                for each in self.predictions
-            ],
+            "predictions": list(map(_as_json, self.predictions)),
             "errors": [each._asdict() for each in self.errors],
         }
 
     def csv(self) -> str:
-        """A line for each file that could be read: the file, and its likeliest classes."""
+        """A line for each file that could be read: the file, and its likeliest classes.
+
+        Of multi-label models `labels` stands in between: those that they say, `|` between them.
+        """
+        several = any(each.labels is not None for each in self)
         ranks = range(1, max((len(each.top) for each in self), default=0) + 1)
         heading = [f"{what}_{rank}" for rank in ranks for what in ("class", "probability")]
-        rows = [[each.file, *(cell for entry in each.top for cell in entry)] for each in self]
-        return csv_text([["file", *heading], *rows])
+        rows = [
+            [
+                each.file,
+                *["|".join(label for label, _ in each.labels or ())] * several,
+                *(cell for entry in each.top for cell in entry),
+            ]
+            for each in self
+        ]
+        return csv_text([["file", *["labels"] * several, *heading], *rows])
+
+
+def _as_json(prediction: Prediction) -> dict[str, Any]:
+    said = prediction.labels
+    return {
+        "file": prediction.file,
+        **({} if said is None else {"labels": [label for label, _ in said]}),
+        "top": [entry._asdict() for entry in prediction.top],
+    }
 
 
 def predict(
@@ -248,6 +268,11 @@ def _check_views(path: Path, preprocessing: Preprocessing, views: int | None, cr
 
 def _classified(model: "Artefact", file: str, views: int, crops: int, top: int) -> Prediction:
     scores = model.classify(file, views, crops)
-    best = (-scores).argsort(kind="stable")[:top]
-    labels = model.preprocessing.labels
-    return Prediction(file, tuple(Class(labels[i], round(float(scores[i]), 6)) for i in best))
+    preprocessing = model.preprocessing
+
+    def named(numbers: Iterable[int]) -> tuple[Class, ...]:
+        return tuple(Class(preprocessing.labels[i], round(float(scores[i]), 6)) for i in numbers)
+
+    best = (-scores).argsort(kind="stable")[:top].tolist()
+    said = named(preprocessing.said(scores)) if preprocessing.multi_label else None
+    return Prediction(file, named(best), said)

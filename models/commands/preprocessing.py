@@ -25,10 +25,8 @@ def preprocessing(arguments: list[str]) -> None:
     )
     if rest:
         raise UserError(f"preprocessing takes no arguments. Received: {' '.join(rest)}")
-    settings: dict[str, Any] = {
-        name: values[name].value
-        for name in ("size", "frames", "stride", "takes", "fit", "short_side", "interpolation")
-    }
+    names = "size", "frames", "stride", "takes", "fit", "short_side", "interpolation", "multi_label"
+    settings: dict[str, Any] = {name: values[name].value for name in names}
     with naming_flags(values):
         try:
             made = Preprocessing(_labels(values.labels), **settings)
@@ -69,4 +67,6 @@ def _flags(values: flags.FlagValues) -> None:
     enum("fit", "crop", FITS, "crop: fill the square and cut; letterbox: keep all and pad.")
     whole("short_side", None, "To which it is resized before the crop; default: --size.")
     enum("interpolation", "bilinear", INTERPOLATIONS, "Both antialiased.")
+    several = "Each output is a label's own probability (sigmoid); default: one class (softmax)."
+    flags.DEFINE_bool("multi_label", False, several, flag_values=values)
     text("output", FILE_NAME, "The file to write; by its default name it is found beside a model.")

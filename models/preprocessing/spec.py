@@ -19,6 +19,7 @@ from a2keras.models.preprocessing.video import decode_video
 FILE_NAME = "preprocessing.json"
 # What a model takes: RGB of 0 to 255, of 0 to 1, or what the modes of `keras.applications` make.
 TAKES = ("raw", "unit", "tf", "torch", "caffe")
+THRESHOLD = 0.5  # the probability from which on a multi-label model says a label
 MOST = 2**16  # pixels of a side, frames of a clip: what a file says may be anything
 
 
@@ -43,6 +44,8 @@ class Preprocessing:
             is told here, and not to be done again.
         takes: one of `TAKES`. With another one than "raw" whoever loads the model puts in front of
             it what makes that of raw pixels, and `mean` and `scale` say nothing.
+        multi_label: whether each output is the probability of its label by itself, as sigmoids
+            give it; else they are those of classes of which one is true, and sum to 1.
     """
 
     __pydantic_config__: ClassVar = RECORD
@@ -57,6 +60,7 @@ class Preprocessing:
     mean: tuple[float, ...] = Pixels().mean
     scale: tuple[float, ...] = Pixels().scale
     takes: str = "raw"
+    multi_label: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", tuple(self.labels))
@@ -140,6 +144,12 @@ class Preprocessing:
                 f"{path} gives outputs of shape {given}, but its preprocessing names {labels} "
                 "classes"
             )
+
+    def said(self, probabilities: np.ndarray) -> list[int]:
+        """The labels that a multi-label model says of probabilities (classes,): the numbers of
+        those from `THRESHOLD` on, the likeliest first."""
+        order = np.argsort(-probabilities, kind="stable")
+        return [int(i) for i in order if probabilities[i] >= THRESHOLD]
 
     def read(self, path: Path_) -> np.ndarray:
         """Decodes a file to uint8 (H, W, 3), or (total frames, H, W, 3) for a video network.
@@ -246,11 +256,14 @@ class Preprocessing:
     def write(self, path: str | Path) -> None:
         """Writes a file as `read_file` takes it.
 
-        What takes raw pixels does not say so, for earlier readers; what does not has no `mean`.
+        What takes raw pixels does not say so, nor does what is not multi-label, for earlier
+        readers; what takes others has no `mean`.
         """
         document = asdict(self)
         for name in ("takes",) if self.takes == "raw" else ("mean", "scale"):
             del document[name]
+        if not self.multi_label:
+            del document["multi_label"]
         write_json(Path(path), document)
 
     @classmethod

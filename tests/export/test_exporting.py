@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -360,7 +361,15 @@ def test_only_probabilities_are_exported(image_run, tmp_path):
         export(tmp_path / "model.keras", tmp_path / "out", ["saved_model"])
     assert str(caught.value) == (
         f"{tmp_path / 'model.keras'} does not give probabilities: export is for softmax "
-        "classifiers (put keras.layers.Softmax() behind logits)"
+        "classifiers (put keras.layers.Softmax() behind logits), and for sigmoids where the "
+        "preprocessing says multi_label"
+    )
+    spec = Preprocessing.load(tmp_path)
+    several = dataclasses.replace(spec, labels=("a", "b", "c"), multi_label=True)
+    with pytest.raises(UserError) as caught:
+        export(tmp_path / "model.keras", tmp_path / "out", ["saved_model"], preprocessing=several)
+    assert str(caught.value).endswith(
+        "of multi-label models they are from 0 to 1 (put a sigmoid behind logits)"
     )
 
 

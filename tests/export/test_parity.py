@@ -92,3 +92,17 @@ def test_samples_run_one_by_one_without_tensorfloat():
     with pytest.raises(RuntimeError), full_float32():
         raise RuntimeError
     assert tf.config.experimental.tensor_float_32_execution_enabled() == before
+
+
+def test_labels_of_multi_label_models_agree_one_by_one():
+    """Two real samples of three labels: one of six is said of one alone, by 0.02; the likeliest
+    label is another, which does not matter."""
+    expected = np.array([[0.9, 0.89, 0.1], [0.51, 0.2, 0.3]])
+    actual = np.array([[0.89, 0.9, 0.1], [0.49, 0.2, 0.3]])
+    found = compare(expected, actual, 2, multi_label=True)
+    assert found.top1_agreement == found.real_top1_agreement == pytest.approx(5 / 6)
+    assert found.failure(Tolerance(0.1, 0.1, 0.8), True) is None
+    assert found.failure(Tolerance(0.1, 0.1, 0.9), True) == (
+        "83.3% of 2 real samples have the same labels, fewer than 90.0%"
+    )
+    assert compare(expected, actual, 2).top1_agreement == 0.5

@@ -166,3 +166,25 @@ def test_a_model_whose_outputs_are_found_to_be_too_few(video_run):
         f"{video_run / 'model.keras'} gives outputs of shape (2,), but its preprocessing names "
         "3 classes"
     )
+
+
+def test_labels_of_a_multi_label_model_overlap(tmp_path):
+    probabilities = np.array(
+        [[0.7, 0.2, 0.6], [0.9, 0.5, 0.1], [0.1, 0.8, 0.1], [0.0, 0.25, 0.75], [0.6, 0.4, 0.6]],
+        np.float32,
+    )
+    several = dataclasses.replace(made(probabilities), multi_label=True)
+    found = [(each["label"], each["from"], each["to"]) for each in several.segments()]
+    assert found == [
+        ("up", 0.1, 1.0),
+        ("left", 0.1, 2.0),
+        ("right", 1.0, 3.125),
+        ("up", 3.125, 4.9),
+        ("left", 4.125, 4.9),
+    ]
+    assert several.segments()[1]["probability"] == pytest.approx(0.8)
+    nothing = dataclasses.replace(several, probabilities=np.full((5, 3), 0.1, np.float32))
+    assert nothing.segments() == []
+    several.draw(tmp_path / "timeline.png")
+    with Image.open(tmp_path / "timeline.png") as picture:
+        assert np.asarray(picture).std() > 10

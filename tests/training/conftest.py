@@ -36,7 +36,9 @@ def _put_tiny_network(monkeypatch, pre_activation: bool) -> None:
 
     from a2keras import DoubleAttention, models
 
-    def build(name: str, input_tensor, classes: int) -> keras.Model:
+    def build(
+        name: str, input_tensor, classes: int, classifier_activation: str = "softmax"
+    ) -> keras.Model:
         rank = len(input_tensor.shape) - 2
         convolution = getattr(keras.layers, f"Conv{rank}D")
         x = convolution(7, 3, strides=2, padding="same", use_bias=False)(input_tensor)
@@ -44,7 +46,7 @@ def _put_tiny_network(monkeypatch, pre_activation: bool) -> None:
         x = keras.layers.ReLU()(x)
         x = DoubleAttention(3, 2, pre_activation=pre_activation, name="attention")(x)
         x = getattr(keras.layers, f"GlobalAveragePooling{rank}D")()(x)
-        x = keras.layers.Dense(classes, activation="softmax")(x)
+        x = keras.layers.Dense(classes, activation=classifier_activation)(x)
         return keras.Model(keras.utils.get_source_inputs(input_tensor), x)
 
     monkeypatch.setattr(models, "build", build)
@@ -84,6 +86,32 @@ def write_images():
 @pytest.fixture(scope="session")
 def write_video():
     return _write_video
+
+
+def _write_squares(folder: Path, count: int) -> Path:
+    """A list of PNGs with a square of each of three colours or not; its labels tell which."""
+    from PIL import Image
+
+    folder.mkdir(parents=True)
+    random = np.random.default_rng(5)
+    rows = ["file,labels"]
+    for i in range(count):
+        pixels = random.integers(0, 40, (19, 23, 3), dtype="uint8")
+        names = []
+        for colour, name in enumerate(("red", "green", "blue")):
+            if random.random() < (0.5, 0.4, 0.3)[colour]:
+                top, left = random.integers(0, 10, 2)
+                pixels[top : top + 9, left : left + 11, colour] += 200
+                names.append(name)
+        Image.fromarray(pixels).save(folder / f"{i:03}.png")
+        rows.append(f"{i:03}.png,{'|'.join(names)}")
+    (folder / "list.csv").write_text("\n".join(rows) + "\n")
+    return folder / "list.csv"
+
+
+@pytest.fixture(scope="session")
+def write_squares():
+    return _write_squares
 
 
 @pytest.fixture

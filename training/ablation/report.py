@@ -15,16 +15,29 @@ from a2keras.training.ablation.plan import Ablation
 from a2keras.training.ablation.rows import Row
 from a2keras.training.ablation.statistics import differences
 from a2keras.training.ablation.words import difference_table, remarks, words_of
+from a2keras.training.config import Recipe
 from a2keras.training.data.source import Skipped
 from a2keras.training.evaluation.folds import pooled
 from a2keras.training.evaluation.scores import percent, spread
 from a2keras.training.output import writing
 from a2keras.training.run.directory import Run
 
-# By task; the last is what the rows are compared by.
-MEASURES = {"image": ("top1",), "video": ("clip@1", "video@1")}
 # What is each run's own.
 _OWN = {"name", "model", "attention", "positions", "seed", "fold"}
+
+
+def measures_of(recipe: Recipe) -> tuple[str, ...]:
+    """What of every run's scores is in the table; by the last the rows are compared."""
+    of_clips, of_all = ("clip_mAP", "mAP") if recipe.multi_label else ("clip@1", "video@1")
+    if recipe.task == "video":
+        return of_clips, of_all
+    return ("mAP" if recipe.multi_label else "top1",)
+
+
+def classes_of(scores: dict[str, Any]) -> int:
+    """How many classes a run's scores are of."""
+    return len(scores.get("confusion", scores["per_class"]))
+
 
 Results = list[tuple[Row, Run, dict[str, Any]]]
 
@@ -41,7 +54,7 @@ def document(
         planned: how many runs there are to be.
     """
     first, recipe = results[0][2], results[0][1].recipe
-    measures = MEASURES[recipe.task]
+    measures = measures_of(recipe)
     rows = []
     for row in ablation.rows:
         own = [(run, scores) for each, run, scores in results if each == row]
@@ -50,7 +63,6 @@ def document(
     # One evaluation of every part of the data.
     parts = {run.recipe.fold: scores for _, run, scores in reversed(results)}
     parts = dict(sorted(parts.items()))
-    totals = sum(np.array(each["confusion"]).sum(axis=1) for each in parts.values())
     protocols = [line for _, _, scores in results for line in scores["protocol"]]
     return {
         "table": ablation.table,
@@ -62,8 +74,8 @@ def document(
         "split_rules": list(dict.fromkeys(scores["split_rule"] for _, _, scores in results)),
         "folds": [_fold(fold, each) for fold, each in parts.items()] if recipe.folds else [],
         "examples": sum(each["examples"] for each in parts.values()),
-        "classes": len(first["confusion"]),
-        "majority_rate": float(totals.max() / totals.sum()),
+        "classes": classes_of(first),
+        **_by_chance(list(parts.values())),
         "protocol": list(dict.fromkeys(protocols)),
         "seeds": ablation.seeds,
         "planned": planned,
@@ -78,6 +90,14 @@ def document(
         "differences": differences(rows, measures),
         "versions": {"keras": keras.__version__, "tensorflow": tf.__version__},
     }
+
+
+def _by_chance(parts: list[dict[str, Any]]) -> dict[str, float]:
+    """What says nothing of a network: the rate of the most frequent class, or guessing's mAP."""
+    if "confusion" not in parts[0]:
+        return pooled(parts, ["chance_mAP"])
+    totals = sum(np.array(each["confusion"]).sum(axis=1) for each in parts)
+    return {"majority_rate": float(totals.max() / totals.sum())}
 
 
 def _skipped(scores: dict[str, Any]) -> list[Skipped]:

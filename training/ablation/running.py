@@ -21,6 +21,7 @@ from a2keras.training.data import list_source, open_source
 from a2keras.training.data.source import Source
 from a2keras.training.evaluation.evaluate import evaluate, suffix_of
 from a2keras.training.evaluation.held_out import SCORED
+from a2keras.training.evaluation.multi_label import MultiLabelEvaluation
 from a2keras.training.evaluation.scores import Evaluation, protocol
 from a2keras.training.run.directory import Run
 from a2keras.training.run.train import train
@@ -148,13 +149,14 @@ def _kept_score(run: Run, scored: Sequence[str] = SCORED) -> dict | None:
     path = run.path / f"evaluation{suffix_of(scored)}.json"
     if not (run.finished and path.is_file()):
         return None
-    document: dict = read_json(path, Evaluation, "an evaluation of this version")
-    confusion = document["confusion"]
-    if document["protocol"] != protocol(run.recipe, len(confusion)):
+    kind = MultiLabelEvaluation if run.recipe.multi_label else Evaluation
+    document: dict = read_json(path, kind, "an evaluation of this version")
+    if document["protocol"] != protocol(run.recipe, report.classes_of(document)):
         return None
-    square = all(len(line) == len(confusion) for line in confusion)
-    measures = report.MEASURES[run.recipe.task]
-    whole = document["examples"] == sum(map(sum, confusion)) > 0 and document.keys() >= {*measures}
-    if not (square and whole):
+    whole = document["examples"] > 0 and document.keys() >= {*report.measures_of(run.recipe)}
+    if (confusion := document.get("confusion")) is not None:
+        whole &= all(len(line) == len(confusion) for line in confusion)
+        whole &= document["examples"] == sum(map(sum, confusion))
+    if not whole:
         raise UserError(f"{path} is not an evaluation of this version: its numbers do not agree")
     return document

@@ -88,7 +88,7 @@ def costs(recipe: Recipe, classes: tuple[str, ...], strategy: str, replicas: int
     from a2keras.training.run.train import preprocessing_of
 
     computation = computation_for(strategy, replicas)
-    examples = Noise(recipe)
+    examples = Noise(recipe, len(classes))
     before = forget_peak()
     steps = steps_per_epoch(recipe, len(examples))
     computation.build(recipe, preprocessing_of(recipe, classes), steps)
@@ -148,12 +148,13 @@ def time_steps(step: Callable[[], Any]) -> dict[str, Any]:
 class Noise(Examples):
     """As many random videos or images as a batch has, of the size that the network takes."""
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: Recipe, classes: int) -> None:
         self.is_video = recipe.task == "video"
         length = [(recipe.frames - 1) * recipe.stride + 1] if self.is_video else []
         shape = (*length, recipe.size, recipe.size, 3)
         self.pixels = np.random.default_rng(0).integers(0, 256, shape, dtype="uint8")
-        self.labels = np.zeros(recipe.batch_size, "int64")
+        labels = (recipe.batch_size, classes) if recipe.multi_label else recipe.batch_size
+        self.labels = np.zeros(labels, bool if recipe.multi_label else "int64")
         self.names = ("noise",) * recipe.batch_size
 
     def frames(self, index: int) -> np.ndarray:

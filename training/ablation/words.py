@@ -6,7 +6,7 @@ from typing import Any
 from a2keras.errors import counted
 from a2keras.training.ablation.statistics import LEVEL
 
-_WORDS = {"top1": "top-1"}
+_WORDS = {"top1": "top-1", "clip_mAP": "clip mAP"}
 
 
 def words_of(measure: str) -> str:
@@ -79,15 +79,20 @@ def _rule(rule: str, split: str) -> str:
 
 def _of_chance(document: dict[str, Any]) -> list[str]:
     count, main = document["examples"], document["measures"][-1]
-    best = max(row[main]["mean"] for row in document["rows"])
-    error = math.sqrt(best * (1 - best) / count)
-    pooled = ", each the share of all folds' examples" if document["folds"] else ""
+    is_share = "majority_rate" in document
+    of_folds = "share of all folds' examples" if is_share else "mean over the folds"
+    pooled = f", each the {of_folds}" if document["folds"] else ""
     lines = [
         f"± is the sample standard deviation over the seeds{pooled}, which change the initial "
-        f"weights, the order and the augmentation; one example is {100 / count:.1f} points, and "
-        f"the binomial standard error of {100 * best:.1f} % on {count} examples "
-        f"{100 * error:.1f} points",
+        "weights, the order and the augmentation"
     ]
+    if is_share:
+        best = max(row[main]["mean"] for row in document["rows"])
+        error = math.sqrt(best * (1 - best) / count)
+        lines[0] += (
+            f"; one example is {100 / count:.1f} points, and the binomial standard error of "
+            f"{100 * best:.1f} % on {count} examples {100 * error:.1f} points"
+        )
     if document["differences"]:
         units = [each[main] for each in document["differences"]]
         unit, least = units[0]["unit"], min(each["observations"] for each in units)
@@ -107,6 +112,8 @@ def _of_chance(document: dict[str, Any]) -> list[str]:
                 else ""
             )
         )
+    if not is_share:
+        return [*lines, f"mAP by chance: {100 * document['chance_mAP']:.1f} %"]
     majority = 100 * document["majority_rate"]
     return [*lines, f"always answering the most frequent class: {majority:.1f} %"]
 

@@ -15,9 +15,9 @@ def evaluate(arguments: list[str]) -> None:
         "a2keras evaluate RUN… [--data=SOURCE] [--format=json]",
         "Scores a run on what it held out, and writes into it evaluation.json, predictions.csv "
         "(the five likeliest classes of every file), mistakes.html (the worst, with pictures), "
-        "confusion.png and calibration.png; with --data, on that, into evaluation_data.json and "
-        "so on. Several runs are folds of one data set, such as UCF-101's three splits: their mean "
-        "goes to folds.json.",
+        "confusion.png (of multi-label data per_class.csv) and calibration.png; with --data, on "
+        "that, into evaluation_data.json and so on. Several runs are folds of one data set, such "
+        "as UCF-101's three splits: their mean goes to folds.json.",
         _flags,
         arguments,
     )
@@ -43,14 +43,15 @@ def evaluate(arguments: list[str]) -> None:
     from a2keras.training.run.directory import Run
     from a2keras.training.run.next_commands import next_commands
 
-    files = ", ".join(files_of(OTHER_DATA if values.data else ""))
+    run = Run.load(rest[0])
+    files = ", ".join(files_of(OTHER_DATA if values.data else "", run.recipe.multi_label))
     if len(rest) > 1:
         show(folds_table(document))
         say(f"written: folds.json into {rest[0]}; into every run {files}")
         return
     show(table(document))
     say(f"written into {rest[0]}: {files}")
-    say("\n  ".join(["next:", *next_commands(Run.load(rest[0]), "evaluate")]))
+    say("\n  ".join(["next:", *next_commands(run, "evaluate")]))
 
 
 def _flags(values: flags.FlagValues) -> None:

@@ -94,7 +94,8 @@ def _flags(values: flags.FlagValues) -> None:
     )
     from a2keras.training.descriptions import described
 
-    fields = ", ".join(each.name for each in list(described())[4:])
+    own = ("name", "data", "task", "model")  # flags have them, and the task the data tell
+    fields = ", ".join(each.name for each in described() if each.name not in own)
     help_set = (
         "key=value of a recipe field; may be repeated. `a2keras recipes NAME` tells what they mean "
         f"and what they are in that recipe: {fields}."

@@ -47,7 +47,7 @@ def validation_part(
     """A worker's part of all examples, in batches of `size` for each of its replicas.
 
     Every replica gets the same number of full batches. Those that there are no examples for are
-    filled up with zeros; a row of zeros for a label is no example.
+    filled up with zeros; a row of -1 for a label is no example.
     """
     worker, workers = shard
     rounds = validation_rounds(len(examples), size, workers, local)
@@ -55,13 +55,14 @@ def validation_part(
     batches = plain_batches(examples, size, preprocessing, own)
     pixels, labels = batches.element_spec
     empty = tf.data.Dataset.from_tensors(
-        (tf.zeros((size, *pixels.shape[1:])), tf.zeros((size, *labels.shape[1:])))
+        (tf.zeros((size, *pixels.shape[1:])), tf.fill((size, *labels.shape[1:]), -1.0))
     )
 
     def fill(pixels: Any, labels: Any) -> tuple[Any, Any]:
         missing = size - tf.shape(labels)[0]
         filled = [
-            tf.pad(x, [[0, missing]] + [[0, 0]] * (len(x.shape) - 1)) for x in (pixels, labels)
+            tf.pad(x, [[0, missing]] + [[0, 0]] * (len(x.shape) - 1), constant_values=value)
+            for x, value in ((pixels, 0), (labels, -1))
         ]
         return tuple(tf.ensure_shape(x, (size, *x.shape[1:])) for x in filled)
 

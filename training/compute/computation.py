@@ -19,8 +19,8 @@ from a2keras.training.compute.rematerialization import Rematerialized
 from a2keras.training.compute.schedules import learning_rate
 from a2keras.training.compute.stochastic_depth import StochasticDepth
 from a2keras.training.config import Recipe
-from a2keras.training.data.balance import class_weights
 from a2keras.training.data.source import Examples
+from a2keras.training.labelling import labelling_of
 
 
 class Computation(ABC):
@@ -64,9 +64,10 @@ class Computation(ABC):
             labels: of the examples to train on, for the weights of the classes.
         """
         self.recipe = recipe
+        self.labelling = labelling_of(recipe)
         self.class_weights = None
         if recipe.class_weights == "balanced" and labels is not None:
-            self.class_weights = class_weights(labels, len(preprocessing.labels))
+            self.class_weights = self.labelling.class_weights(labels, len(preprocessing.labels))
         self.preprocessing = preprocessing
         self.model = network.build(recipe, preprocessing, recipe.precision)
         self.depth = StochasticDepth(recipe, self.model) if recipe.drop_path else None
@@ -78,7 +79,7 @@ class Computation(ABC):
         schedule = learning_rate(recipe, steps_per_epoch)
         self.optimizer = Optimizer(recipe, self.model, schedule, phases)
         # What micro-batches add up besides their gradients; see `train_step` for what it holds.
-        self.sums = keras.Variable(np.zeros(3, "float32"), trainable=False, name="sums")
+        self.sums = keras.Variable(np.zeros(4, "float32"), trainable=False, name="sums")
         self.variables = [*self.model.variables, *self.optimizer.variables]
 
     def enter(self, step: int) -> None:
@@ -114,17 +115,19 @@ class Computation(ABC):
             stop: whether this worker wants to stop.
 
         Returns:
-            A handle for `numbers`, which gives the sum of the losses of the batch, the number of
-            examples that were classified correctly, and whether any worker wants to stop.
+            A handle for `numbers`, which gives the sum of the losses of the batch, what of it is
+            right, whether any worker wants to stop, and of how much that is right, see
+            `Labelling.right`.
         """
 
     @abstractmethod
     def validation_batches(self, examples: Examples) -> Iterator:
-        """Iterates once over all examples; the last batches are filled up with zeros as labels."""
+        """Iterates once over all examples; the last batches are filled up with -1 as labels."""
 
     @abstractmethod
     def validation_step(self, batch: Any, stop: bool = False) -> Any:
-        """As `train_step`, without training: the handle also gives the number of examples, last."""
+        """As `train_step`, without training: the handle also gives the number of examples and,
+        where `labelling.keeps_outputs`, labels and outputs of them all, see `rows_of`."""
 
     @abstractmethod
     def statistics_step(self, batches: Iterator) -> None:
@@ -183,22 +186,14 @@ class Computation(ABC):
             return self.model(pixels, training=True)
         return self.depth.model(inputs, training=True)
 
-    def scores(self, labels: Any, probabilities: Any) -> tuple[Any, Any]:
-        """Loss and correctness of each example: (b,), (b,)."""
-        probabilities = ops.cast(probabilities, "float32")
-        losses = keras.losses.categorical_crossentropy(
-            labels, probabilities, label_smoothing=self.recipe.label_smoothing
-        )
-        correct = ops.equal(ops.argmax(labels, -1), ops.argmax(probabilities, -1))
-        return losses, ops.cast(correct, "float32")
-
     def loss(self, labels: Any, probabilities: Any, stop: Any) -> tuple[Any, Any]:
         """The replica's share of the batch's mean loss, scaled, and the numbers of `train_step`."""
-        losses, correct = self.scores(labels, probabilities)
-        if self.class_weights is not None:
-            losses = losses * ops.sum(labels * self.class_weights, -1)
+        probabilities = ops.cast(probabilities, "float32")
+        smoothing = self.recipe.label_smoothing
+        losses = self.labelling.losses(labels, probabilities, smoothing, self.class_weights)
+        right, of = self.labelling.right(labels, probabilities)
         total = ops.sum(losses)
-        numbers = ops.stack([total, ops.sum(correct), stop])
+        numbers = ops.stack([total, ops.sum(right), stop, ops.sum(of)])
         return self.optimizer.scale_loss(total / self.recipe.batch_size), numbers
 
     def accumulate(self, gradients: list[Any], numbers: Any) -> None:
@@ -215,6 +210,24 @@ class Computation(ABC):
         return self.optimizer.take_accumulated(gradients), numbers
 
     def validation_numbers(self, labels: Any, probabilities: Any, stop: Any) -> Any:
-        losses, correct = self.scores(labels, probabilities)
-        real = ops.sum(labels, -1)  # rows that fill up a batch have no label
-        return ops.stack([ops.sum(losses * real), ops.sum(correct * real), stop, ops.sum(real)])
+        probabilities = ops.cast(probabilities, "float32")
+        real = ops.cast(labels[:, 0] >= 0, "float32")  # others fill up a batch
+        losses = self.labelling.losses(labels, probabilities, self.recipe.label_smoothing)
+        right, of = self.labelling.right(labels, probabilities)
+        sums = [ops.sum(each * real) for each in (losses, right, of)]
+        numbers = ops.stack([*sums[:2], stop, sums[2], ops.sum(real)])
+        if not self.labelling.keeps_outputs:
+            return numbers
+        rows = self.of_all_replicas(ops.concatenate([labels, probabilities], -1))
+        return ops.concatenate([numbers, ops.reshape(rows, (-1,))])
+
+    def of_all_replicas(self, rows: Any) -> Any:
+        """A replica's rows (b, n), among zeros for those of the others: the sum over all replicas
+        has all rows."""
+        return rows
+
+    def rows_of(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Labels and outputs of a validation step's examples, of what `numbers` has after its sums:
+        (n, classes) each."""
+        rows = numbers.reshape(-1, 2 * len(self.preprocessing.labels))
+        return tuple(np.split(rows[rows[:, 0] >= 0], 2, axis=1))  # type: ignore[return-value]

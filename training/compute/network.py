@@ -111,6 +111,8 @@ def block_arguments(recipe: Recipe) -> dict[str, Any]:
         arguments["positions"] = recipe.unit_names()
     if recipe.stem:
         arguments["stem"] = recipe.stem
+    if recipe.multi_label:
+        arguments["classifier_activation"] = "sigmoid"
     return arguments
 
 

@@ -194,6 +194,13 @@ class TensorFlowComputation(Computation):
         probabilities = self.model(pixels, training=False)
         return self._sum([self.validation_numbers(labels, probabilities, stop)])[0]
 
+    def of_all_replicas(self, rows: Any) -> Any:
+        if self.replicas == 1:
+            return rows
+        number = tf.distribute.get_replica_context().replica_id_in_sync_group
+        own = tf.one_hot(number, self.replicas)[:, None, None]
+        return tf.reshape(own * rows, (-1, rows.shape[-1]))
+
     def _statistics_step(self, pixels: Any) -> Any:
         self.model(pixels, training=True)
         return ()

@@ -15,6 +15,7 @@ from a2keras.models import names
 from a2keras.models.preprocessing.places import absolute, check_text, is_remote
 from a2keras.training.config import Recipe
 from a2keras.training.data.errors import reachable
+from a2keras.training.data.labels import counts, renumbered
 from a2keras.training.data.listing import Listing
 from a2keras.training.data.lists.places import split_places
 from a2keras.training.data.opening import (
@@ -192,6 +193,11 @@ def list_source(recipe: Recipe) -> Listing:
         UserError: the source cannot be used, or a file system elsewhere does not answer.
     """
     kind, _, place = recipe.data.partition(":")
+    if recipe.multi_label and kind != "csv":
+        raise UserError(
+            "multi_label needs a list (csv:FILE), whose rows can have several labels. "
+            f"Received: data={recipe.data}"
+        )
     with reachable(recipe.data):
         listing: Listing = import_module(KINDS[kind].module).list_source(place, recipe)
         return listing
@@ -233,7 +239,7 @@ def open_held_out(
         hint = "all of them are for training" if data else "give `data`"
         raise UserError(f"{other.data} has no {' or '.join(wanted)} examples: {hint}")
     examples = source.splits[split]
-    for label in np.unique(examples.labels):
+    for label in np.flatnonzero(counts(examples.labels, len(source.classes))):
         if (name := source.classes[label]) not in classes:
             raise UserError(
                 f"{other.data} has a class {name}, which the run does not know: its classes are "
@@ -241,5 +247,5 @@ def open_held_out(
             )
     number = {name: label for label, name in enumerate(classes)}
     numbers = np.array([number.get(name, -1) for name in source.classes])
-    examples = examples.with_labels(numbers[examples.labels])
+    examples = examples.with_labels(renumbered(examples.labels, numbers, len(classes)))
     return split, dataclasses.replace(source, classes=classes, splits={split: examples})

@@ -1,24 +1,6 @@
-"""Classes that are not equally large: their weights in the loss, or their share of an epoch."""
+"""Classes that are not equally large: an equal share of an epoch for each."""
 
 import numpy as np
-
-
-def class_weights(labels: np.ndarray, classes: int) -> np.ndarray:
-    """Weights with which every class counts as much, n / (k · n_c) for k classes of n_c examples.
-
-    Their mean over the examples is 1. A class without examples does not count among the k.
-
-    Args:
-        labels: (n,), from 0.
-        classes: their number.
-
-    Returns:
-        float32 (classes,); 0 for a class without examples.
-    """
-    counts = np.bincount(labels, minlength=classes)
-    present = max(np.count_nonzero(counts), 1)
-    weights = len(labels) / (present * np.maximum(counts, 1))
-    return np.where(counts > 0, weights, 0).astype("float32")
 
 
 def balanced_order(labels: np.ndarray, seed: int, epoch: int) -> np.ndarray:

@@ -31,7 +31,7 @@ class Listing(ABC):
         task: "image" or "video".
         classes: names in the order of the labels.
         names: of the examples, such as relative paths; safe to print.
-        labels: int64 (N,), the class of every example.
+        labels: int64 (N,), the class of every example, or bool (N, classes), see `labels`.
         splits: where the source puts every example: "train", "validation", "test", or "" where it
             leaves that to us.
         split_rule: in words, where `splits` come from; "" where they are all open.

@@ -7,6 +7,7 @@ import numpy as np
 from a2keras.console import say
 from a2keras.errors import UserError, counted, printable
 from a2keras.training.config import Recipe
+from a2keras.training.data.labels import are_sets, counts, kinds
 from a2keras.training.data.listing import Listing
 from a2keras.training.data.source import Skipped, Source
 from a2keras.training.data.split_names import SPLITS
@@ -24,8 +25,8 @@ from a2keras.training.data.splits import (
 
 def labelled_twice(listing: Listing) -> np.ndarray:
     """Whether the same content is in another class, too: bool (N,)."""
-    original = listing.originals()
-    return spreading(listing.labels != listing.labels[original], original)
+    original, labels = listing.originals(), kinds(listing.labels)
+    return spreading(labels != labels[original], original)
 
 
 def check_trainable(listing: Listing) -> None:
@@ -39,13 +40,14 @@ def check_trainable(listing: Listing) -> None:
     if not given.any():
         held_out = " and ".join(sorted(set(listing.splits.tolist()), key=SPLITS.index))
         raise UserError(f"{listing.place} has nothing to train on: all of it is for {held_out}")
-    trained, there = set(listing.labels[given].tolist()), set(listing.labels.tolist())
-    if len(listing.classes) < 2:
+    classes = len(listing.classes)
+    if classes < 2 and not are_sets(listing.labels):  # which a class may be missing from
         listing.refuse_single()
-    for label in range(len(listing.classes)):
-        if label not in there:
+    trained, there = (counts(each, classes) for each in (listing.labels[given], listing.labels))
+    for label in range(classes):
+        if not there[label]:
             listing.refuse_empty(label)
-        elif label not in trained:
+        elif not trained[label]:
             listing.refuse_unknown(label)
 
 
@@ -114,13 +116,16 @@ def open_listing(listing: Listing, recipe: Recipe) -> Source:
     check_trainable(listing)
     readable, skipped = listing.readable(recipe)
     given = np.isin(readable.splits, ["", "train"])
-    labels = np.unique(listing.labels)
-    for label in labels:
-        if not (given & (readable.labels == label)).any():
+    classes = len(listing.classes)
+    present = np.flatnonzero(counts(listing.labels, classes)).tolist()
+    left = counts(readable.labels[given], classes)
+    for label in present:
+        if not left[label]:
             raise UserError(f"no file of {listing.class_place(label)} can be read")
     splits, rule = assign_splits(readable, recipe)
-    for label in labels:
-        if not ((splits == "train") & (readable.labels == label)).any():
+    left = counts(readable.labels[splits == "train"], classes)
+    for label in present:
+        if not left[label]:
             place = listing.class_place(label)
             raise UserError(f"the split leaves nothing of {place} to train on")
     for sentence in equal_files(readable, splits):
@@ -130,10 +135,11 @@ def open_listing(listing: Listing, recipe: Recipe) -> Source:
 
 def equal_files(listing: Listing, splits: np.ndarray) -> list[str]:
     """What a user should know about examples of equal content, in sentences."""
-    original = listing.originals()
+    original, labels = listing.originals(), kinds(listing.labels)
+    another = "with other labels" if are_sets(listing.labels) else "in another class"
     sentences = []
     for found, words in (
-        (listing.labels != listing.labels[original], "WARNING: of equal content in another class"),
+        (labels != labels[original], f"WARNING: of equal content {another}"),
         (splits != splits[original], "WARNING: of equal content in another split"),
         (
             original != np.arange(len(original)),

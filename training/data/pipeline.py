@@ -12,6 +12,7 @@ import tensorflow as tf
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.config import Recipe
 from a2keras.training.data.balance import balanced_order
+from a2keras.training.data.labels import targets
 from a2keras.training.data.source import Examples
 from a2keras.training.data.views.augmentation import random_view
 from a2keras.training.data.views.batched import at_once, random_views
@@ -82,8 +83,8 @@ def training_batches(
 
     Yields:
         (pixels, labels), micro-batch by micro-batch: float32 (micro-batch / n, *input_shape),
-        values 0..255, and float32 (micro-batch / n, classes), rows with the sum 1: one-hot where
-        no examples are mixed.
+        values 0..255, and float32 (micro-batch / n, classes), see `labels.targets`, but where
+        examples are mixed.
 
     Raises:
         ValueError: a shard that does not exist, or a micro-batch that the shards do not divide.
@@ -146,13 +147,13 @@ def many_views(
     Args:
         images: uint8 (M, H, W, 3).
         rows: int64 (N,), which of them is each example.
-        labels: int64 (N,).
+        labels: see `labels`.
         count: of views, at most; even.
 
     Returns:
         a function of epochs, positions and examples (b,), of one epoch, to the views and labels.
     """
-    rows, labels = tf.constant(rows), tf.constant(labels)
+    rows, target = tf.constant(rows), targets(labels, len(preprocessing.labels))
 
     def made(epochs: Any, positions: Any, indices: Any) -> tuple[Any, Any]:
         here = tf.shape(indices)[0]
@@ -163,7 +164,7 @@ def many_views(
         of_epoch = seed_of(recipe, epochs[0], places[0])[0]
         seeds = tf.stack([tf.fill((count,), of_epoch), places], axis=1)
         views = random_views(images, tf.gather(rows, chosen), recipe, seeds)
-        shares = tf.one_hot(tf.gather(labels, chosen), len(preprocessing.labels))
+        shares = target(chosen)
         if recipe.mixes:
             views, shares = _mixed_pairs(recipe, views, shares, epochs[0], places)
         return views[:here], shares[:here]
@@ -190,12 +191,12 @@ def _one_by_one(
     size: int,
 ) -> tf.data.Dataset:
     """Batches of the places (epoch, position, example) of a run, each view by itself."""
-    labels = tf.constant(examples.labels)
+    target = targets(examples.labels, len(preprocessing.labels))
 
     def example(epoch: Any, position: Any, index: Any, key: Any) -> tuple[Any, ...]:
         view = random_view(examples, key, recipe, preprocessing, seed_of(recipe, epoch, position))
         place = (epoch, position) if recipe.mixes else ()
-        return view, tf.one_hot(labels[index], len(preprocessing.labels)), *place
+        return view, target(index), *place
 
     keyed = order.batch(READ_AT_ONCE).map(lambda *those: (*those, examples.keys(those[-1])), 2)
     made = keyed.unbatch().map(example, PARALLEL)
@@ -235,7 +236,7 @@ def first_views(
         for key, place in zip(examples.keys(order), places, strict=True)
     ]
     if recipe.mixes:
-        labels = tf.one_hot(examples.labels[order], len(preprocessing.labels))
+        labels = targets(examples.labels, len(preprocessing.labels))(order)
         for i in range(0, count - 1, 2):
             pair = slice(i, i + 2)
             epochs, positions = tf.unstack(places[pair], axis=1)
@@ -256,7 +257,7 @@ def plain_batches(
     Yields:
         (pixels, labels) as `training_batches`; the last batch may be smaller.
     """
-    labels = tf.constant(examples.labels)
+    target = targets(examples.labels, len(preprocessing.labels))
     indices = np.arange(len(examples)) if indices is None else indices
     order = tf.data.Dataset.from_tensor_slices(indices)
     images, rows = examples.stacked() or (None, np.empty(0, "int64"))
@@ -266,7 +267,7 @@ def plain_batches(
         def together(indices: Any) -> tuple[Any, Any]:  # as the frames of a clip are cut
             views = preprocessing.crop(tf.gather(images, tf.gather(rows, indices)))
             views = tf.cast(tf.ensure_shape(views, (None, *preprocessing.input_shape)), "float32")
-            return views, tf.one_hot(tf.gather(labels, indices), len(preprocessing.labels))
+            return views, target(indices)
 
         made = order.batch(count).map(together, PARALLEL)
         return made.rebatch(batch_size).prefetch(tf.data.AUTOTUNE)
@@ -274,7 +275,7 @@ def plain_batches(
     def example(index, key):
         frames = examples.load_clip(key, preprocessing.indices)
         view = tf.ensure_shape(preprocessing.crop(frames), preprocessing.input_shape)
-        return tf.cast(view, "float32"), tf.one_hot(labels[index], len(preprocessing.labels))
+        return tf.cast(view, "float32"), target(index)
 
     keyed = (
         order.batch(READ_AT_ONCE)

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from a2keras.training.data.labels import are_sets, counts
 from a2keras.training.data.reading import Kept
 
 Choose = Callable[[Any], Any]  # number of frames of a video → int64 (T,), those of the clip
@@ -20,7 +21,7 @@ class Examples(ABC):
     Random access is what makes the order of training a function of (seed, epoch, step) alone.
 
     Attributes:
-        labels: int64 (N,), the class of every example.
+        labels: int64 (N,), the class of every example, or bool (N, classes), see `labels`.
         names: what to call each example in a report: its path, or a description.
         is_video: whether an example is (T, H, W, 3) or (H, W, 3).
     """
@@ -37,7 +38,7 @@ class Examples(ABC):
         """The example as `predict` would see it: uint8 (H, W, 3), or (T, H, W, 3) of all frames."""
 
     def with_labels(self, labels: np.ndarray) -> Self:
-        """The same examples with other numbers for their classes: int64 (N,)."""
+        """The same examples with other numbers for their classes, see `labels`."""
         found = copy.copy(self)
         found.labels = labels
         return found
@@ -93,7 +94,7 @@ class ArrayExamples(Examples):
 
     def __init__(self, images: np.ndarray, labels: np.ndarray, names: tuple[str, ...]) -> None:
         self.kept = Kept.of(images)
-        self.labels = labels.astype("int64")
+        self.labels = labels.astype(bool if are_sets(labels) else "int64")
         self.names = names
 
     def frames(self, index: int) -> np.ndarray:
@@ -149,8 +150,8 @@ class Source:
     def gaps(self) -> list[str]:
         """A sentence for each split that lacks a class: a score on it says nothing about that."""
         absent = {
-            split: [name for i, name in enumerate(self.classes) if i not in examples.labels]
-            for split, examples in self.splits.items()
+            split: [name for name, count in of_split.items() if not count]
+            for split, of_split in self._counts().items()
         }
         nowhere = [name for name in self.classes if all(name in names for names in absent.values())]
         sentences = [f"no split has an example of {', '.join(nowhere)}"] if nowhere else []
@@ -159,23 +160,21 @@ class Source:
                 sentences.append(f"the {split} split has no example of {', '.join(some)}")
         return sentences
 
-    def report(self) -> dict:
-        """What was read, for `data.json`."""
-        counts = {
-            split: {
-                name: int(count)
-                for name, count in zip(
-                    self.classes,
-                    np.bincount(examples.labels, minlength=len(self.classes)),
-                    strict=True,
-                )
-            }
+    def _counts(self) -> dict[str, dict[str, int]]:
+        """Of every split how many examples each class has."""
+        return {
+            split: dict(
+                zip(self.classes, counts(examples.labels, len(self.classes)).tolist(), strict=True)
+            )
             for split, examples in self.splits.items()
         }
+
+    def report(self) -> dict:
+        """What was read, for `data.json`."""
         return {
             "classes": list(self.classes),
             "examples": {split: len(examples) for split, examples in self.splits.items()},
-            "examples_by_class": counts,
+            "examples_by_class": self._counts(),
             "split_rule": self.split_rule,
             "fingerprint": self.fingerprint,
             "skipped": [vars(skipped) for skipped in self.skipped],

@@ -12,6 +12,8 @@ import numpy as np
 
 from a2keras.errors import UserError, counted
 from a2keras.models.names import comma_separated
+from a2keras.training.data import stratification
+from a2keras.training.data.labels import are_sets
 
 SEARCH_SECONDS = 60  # a million names take a few
 SEARCH = """
@@ -32,7 +34,8 @@ def stratified(
     """Marks `fraction` of every class to be held out: at least one example, and never all of them.
 
     Args:
-        labels: int (N,).
+        labels: int (N,), or bool (N, classes), see `labels`; these are dealt out by
+            `stratification`.
         fraction: of every class.
         seed: of the draw.
         units: int (N,): examples with equal numbers stay together, whatever their classes. Default:
@@ -46,6 +49,8 @@ def stratified(
     if fraction == 0:
         return held_out
     units = np.arange(len(labels)) if units is None else units
+    if are_sets(labels):
+        return stratification.held_out(labels, fraction, seed, units, barred)
     _, inverse, sizes = np.unique(units, return_inverse=True, return_counts=True)
     several = sizes[inverse] > 1
     classes: dict[int, Counter[int]] = defaultdict(Counter)  # of a unit of several examples
@@ -191,6 +196,8 @@ def fold_numbers(labels: np.ndarray, groups: np.ndarray, folds: int) -> np.ndarr
     Raises:
         UserError: fewer groups than parts, or no class with as many examples.
     """
+    if are_sets(labels):
+        return stratification.fold_numbers(labels, groups, folds)
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     names, group = np.unique(groups, return_inverse=True)

@@ -26,8 +26,16 @@ def calibration(probabilities: np.ndarray, labels: np.ndarray) -> Calibration:
         each weighted by its examples; and `bins`, equally wide ones from 0 to 1, without those that
         are empty: `above` and `up_to`, `examples`, their mean `confidence` and their `accuracy`.
     """
-    confidence = probabilities.max(axis=1).astype("float64")
-    right = probabilities.argmax(axis=1) == labels
+    return reliability(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels)
+
+
+def reliability(confidence: np.ndarray, right: np.ndarray) -> Calibration:
+    """As `calibration`, of probabilities (n,) and of whether what each of them is of is so: (n,).
+
+    Of multi-label data these are all labels of all examples: then a bin's `accuracy` is how often
+    a label is there.
+    """
+    confidence = confidence.astype("float64")
     edges = np.linspace(0, 1, BINS + 1)
     member = np.searchsorted(edges[1:-1], confidence)  # an edge belongs to the bin below it
     bins, error = [], 0.0

@@ -16,7 +16,8 @@ from a2keras.training.data.source import fingerprints_of
 from a2keras.training.evaluation.forward import predict_views
 from a2keras.training.evaluation.held_out import SCORED, HeldOut, Protocol
 from a2keras.training.evaluation.mistakes import mistakes_page, predictions_csv
-from a2keras.training.evaluation.scores import mean_of_views, scores
+from a2keras.training.evaluation.multi_label import class_table
+from a2keras.training.evaluation.scores import headline, mean_of_views, scores
 
 OTHER_DATA = "_data"  # what the names of the files end in of a score on them
 
@@ -45,8 +46,9 @@ def evaluate(
     """Scores a finished run and writes what came out into it.
 
     That is `evaluation.json`, `predictions.csv` (what was said of every example), `mistakes.html`
-    (the worst of it), `confusion.png` and `calibration.png`. The score on other data does not
-    replace the held-out one: `evaluation_data.json`, `predictions_data.csv`, …
+    (the worst of it), `confusion.png` (of multi-label data `per_class.csv`) and `calibration.png`.
+    The score on other data does not replace the held-out one: `evaluation_data.json`,
+    `predictions_data.csv`, …
 
     Args:
         path: directory of the run.
@@ -78,13 +80,13 @@ def suffix_of(wanted: Sequence[str]) -> str:
     return "_validation" if list(wanted) == ["validation"] else ""
 
 
-def files_of(suffix: str = "") -> list[str]:
-    """What such a score is written to: scores, rows, page, and the two pictures."""
+def files_of(suffix: str, multi_label: bool) -> list[str]:
+    """What such a score is written to: scores, rows, page, classes and calibration."""
     names = (
         "evaluation.json",
         "predictions.csv",
         "mistakes.html",
-        "confusion.png",
+        "per_class.csv" if multi_label else "confusion.png",
         "calibration.png",
     )
     return [name.replace(".", f"{suffix}.") for name in names]
@@ -128,13 +130,11 @@ def score(held_out: HeldOut, protocol: Protocol) -> Scored:
 def write(scored: Scored, held_out: HeldOut, suffix: str) -> None:
     """Writes the scores, what was said of every example, and pictures of both into the run."""
     run, preprocessing, document = held_out.run, held_out.preprocessing, scored.document
-    scores_file, rows_file, page_file, confusion_file, calibration_file = (
-        run.path / name for name in files_of(suffix)
+    scores_file, rows_file, page_file, classes_file, calibration_file = (
+        run.path / name for name in files_of(suffix, preprocessing.multi_label)
     )
     labels, examples = preprocessing.labels, held_out.examples
-    measure = "video@1" if preprocessing.is_video else "top-1"
-    title = f"{measure} {document['top1']:.1%} of {document['examples']} {document['split']}"
-    title = f"{title} examples"
+    title = headline(document, preprocessing.is_video)
     names = [examples.names[i] for i in scored.read]
     truth, final = examples.labels[scored.read], scored.probabilities
     page = mistakes_page(title, examples, scored.read, final, preprocessing)
@@ -142,8 +142,12 @@ def write(scored: Scored, held_out: HeldOut, suffix: str) -> None:
         write_json(scores_file, document)
         write_text(rows_file, predictions_csv(names, truth, final, labels))
         write_text(page_file, page)
-        draw_confusion(np.array(document["confusion"]), labels, title, confusion_file)
-        draw_calibration(document["calibration"], calibration_file)
+        if preprocessing.multi_label:
+            write_text(classes_file, class_table(document))
+        else:
+            draw_confusion(np.array(document["confusion"]), labels, title, classes_file)
+        of = "a label" if preprocessing.multi_label else "the likeliest class"
+        draw_calibration(document["calibration"], of, calibration_file)
 
 
 def trained_on(held_out: HeldOut) -> str | None:

@@ -11,14 +11,15 @@ from a2keras.errors import UserError, counted
 from a2keras.training.data.source import fingerprints_of
 from a2keras.training.evaluation.evaluate import evaluate_held_out
 from a2keras.training.evaluation.held_out import HeldOut, Protocol
-from a2keras.training.evaluation.scores import ACCURACIES, Folds, percent, spread
+from a2keras.training.evaluation.scores import Folds, measures_of, percent, spread
 
 # What may differ between folds: which examples are held out, and where the lists of them lie.
 _FREE = {"name", "data", "root", "fold", "test_groups", "seed"}
 
 
 def pooled(documents: Sequence[dict[str, Any]], measures: Sequence[str]) -> dict[str, float]:
-    """The share of all examples that the runs of all folds have right.
+    """The share of all examples that the runs of all folds have right; of others than shares, such
+    as mAP, the mean over the folds, each with the weight of its examples.
 
     Args:
         documents: evaluation of every fold.
@@ -53,7 +54,7 @@ def evaluate_folds(runs: Sequence[HeldOut], protocol: Protocol) -> Folds:
     for held_out in runs:
         say(f"scoring {held_out.run.path}")
         documents.append(evaluate_held_out(held_out, protocol))
-    measures = [each for each in (*ACCURACIES, "balanced_accuracy") if each in documents[0]]
+    measures = measures_of(documents[0])
     document: Folds = {
         "mean": {each: spread([fold[each] for fold in documents]) for each in measures},
         "examples": sum(fold["examples"] for fold in documents),

@@ -10,7 +10,8 @@ from a2keras.cells import csv_text
 from a2keras.errors import counted, printable
 from a2keras.html_page import data_address, document
 from a2keras.models.preprocessing.errors import DecodeError
-from a2keras.models.preprocessing.spec import Preprocessing
+from a2keras.models.preprocessing.spec import THRESHOLD, Preprocessing
+from a2keras.training.data.labels import SEPARATOR, are_sets, names_of
 from a2keras.training.data.source import Examples
 
 LIKELIEST = 5
@@ -34,27 +35,48 @@ def predictions_csv(
 ) -> str:
     """A line for each example: its file, its class, and the likeliest classes.
 
+    Of multi-label data these are all its labels with `|` between them, and so is `predicted`, what
+    was said of it.
+
     Args:
         names: of the examples.
-        truth: int (N,).
+        truth: of them, see `labels`.
         probabilities: (N, classes).
         labels: names of the classes.
     """
     likeliest = np.argsort(-probabilities, axis=1, kind="stable")[:, :LIKELIEST]
-    header: list[object] = ["file", "truth"]
+    known = [names_of(truth, labels)]
+    if several := are_sets(truth):
+        known.append(names_of(probabilities >= THRESHOLD, labels))
+    header: list[object] = ["file", "truth", *["predicted"] * several]
     for rank in range(1, likeliest.shape[1] + 1):
         header += [f"class_{rank}", f"probability_{rank}"]
     rows = [header]
-    for name, label, order, row in zip(names, truth, likeliest, probabilities, strict=True):
+    for name, order, row, *own in zip(names, likeliest, probabilities, *known, strict=True):
         cells = [(labels[i], round(float(row[i]), 6)) for i in order]
-        rows.append([name, labels[label], *(cell for pair in cells for cell in pair)])
+        texts = map(SEPARATOR.join, own)
+        rows.append([name, *texts, *(cell for pair in cells for cell in pair)])
     return csv_text(rows)
 
 
-def worst(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """The examples that are taken for another class, the most confident first: int (mistakes,)."""
-    wrong = np.flatnonzero(probabilities.argmax(axis=1) != truth)
-    return wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")]
+def worst(truth: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The examples of which something wrong is said, the most confident first, and what that is.
+
+    Returns:
+        int (mistakes,), their numbers; and of each the class that it is taken for or, of
+        multi-label data, the label whose probability is furthest from what is so: int (mistakes,).
+    """
+    if are_sets(truth):
+        far = np.abs(probabilities - truth)
+        said = far.argmax(axis=1)
+        every = np.arange(len(truth))
+        wrong = np.flatnonzero((probabilities[every, said] >= THRESHOLD) != truth[every, said])
+        sure = far.max(axis=1)
+    else:
+        said, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)
+        wrong = np.flatnonzero(said != truth)
+    wrong = wrong[np.argsort(-sure[wrong], kind="stable")]
+    return wrong, said[wrong]
 
 
 def mistakes_page(
@@ -74,19 +96,22 @@ def mistakes_page(
         preprocessing: from frames to the view that is shown, and names of the classes.
     """
     truth = examples.labels[read]
-    wrong = worst(truth, probabilities)
+    wrong, said = worst(truth, probabilities)
     summary = counted(len(wrong), "mistake")
     if len(wrong) > SHOWN:
         summary += f", of which these {SHOWN} are the most confident"
     kind = "clips" if preprocessing.is_video else "images"
     labels = preprocessing.labels
+    number = {name: label for label, name in enumerate(labels)}
     figures = []
-    for i in wrong[:SHOWN]:
-        best = int(probabilities[i].argmax())
+    for i, best in zip(wrong[:SHOWN], said, strict=False):
+        known = [
+            f"{_safe(name)} · {probabilities[i, number[name]]:.1%}"
+            for name in names_of(truth[[i]], labels)[0]
+        ]
         caption = (
             f"<b>{_safe(labels[best])} · {probabilities[i, best]:.1%}</b><br>in truth "
-            f"{_safe(labels[truth[i]])} · {probabilities[i, truth[i]]:.1%}<br>"
-            f"{_safe(examples.names[read[i]])}"
+            f"{', '.join(known) or 'nothing'}<br>{_safe(examples.names[read[i]])}"
         )
         images = "".join(
             f"<img src='{data_address(picture, 'image/jpeg')}' alt=''>"

@@ -1,6 +1,7 @@
 """From class probabilities to accuracies, and what it takes to judge them, in numbers and words."""
 
 import statistics
+from collections.abc import Mapping
 from typing import Any, NotRequired
 
 import numpy as np
@@ -9,7 +10,9 @@ from typing_extensions import TypedDict
 from a2keras.errors import UserError, counted, printable
 from a2keras.training.config import Recipe
 from a2keras.training.data.source import Skipped
+from a2keras.training.evaluation import multi_label
 from a2keras.training.evaluation.calibration import Calibration, calibration
+from a2keras.training.labelling import mean_average_precision
 
 # In the order in which they are told.
 ACCURACIES = ("top1", "top5", "clip@1", "clip@5", "video@1", "video@5")
@@ -40,7 +43,11 @@ Evaluation = TypedDict(
 
 
 class Scores(Evaluation):
-    """evaluation.json: how good a run is, and what it takes to judge the number, see `scores`."""
+    """evaluation.json: how good a run is, and what it takes to judge the number, see `scores`.
+
+    Of multi-label data it has what `MultiLabelEvaluation` has, `mAP` and others, and none of the
+    accuracies and of the confusion matrix.
+    """
 
     run: str
     balanced_accuracy: float
@@ -48,6 +55,10 @@ class Scores(Evaluation):
     weighted_f1: float
     calibration: Calibration
     warning: str | None
+    mAP: NotRequired[float]
+    clip_mAP: NotRequired[float]
+    micro_f1: NotRequired[float]
+    chance_mAP: NotRequired[float]
 
 
 class Spread(TypedDict):
@@ -75,7 +86,7 @@ def scores(
     Args:
         probabilities: (N, views, classes): the middle clip's centre crop, and where several views
             are averaged these views after it.
-        labels: int (N,).
+        labels: int (N,); of multi-label data bool (N, classes).
         classes: their names.
         recipe: says whether the task is a video's, and which views there are.
 
@@ -85,7 +96,8 @@ def scores(
         predicted), `majority_rate` (of always answering the most frequent class), `protocol`,
         `confusion` (rows: true classes), `calibration` and, for videos, `clip@1` and `video@1`, of
         which the latter is what the other numbers are about. With more than five classes also
-        `top5`, `clip@5`, `video@5`.
+        `top5`, `clip@5`, `video@5`. Of multi-label data see `multi_label.scores`; for videos
+        `clip_mAP` is the middle clip's.
 
     Raises:
         UserError: probabilities that are not numbers, which would count as right among five.
@@ -95,6 +107,11 @@ def scores(
     if not np.isfinite(probabilities).all():
         raise UserError("the network's outputs are not numbers: it has diverged")
     final = mean_of_views(probabilities)
+    if recipe.multi_label:
+        document = multi_label.scores(final, labels, classes)
+        if recipe.task == "video":
+            document["clip_mAP"] = mean_average_precision(labels, probabilities[:, 0])
+        return {**document, "protocol": protocol(recipe, len(classes))}
     kinds = {"top": final}
     if recipe.task == "video":
         kinds |= {"clip@": probabilities[:, 0], "video@": final}
@@ -151,6 +168,8 @@ def protocol(recipe: Recipe, classes: int) -> list[str]:
     crops = crop if recipe.crops == 1 else f"{recipe.crops} crops along the longer side"
 
     def names(kind: str) -> str:
+        if recipe.multi_label:
+            return "clip_mAP" if kind == "clip@" else "mAP and F1"
         return f"{kind}1 and {kind}5" if classes > 5 else f"{kind}1"
 
     if recipe.task == "image":
@@ -176,8 +195,35 @@ def percent(mean: float, deviation: float | None = None) -> str:
     return f"{100 * mean:.1f}{spread} %"
 
 
+def measures_of(document: Mapping[str, Any]) -> list[str]:
+    """What of a run's scores is told together with those of others."""
+    several = multi_label.MEASURES if "mAP" in document else (*ACCURACIES, "balanced_accuracy")
+    return [name for name in several if name in document]
+
+
+def headline(document: Mapping[str, Any], is_video: bool) -> str:
+    """The score that counts, and of what, in a few words."""
+    name, key = "video@1" if is_video else "top-1", "top1"
+    if "mAP" in document:
+        name = key = "mAP"
+    return f"{name} {document[key]:.1%} of {document['examples']} {document['split']} examples"
+
+
 def table(document: dict) -> str:
     """The scores of one run as lines for a person."""
+    lines = _lines(document) if "mAP" not in document else multi_label.lines(document)
+    return "\n".join(
+        [
+            f"{counted(document['examples'], 'example')} of the {document['split']} split "
+            f"({document['split_rule']})",
+            *provenance(document),
+            *lines,
+            *document["protocol"],
+        ]
+    )
+
+
+def _lines(document: dict) -> list[str]:
     rows = [
         *((key, document[key]) for key in ACCURACIES if key in document),
         ("balanced accuracy", document["balanced_accuracy"]),
@@ -188,14 +234,7 @@ def table(document: dict) -> str:
         *((f"  {printable(name)}", value) for name, value in document["per_class"].items()),
     ]
     width = max(len(name) for name, _ in rows)
-    lines = [
-        f"{counted(document['examples'], 'example')} of the {document['split']} split "
-        f"({document['split_rule']})",
-        *provenance(document),
-        *(f"{name:<{width}}  {value:7.2%}" for name, value in rows),
-        *document["protocol"],
-    ]
-    return "\n".join(lines)
+    return [f"{name:<{width}}  {value:7.2%}" for name, value in rows]
 
 
 def provenance(document: dict) -> list[str]:

@@ -1,5 +1,6 @@
 """What a network looked at in one example: its class activation maps and its attention maps."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import keras
@@ -70,7 +71,7 @@ class Attended:
     Attributes:
         probabilities: float (classes,).
         layer: whose maps the class maps are.
-        class_maps: of the likeliest classes, and of the true one where it is known.
+        class_maps: of the likeliest classes, and of true ones where they are known.
         blocks: the double attention blocks, in the network's order.
     """
 
@@ -103,8 +104,8 @@ class Onlooker:
             except NoMaps as error:
                 raise UserError(f"there is nothing to explain: {reason_of(error)}") from error
 
-    def look(self, pixels: np.ndarray, label: str | None = None) -> Attended:
-        """What it makes of one view (*input_shape), whose class may be known.
+    def look(self, pixels: np.ndarray, labels: Sequence[str] = ()) -> Attended:
+        """What it makes of one view (*input_shape), whose labels may be known.
 
         Raises:
             UserError: the network cannot be computed.
@@ -114,8 +115,10 @@ class Onlooker:
             outputs, maps = call_with_maps(self.model, keras.ops.convert_to_tensor(batch))
             probabilities = keras.ops.convert_to_numpy(outputs)[0].astype("float32")
             chosen = np.argsort(-probabilities, kind="stable")[:CLASSES_SHOWN].tolist()
-            if label in self.labels and (truth := self.labels.index(label)) not in chosen:
-                chosen[-1] = truth
+            truths = [self.labels.index(label) for label in labels if label in self.labels]
+            # The likeliest stays, in front of what is so.
+            missing = [truth for truth in truths if truth not in chosen][: CLASSES_SHOWN - 1]
+            chosen = [*chosen[: len(chosen) - len(missing)], *missing]
             found = self.class_maps(batch, chosen)[0]
         found = found[None] if found.ndim == 3 else found
         class_maps = [

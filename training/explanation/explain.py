@@ -19,6 +19,7 @@ from a2keras.models.preprocessing.decode import files_in
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.models.weights import fetching, published
+from a2keras.training.data.labels import kinds, names_of
 from a2keras.training.evaluation.held_out import HeldOut
 from a2keras.training.explanation.overlays import draw_attention, draw_input
 from a2keras.training.explanation.page import page
@@ -31,11 +32,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Example:
-    """Something to explain: its name, the pixels that enter the network, its class if known."""
+    """Something to explain: its name, the pixels that enter the network, its labels if known."""
 
     name: str
     pixels: np.ndarray
-    label: str | None = None
+    labels: tuple[str, ...] | None = None
+
+    @property
+    def label(self) -> str | None:
+        """All its labels as one text, if they are known."""
+        return None if self.labels is None else ", ".join(self.labels) or "nothing"
 
 
 @dataclass(frozen=True)
@@ -124,7 +130,7 @@ def explain(
         output.mkdir(parents=True, exist_ok=True)
         for number, example in enumerate(progress(examples, "explaining", unit=" examples"), 1):
             picture = output / f"{number:02}_{_file_name(example.name)}.png"
-            attended = onlooker.look(example.pixels, example.label)
+            attended = onlooker.look(example.pixels, example.labels or ())
             entry = _picture(example, attended, picture)
             if deletion:
                 if number == 1:
@@ -166,17 +172,17 @@ def _held_out(held_out: HeldOut, samples: int) -> list[Example]:
     """Examples that were not trained on, of as many classes as possible, always the same ones."""
     preprocessing, examples = held_out.preprocessing, held_out.examples
     # Every class' first example, then every class' second one, …
-    rank = np.zeros(len(examples), int)
-    for label in np.unique(examples.labels):
-        rank[examples.labels == label] = np.arange((examples.labels == label).sum())
+    rank, kind = np.zeros(len(examples), int), kinds(examples.labels)
+    for each in np.unique(kind):
+        rank[kind == each] = np.arange((kind == each).sum())
+    known = names_of(examples.labels, preprocessing.labels)
     found: list[Example] = []
-    for i in np.lexsort((examples.labels, rank)):
+    for i in np.lexsort((kind, rank)):
         try:
             pixels = preprocessing.view(examples.frames(int(i)))
         except DecodeError:  # the run's report lists it
             continue
-        label = preprocessing.labels[examples.labels[i]]
-        found.append(Example(examples.names[i], pixels, label))
+        found.append(Example(examples.names[i], pixels, known[i]))
         if len(found) == samples:
             break
     if not found:

@@ -34,9 +34,13 @@ class Epoch(TypedDict):
     epoch: int
     step: int
     loss: float
-    accuracy: float
+    accuracy: float  # not of multi-label data, which have what follows instead
+    micro_f1: NotRequired[float]
     validation_loss: NotRequired[float]
     validation_accuracy: NotRequired[float]
+    validation_mAP: NotRequired[float]
+    validation_micro_f1: NotRequired[float]
+    validation_macro_f1: NotRequired[float]
     learning_rate: float
     seconds: float
     examples_per_second: float

@@ -9,6 +9,7 @@ from a2keras.errors import UserError
 from a2keras.training.compute import network
 from a2keras.training.compute.computation import Computation
 from a2keras.training.compute.messages import share
+from a2keras.training.run.progress import figures_of
 
 _RATE = "the recipe decides the learning rate, by `learning_rate` and `schedule`"
 _CHECKPOINTS = "a run has checkpoints of its own, and the same call goes on from the last one"
@@ -130,8 +131,5 @@ def _wants_beginnings(callback: Any) -> bool:
 
 def logs_of(line: dict[str, Any]) -> dict[str, float]:
     """An epoch's line as Keras names its figures: loss, accuracy, val_loss, val_accuracy, …"""
-    return {
-        name.replace("validation_", "val_"): line[name]
-        for name in ("loss", "accuracy", "validation_loss", "validation_accuracy", "learning_rate")
-        if name in line
-    }
+    figures = figures_of(line) | {"learning_rate": line["learning_rate"]}
+    return {name.replace("validation_", "val_"): value for name, value in figures.items()}

@@ -49,10 +49,10 @@ class EventFile:
             summary.value.add(tag=name, simple_value=value)
         self._write(tf.compat.v1.Event(step=step, summary=summary))
 
-    def step(self, step: int, loss: float, accuracy: float) -> None:
+    def step(self, step: int, figures: Mapping[str, float]) -> None:
         """Adds the figures of a step, of every tenth one."""
         if step % EVERY == 0:
-            self.scalars(step, {"step/loss": loss, "step/accuracy": accuracy})
+            self.scalars(step, {f"step/{name}": value for name, value in figures.items()})
 
     def epoch(self, line: Mapping[str, Any]) -> None:
         """Adds the figures of an epoch, see `Progress.line`."""

@@ -15,6 +15,7 @@ from a2keras.training.compute.computation import Computation
 from a2keras.training.compute.messages import share
 from a2keras.training.data.pipeline import steps_per_epoch
 from a2keras.training.data.source import Source
+from a2keras.training.labelling import labelling_of
 from a2keras.training.run import results, state
 from a2keras.training.run.callbacks import Callbacks, logs_of
 from a2keras.training.run.checkpoints import Checkpoints, Saving
@@ -48,6 +49,7 @@ class Trainer:
     ) -> None:
         self.run = run
         self.recipe = computation.recipe  # whose batches are all of one size
+        self.labelling = labelling_of(self.recipe)
         self.source = source
         self.computation = computation
         self.saving = saving
@@ -135,7 +137,7 @@ class Trainer:
         if validation is None:
             self.stop()
         rate = float(self.computation.optimizer.schedule(end - 1))
-        line = self.progress.line(self.steps_per_epoch * size, validation, rate)
+        line = self.progress.line(self.steps_per_epoch * size, self.labelling, validation, rate)
         self.progress = self.progress.after(line)
         self.mark = time.monotonic()
         if self.computation.is_chief:
@@ -144,7 +146,7 @@ class Trainer:
         if self.events:
             self.events.epoch(line)
         self.end_epoch(line)
-        return describe_epoch(line, self.recipe.epochs)
+        return describe_epoch(line, self.recipe)
 
     def end_epoch(self, line: dict) -> None:
         """Tells the callbacks, and keeps it where one of them asks to end the run."""
@@ -155,7 +157,7 @@ class Trainer:
                 self.save()
 
     def validate(self) -> dict[str, float] | None:
-        """Loss and accuracy on the validation examples, if any and due; None where stopped."""
+        """Loss and figures of the validation examples, if any and due; None where stopped."""
         self.tick()
         epoch = len(self.progress.history) + 1
         due = epoch % self.recipe.validate_every == 0 or epoch == self.recipe.epochs
@@ -189,17 +191,19 @@ class Trainer:
             return
         step, handle = self.waiting
         self.waiting = None
-        loss, correct, stop = self.computation.numbers(handle).tolist()
+        loss, correct, stop, judged = self.computation.numbers(handle).tolist()
         if not math.isfinite(loss):
             self.diverged(f"the loss is {loss}", step)
         self.progress.loss += loss
         self.progress.correct += correct
+        self.progress.judged += judged
         size = self.recipe.batch_size
         done = step - len(self.progress.history) * self.steps_per_epoch
-        self.so_far = self.progress.mean(done * size)
+        self.so_far = self.progress.mean(done * size, self.labelling)
         self.callbacks.call("on_train_batch_end", done - 1, logs=dict(self.so_far))
         if self.events:
-            self.events.step(step, loss / size, correct / size)
+            share = correct / max(judged, 1)
+            self.events.step(step, {"loss": loss / size, self.labelling.figure: share})
         if stop and self.stop_after is None:
             # By then every worker has read it, the slowest reader too.
             self.stop_after = step + 1

@@ -11,6 +11,7 @@ from a2keras.training.compute.computation import Computation
 from a2keras.training.data.source import Source
 from a2keras.training.run.directory import Run
 from a2keras.training.run.next_commands import example_file
+from a2keras.training.run.progress import figures_of
 from a2keras.training.run.samples import draw_samples
 
 
@@ -36,7 +37,7 @@ def write(
             finished.save(partial)
         computation.preprocessing.save(run.path)
         draw_samples(source, computation.preprocessing, run.recipe.seed).save(run.path)
-        draw_curves(history, run.path / "curves.png")
+        draw_curves(history, computation.labelling.figures, run.path / "curves.png")
         document = {
             "model": run.recipe.model,
             "parameters": finished.count_params(),
@@ -45,7 +46,7 @@ def write(
             "seconds": round(sum(line["seconds"] for line in history), 1),
             "replicas": computation.replicas,
             "epoch": chosen["epoch"],
-            "metrics": {k: v for k, v in chosen.items() if "loss" in k or "accuracy" in k},
+            "metrics": figures_of(chosen),
             "data": source.report(),
             "example_file": example_file(source),
             "versions": {"keras": keras.__version__, "tensorflow": tf.__version__},

@@ -177,6 +177,7 @@ def preprocessing_of(
         fit=recipe.fit,
         short_side=recipe.test_short_side or None,
         interpolation=recipe.interpolation,
+        multi_label=recipe.multi_label,
         **(pixels or Pixels())._asdict(),
     )
 

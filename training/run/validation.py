@@ -47,17 +47,21 @@ def evaluated_weights(computation: Computation, examples: Examples, step: int) -
 def validate(
     computation: Computation, examples: Examples, interruption: Interruption, callbacks: Callbacks
 ) -> dict[str, float] | None:
-    """Loss and accuracy of the model; None on all workers where one was asked to stop."""
-    totals = np.zeros(4)
+    """Loss and figures of the model; None on all workers where one was asked to stop."""
+    labelling = computation.labelling
+    totals = np.zeros(5)
+    outputs: list[np.ndarray] = []
     waiting: list[tuple[int, Any]] = []  # the last batch, whose numbers are not read yet
 
     def mean() -> dict[str, float]:
-        loss, correct, _, count = totals.tolist()
-        return {"loss": loss / count, "accuracy": correct / count}
+        loss, right, _, of, count = totals.tolist()
+        return {"loss": loss / count, labelling.figure: right / max(of, 1)}
 
     def settle() -> None:
         number, handle = waiting.pop()
-        totals[:] += computation.numbers(handle)
+        numbers = computation.numbers(handle)
+        totals[:] += numbers[: len(totals)]
+        outputs.append(numbers[len(totals) :])
         callbacks.call("on_test_batch_end", number, logs=mean())
 
     callbacks.call("on_test_begin")
@@ -75,5 +79,7 @@ def validate(
     if waiting:
         settle()
     logs = mean()
+    if labelling.keeps_outputs:
+        logs |= labelling.of_outputs(*computation.rows_of(np.concatenate(outputs)))
     callbacks.call("on_test_end", logs=logs)
     return {f"validation_{name}": value for name, value in logs.items()}

@@ -5,6 +5,7 @@ import { fit } from "./preprocessing.js";
 import * as viewer from "./viewer.js";
 
 const TOP = 5;
+const SAID = 0.5; // from this probability on a multi-label network says a label
 
 const $ = (id) => document.getElementById(id);
 const worker = new Worker("inference.js", { type: "module" });
@@ -69,7 +70,9 @@ function describe() {
   const what = video ? "a short video clip" : "an image";
   $("title").textContent = document.title = page.name;
   $("subtitle").textContent =
-    `Takes ${what} and tells ${rules.labels.length} classes apart: ${listed(rules.labels)}.`;
+    rules.multi_label
+      ? `Takes ${what} and says which of ${rules.labels.length} labels it has: ${listed(rules.labels)}.`
+      : `Takes ${what} and tells ${rules.labels.length} classes apart: ${listed(rules.labels)}.`;
   $("ask").textContent = `Choose ${what}`;
   $("seen").textContent = video
     ? `What the network sees: ${rules.frames} frames`
@@ -127,9 +130,11 @@ function show(file, frames, media, result, reading) {
 function showClasses(probabilities) {
   const classes = Array.from(probabilities.keys());
   const order = classes.sort((a, b) => probabilities[b] - probabilities[a]);
+  const said = (i) => rules.multi_label === true && probabilities[i] >= SAID;
   $("classes").replaceChildren(
-    ...order.slice(0, TOP).map((i) => {
+    ...order.filter((i, rank) => rank < TOP || said(i)).map((i) => {
       const row = document.createElement("li");
+      row.classList.toggle("said", said(i));
       Object.assign(row.dataset, { label: rules.labels[i], probability: probabilities[i] });
       const [name, value, bar] = ["span", "span", "div"].map((tag) => document.createElement(tag));
       name.textContent = rules.labels[i];

@@ -35,6 +35,10 @@ def test_it_writes_what_is_beside_a_model(tmp_path, labels, monkeypatch, capsys)
         ("ant", "bee", "crème brûlée"), 47, frames=5, stride=3, takes="caffe", short_side=53,
         interpolation="bicubic",
     )  # fmt: skip
+    flags = ["--size=47", f"--labels={labels}", "--multi_label", "--output=several.json"]
+    run_command("preprocessing", *flags)
+    several = Preprocessing.read_file("several.json")
+    assert several == Preprocessing(("ant", "bee", "crème brûlée"), 47, multi_label=True)
 
 
 def test_a_bare_file_is_exported_by_it(tmp_path, labels):

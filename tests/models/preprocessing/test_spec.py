@@ -28,6 +28,22 @@ def test_save_and_load(tmp_path):
         assert Preprocessing.load(spec.save(tmp_path).parent) == spec
 
 
+def test_only_multi_label_models_say_so(tmp_path):
+    """Earlier files, and earlier readers of what is not multi-label, stay as they were."""
+    Preprocessing(("a", "b"), 7).save(tmp_path)
+    document = json.loads((tmp_path / "preprocessing.json").read_text())
+    assert "multi_label" not in document
+    assert not Preprocessing.load(tmp_path).multi_label
+    several = Preprocessing(("a", "b", "c"), 7, multi_label=True)
+    several.save(tmp_path)
+    assert json.loads((tmp_path / "preprocessing.json").read_text())["multi_label"] is True
+    assert Preprocessing.load(tmp_path) == several
+    assert several.said(np.array([0.5, 0.49, 0.9])) == [2, 0]
+    (tmp_path / "preprocessing.json").write_text(json.dumps(document | {"multi_label": "yes"}))
+    with pytest.raises(UserError, match="multi_label"):
+        Preprocessing.load(tmp_path)
+
+
 def test_shapes():
     assert Preprocessing(["a", "b"], 7).input_shape == (7, 7, 3)
     assert Preprocessing(["a", "b"], 7, frames=5).input_shape == (5, 7, 7, 3)

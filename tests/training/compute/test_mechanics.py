@@ -294,15 +294,15 @@ def test_numbers_are_those_of_the_whole_batch(examples, augmentation):
         losses = -(smooth * np.log(p)).sum(axis=1)
         correct = (p.argmax(axis=1) == labels.numpy().argmax(axis=1)).sum()
         step = computation.train_step(computation.training_iterator(examples, 0), stop=True)
-        loss, found, stop = computation.numbers(step)
+        loss, found, stop, of = computation.numbers(step)
         assert loss == pytest.approx(losses.sum(), rel=1e-5)
-        assert (found, stop) == (correct, replicas)
+        assert (found, stop, of) == (correct, replicas, len(p))
 
 
 def test_validation_counts_every_example_once(examples):
     for replicas in (1, 2):
         computation = computation_of(dataclasses.replace(PLAIN, batch_size=14), replicas)
-        totals = np.zeros(4)
+        totals = np.zeros(5)
         for batch in computation.validation_batches(examples):
             totals += computation.numbers(computation.validation_step(batch))
         views = [computation.preprocessing.view(examples.frames(i)) for i in range(60)]
@@ -310,7 +310,7 @@ def test_validation_counts_every_example_once(examples):
         losses = -np.log(p[np.arange(60), examples.labels])
         assert totals[0] == pytest.approx(losses.sum(), rel=1e-5)
         assert totals[1] == (p.argmax(axis=1) == examples.labels).sum()
-        assert totals[3] == 60
+        assert totals[3:].tolist() == [60, 60]
 
 
 @pytest.mark.parametrize("replicas", [1, 2])

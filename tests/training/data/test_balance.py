@@ -9,27 +9,29 @@ from a2keras.errors import UserError
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.compute.tensorflow import TensorFlowComputation
 from a2keras.training.config import Recipe
-from a2keras.training.data.balance import balanced_order, class_weights
+from a2keras.training.data.balance import balanced_order
 from a2keras.training.data.pipeline import training_batches
 from a2keras.training.data.source import ArrayExamples
+from a2keras.training.labelling import OneClass
 
 LABELS = np.array([0] * 2 + [1] * 3 + [3] * 11)
 
 
 def test_weights_let_every_class_count_as_much():
-    weights = class_weights(LABELS, 5)
+    weights = OneClass().class_weights(LABELS, 5)
     expected = [16 / (3 * 2), 16 / (3 * 3), 0, 16 / (3 * 11), 0]
     np.testing.assert_allclose(weights, expected, rtol=1e-6)
     assert weights.dtype == "float32"
     assert weights[LABELS].mean() == pytest.approx(1)
-    assert class_weights(np.array([0, 1, 0, 1]), 2).tolist() == [1, 1]
+    assert OneClass().class_weights(np.array([0, 1, 0, 1]), 2).tolist() == [1, 1]
 
 
 def test_the_loss_is_weighted_and_the_scores_are_not():
     computation = TensorFlowComputation.__new__(TensorFlowComputation)
     computation.recipe = Recipe("mine", batch_size=7)
     computation.optimizer = type("Plain", (), {"scale_loss": lambda self, loss: loss})()
-    computation.class_weights = class_weights(LABELS, 4)
+    computation.labelling = OneClass()
+    computation.class_weights = OneClass().class_weights(LABELS, 4)
     classes = np.array([0, 1, 3, 3, 1])
     labels = np.eye(4, dtype="float32")[classes]
     p = np.random.default_rng(0).dirichlet(np.ones(4), 5).astype("float32")

@@ -86,8 +86,9 @@ def test_the_table_has_no_formulas():
 
 
 def test_the_worst_mistakes_are_the_most_confident():
-    assert worst(np.array([0, 0, 1, 0]), PROBABILITIES).tolist() == [0, 3]
-    assert worst(np.array([1, 0, 1, 1]), PROBABILITIES).tolist() == []
+    wrong, said = worst(np.array([0, 0, 1, 0]), PROBABILITIES)
+    assert (wrong.tolist(), said.tolist()) == ([0, 3], [1, 1])
+    assert worst(np.array([1, 0, 1, 1]), PROBABILITIES)[0].tolist() == []
 
 
 class Clips(Examples):

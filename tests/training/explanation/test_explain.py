@@ -209,8 +209,14 @@ def test_the_true_class_is_shown_where_it_is_not_among_the_likeliest():
     model.layers[-1].set_weights([np.zeros((7, 5)), np.array([0.0, 4, 3, 2, 1])])
     onlooker = Onlooker(model, tuple("abcde"))
     pixels = np.zeros((8, 8, 3), "uint8")
-    for label, shown in ((None, "bcd"), ("c", "bcd"), ("a", "bca"), ("unknown", "bcd")):
-        attended = onlooker.look(pixels, label)
+    for labels, shown in (
+        ((), "bcd"),
+        (("c",), "bcd"),
+        (("a",), "bca"),
+        (("unknown",), "bcd"),
+        (("a", "c", "e"), "bae"),
+    ):
+        attended = onlooker.look(pixels, labels)
         assert "".join(each.label for each in attended.class_maps) == shown
         assert attended.class_maps[0].peak() == 0  # no weight speaks for it
     assert attended.best == 1

@@ -20,10 +20,11 @@ from a2keras.models.preprocessing.places import absolute, as_path, is_remote
 from a2keras.training.config import Recipe
 from a2keras.training.data.contents import FileList
 from a2keras.training.data.files import FileListing, MediaFile
+from a2keras.training.data.labels import SEPARATOR
 from a2keras.training.data.lists.finding import Finder
 from a2keras.training.data.lists.places import lists_in, split_places
 from a2keras.training.data.lists.reading import ListFile, read_lists
-from a2keras.training.data.lists.rows import Row
+from a2keras.training.data.lists.rows import SEPARATORS, Row
 from a2keras.training.data.scanning import MEDIA, SUFFIXES, suffix_of, task_of
 from a2keras.whole_numbers import NUMBER
 
@@ -84,10 +85,10 @@ def list_source(place: str, recipe: Recipe) -> ListListing:
     elif len(paths) not in PARTS:
         raise UserError(f"csv: takes one, two or three lists. Received: {len(paths)}")
     root = absolute(recipe.root) if recipe.root else None
-    lists = read_lists(paths, root)
+    lists = read_lists(paths, root, recipe.multi_label)
     examples, notes = _located(lists, root)
     repeated = _check_apart(examples, place)
-    return _listing(lists, examples, (*notes, *repeated), recipe.task)
+    return _listing(lists, examples, (*notes, *repeated), recipe)
 
 
 def _located(lists: Sequence[ListFile], root: str | None) -> tuple[list[Example], list[str]]:
@@ -158,9 +159,10 @@ def _check_apart(examples: Sequence[Example], place: str) -> list[str]:
                 f"{each.split or 'no split'}"
             )
         if first.row.label != each.row.label:
+            ours, theirs = (each.row.label or "none", first.row.label or "none")
             raise UserError(
-                f"{each.row.place}: {each.name} is in class {each.row.label} here and in class "
-                f"{first.row.label} in {first.row.place}"
+                f"{each.row.place}: {each.name} is in class {ours} here and in class "
+                f"{theirs} in {first.row.place}"
             )
         if first is not each:
             repeated.append(each)
@@ -170,12 +172,12 @@ def _check_apart(examples: Sequence[Example], place: str) -> list[str]:
 
 
 def _listing(
-    lists: Sequence[ListFile], examples: list[Example], notes: tuple[str, ...], task: str
+    lists: Sequence[ListFile], examples: list[Example], notes: tuple[str, ...], recipe: Recipe
 ) -> ListListing:
     paths = [printable(each.path) for each in lists]
-    media, passed_over = _media(examples, paths[0], task)
+    media, passed_over = _media(examples, paths[0], recipe.task)
     notes += passed_over
-    task = task_of([printable(each.path) for each in media], paths[0], task)
+    task = task_of([printable(each.path) for each in media], paths[0], recipe.task)
     listed = [e for e in media if suffix_of(e.file.path) in SUFFIXES[task] or not e.is_there]
     for each in listed:
         if each.file.part and suffix_of(each.file.path) in SUFFIXES["image"]:
@@ -186,17 +188,18 @@ def _listing(
     if others := len(media) - len(listed):
         kinds = "videos" if task == "image" else "images"
         notes += (f"passed over {kinds} (task={task}): {others}",)
-    present = {each.row.label for each in media}
+    known = [_labels_of(each, recipe.multi_label) for each in listed]
+    present = {name for each in media for name in _labels_of(each, recipe.multi_label)}
     order = dict.fromkeys([*lists[0].order, *sorted(present, key=_by_number)])
     classes = tuple(name for name in order if name in present)
-    number = {name: label for label, name in enumerate(classes)}
+    notes += _about_separators(known, recipe.multi_label)
     files = tuple(each.file for each in listed)
     listing = ListListing(
         place=",".join(paths) if len(paths) in PARTS else str(PurePath(paths[0]).parent),
         task=task,
         classes=classes,
         names=tuple(each.name for each in listed),
-        labels=np.array([number[each.row.label] for each in listed], "int64"),
+        labels=_numbered(known, classes, recipe.multi_label),
         splits=np.array([each.split for each in listed]),
         split_rule=_rule(paths, listed),
         notes=notes,
@@ -207,12 +210,45 @@ def _listing(
         ),
         lists=tuple(paths),
     )
+    if not classes:
+        raise UserError(f"{paths[0]} has no label in any row")
     if not any(each.is_there for each in listed):
         raise UserError(
             f"none of the {len(files)} files that {paths[0]} lists is there, such as "
             f"{printable(files[0].path)}: tell with `root=DIR` where they lie"
         )
     return listing
+
+
+def _labels_of(example: Example, multi_label: bool) -> list[str]:
+    """The names of its labels; of other data than multi-label ones it is one."""
+    label = example.row.label
+    return [part for part in label.split(SEPARATOR) if part] if multi_label else [label]
+
+
+def _numbered(known: list[list[str]], classes: tuple[str, ...], multi_label: bool) -> np.ndarray:
+    """What `Listing.labels` holds, of the names of every example's labels."""
+    number = {name: label for label, name in enumerate(classes)}
+    if not multi_label:
+        return np.array([number[label] for (label,) in known], "int64")
+    labels = np.zeros((len(known), len(classes)), bool)
+    for row, names in zip(labels, known, strict=True):
+        row[[number[name] for name in names]] = True
+    return labels
+
+
+def _about_separators(known: list[list[str]], multi_label: bool) -> tuple[str, ...]:
+    """What is said where labels are separated as they are not expected to be."""
+    if multi_label:
+        several = any(len(names) > 1 for names in known)
+        return () if several else ("no row has several labels: | or ; separates them",)
+    joined = [label for (label,) in known if SEPARATORS.search(label)]
+    if not joined:
+        return ()
+    return (
+        f"classes with | or ; in their names: {counted(len(joined), 'row')}, such as {joined[0]} "
+        "(multi_label=true takes these for several labels)",
+    )
 
 
 def _media(examples: list[Example], path: str, task: str) -> tuple[list[Example], tuple[str, ...]]:

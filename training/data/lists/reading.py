@@ -13,12 +13,19 @@ from a2keras.training.data.listing import class_name
 from a2keras.training.data.lists.hmdb51 import hmdb51_rows
 from a2keras.training.data.lists.kinetics import kinetics_rows
 from a2keras.training.data.lists.places import hmdb51_class
-from a2keras.training.data.lists.rows import Row, folder_of, inside, split_name, times
+from a2keras.training.data.lists.rows import (
+    Row,
+    folder_of,
+    inside,
+    label_of,
+    label_set,
+    split_name,
+    times,
+)
 from a2keras.training.data.lists.tables import Line, Table, read_lines, read_table
 from a2keras.whole_numbers import NUMBER
 
 CLASS_INDEX = "classInd.txt"
-MAX_LABEL = 1000  # characters
 
 
 @dataclass(frozen=True)
@@ -40,13 +47,16 @@ class ListFile:
     notes: tuple[str, ...] = ()
 
 
-def read_lists(paths: Sequence[str], root: str | None) -> list[ListFile]:
+def read_lists(paths: Sequence[str], root: str | None, multi_label: bool = False) -> list[ListFile]:
     """Reads lists of any of the forms.
 
     Args:
         paths: of the lists.
         root: where the files lie; None: beside each list.
+        multi_label: whether a row has any number of labels, in a column of them.
     """
+    if multi_label:
+        return [_with_label_sets(read_table(path), root) for path in paths]
     found: list[tuple[Table, tuple[Row, ...]]] = []
     for path in paths:
         table = read_table(path)
@@ -79,13 +89,32 @@ def _row(table: Table, line: Line, folder: str) -> Row:
         label = table.required(line, "label")
     else:
         label = table.cell(line, "label")
-    if len(label) > MAX_LABEL:
-        raise UserError(f"{table.at(line)}: a class of {len(label)} characters")
+    label = label_of(label, table.at(line))
     if not label and not folder_of(path):
         raise UserError(f"{table.at(line)}: no class in {line.text!r}")
+    return _row_of(table, line, path, label)
+
+
+def _row_of(table: Table, line: Line, path: str, label: str) -> Row:
     start, end = times(table, line, "start", "end")
     split = split_name(table.at(line), table.cell(line, "split"))
-    return Row(path, class_name(label), start, end, split, table.at(line))
+    return Row(path, label, start, end, split, table.at(line))
+
+
+def _with_label_sets(table: Table, root: str | None) -> ListFile:
+    """A list of multi-label data: a table with a column of labels, of which a cell may be empty."""
+    if table.is_spaced or not table.columns.keys() >= {"path", "label"} or hmdb51_class(table.path):
+        raise UserError(
+            f"{printable(table.path)} has no columns of files and labels, which multi_label needs, "
+            "such as path,labels"
+        )
+    folder = table.path.rpartition("/")[0] if root is None else root
+    rows = []
+    for line in table.lines:
+        path = inside(table.required(line, "path"), folder, table.at(line))
+        label = label_set(table.cell(line, "label"), table.at(line))
+        rows.append(_row_of(table, line, path, label))
+    return ListFile(table.path, tuple(rows), (), bool(table.header), table.notes)
 
 
 def _class_index(path: str) -> dict[str, str]:

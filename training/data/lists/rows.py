@@ -1,10 +1,12 @@
 """A row of a list: which file, or which part of it, shows which class in which split."""
 
 import posixpath
+import re
 from typing import NamedTuple
 
 from a2keras.errors import UserError
 from a2keras.models.preprocessing.places import is_remote
+from a2keras.training.data.labels import SEPARATOR
 from a2keras.training.data.listing import class_name
 from a2keras.training.data.lists.finding import with_slashes
 from a2keras.training.data.lists.tables import Line, Table
@@ -12,12 +14,15 @@ from a2keras.training.data.split_names import SPLIT_NAMES, split_of
 
 MAX_SECONDS = 1e9  # 32 years: more than any video has, and no decoder's clock overflows
 MAX_PATH = 4096  # characters
+MAX_LABEL = 1000  # characters
+SEPARATORS = re.compile("[|;]")  # of the labels of one row
 
 
 class Row(NamedTuple):
     """One example of a list: a path relative to the root, and what the list says about it.
 
-    `place` is "list, line 7".
+    `place` is "list, line 7". Of multi-label data `label` is the names of all labels in the order
+    of the alphabet, with `|` between them; "" of none.
     """
 
     path: str
@@ -26,6 +31,19 @@ class Row(NamedTuple):
     end: float | None = None
     split: str = ""
     place: str = ""
+
+
+def label_of(text: str, place: str) -> str:
+    """A class of a list; `UserError` where it is too long to be one."""
+    if len(text) > MAX_LABEL:
+        raise UserError(f"{place}: a class of {len(text)} characters")
+    return class_name(text)
+
+
+def label_set(text: str, place: str) -> str:
+    """The labels of a cell, with `|` or `;` between them, as a row keeps them: each once."""
+    parts = filter(None, map(str.strip, SEPARATORS.split(text)))
+    return SEPARATOR.join(sorted({label_of(part, place) for part in parts}))
 
 
 def folder_of(path: str) -> str:

@@ -27,7 +27,7 @@ def mix(views: Any, labels: Any, recipe: Recipe, seed: Any, batch_seed: Any) -> 
 
     Args:
         views: float32 (2, [T,] S, S, 3).
-        labels: float32 (2, classes), rows with the sum 1.
+        labels: float32 (2, classes).
         recipe: its `mixup` and `cutmix`, at least one of them above 0.
         seed: int64 (2,), of the pair.
         batch_seed: int64 (2,), the same in all of a batch.
