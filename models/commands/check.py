@@ -14,7 +14,7 @@ from a2keras.console import print_json, say, show, show_table
 from a2keras.documents import parse_json
 from a2keras.errors import UserError, printable, reason_of, system_reason
 from a2keras.models.weights import fetching
-from a2keras.models.weights.published import PUBLISHED
+from a2keras.models.weights.published import FETCHED
 
 BACKENDS = ("tensorflow", "jax", "torch")  # modules, which Keras calls the same
 TIME_LIMIT = 300.0  # seconds, for a backend that starts from a slow disk
@@ -121,7 +121,7 @@ def cache() -> dict[str, Any]:
     what, directory = {"what": "weights cache"}, fetching.directory()
     try:
         size = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
-        names = [each.title for each in PUBLISHED if fetching.is_kept(each)]
+        names = [each.title for each in FETCHED if fetching.is_kept(each)]
         there = next(each for each in (directory, *directory.parents) if each.exists())
     except OSError as error:
         return {**what, "state": BROKEN, "detail": f"{directory}: {system_reason(error)}"}

@@ -135,6 +135,8 @@ def test_help_shows_each_flag_in_order_with_its_choices_and_default(capsys):
         "      how many (default: '3')",
         "  --kind=a|b",
         "      which (default: 'a')",
+        "  --format=text|json|csv",
+        "      output format (default: 'text')",
         "  --set=VALUE",
         "      key=value; may be repeated",
         "  --fast",
@@ -244,6 +246,7 @@ def test_json_is_json_in_every_encoding(encoding):
     assert line == expected
 
 
+@pytest.mark.slow
 def test_an_output_that_breaks_does_not_break_the_command():
     code = (
         "import os, sys; from a2keras import console\n"

@@ -42,6 +42,7 @@ def test_several_tables_stand_below_each_other(capsys):
     assert capsys.readouterr().out == "a      b\nx      y\n"
 
 
+@pytest.mark.slow
 def test_on_a_terminal_nothing_is_cut_off():
     lines = on_terminal(30)
     assert lines[0].startswith("\x1b[1mname")
@@ -54,6 +55,7 @@ def test_on_a_terminal_nothing_is_cut_off():
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variable", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
 def test_without_colours_there_are_none(variable):
     lines = on_terminal(80, **variable)

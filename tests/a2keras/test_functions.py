@@ -17,6 +17,7 @@ def run(code: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.slow
 def test_a_layer_costs_no_training_and_no_export():
     code = (
         "import sys, a2keras; a2keras.DoubleAttention; dir(a2keras)\n"
@@ -25,6 +26,7 @@ def test_a_layer_costs_no_training_and_no_export():
     assert run(code) == "[]"
 
 
+@pytest.mark.slow
 def test_the_package_of_exports_is_the_function_before_and_after_its_import():
     code = (
         "import a2keras\n"

@@ -86,6 +86,7 @@ def test_users_read_of_no_house():
         assert not {"room", "rooms", "house"} & {word.strip(".,:;()") for word in words}, page
 
 
+@pytest.mark.slow
 def test_the_site_is_built_without_a_warning(tmp_path):
     mkdocs = ROOT / ".venv-site/bin/mkdocs"
     if not mkdocs.is_file():

@@ -61,6 +61,7 @@ def test_a_model_of_a_program_takes_raw_pixels_once_it_is_exported(takes, tmp_pa
             )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("takes", ["raw", "caffe"])
 def test_a_file_takes_what_is_said_beside_it(takes, tmp_path):
     own().save(tmp_path / "own.keras")

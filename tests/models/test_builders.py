@@ -61,6 +61,7 @@ def test_the_signature_is_that_of_keras_applications(name):
         assert f"\n    {argument}: " in builder.__doc__
 
 
+@pytest.mark.slow
 @EVERY_NETWORK
 def test_unknown_sizes_no_top_and_the_stages(name):
     """Built for any size, without a top; its stages have the sizes that their strides give."""

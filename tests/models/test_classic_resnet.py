@@ -20,6 +20,7 @@ TABLE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "trainable", "millions", "first", "second"), TABLE)
 def test_table_4(name, trainable, millions, first, second):
     counted = a2keras.count(models.build(name))

@@ -65,6 +65,7 @@ def test_size_and_cost():
     assert round(counted.multiply_adds / 1e6, 1) == 859.4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reduction", "parameters", "giga"), [(2, 1_053_696, 2.89), (4, 536_064, 1.30)]
 )
@@ -105,6 +106,7 @@ def test_stages_and_places_of_the_blocks():
     assert [each.value_channels for each in blocks] == [c // 2 for c, _ in PLACES]
 
 
+@pytest.mark.slow
 def test_convolutions_of_the_units():
     model = models.MFNet3D()
     layers = {each.name: each for each in model.layers}

@@ -244,6 +244,7 @@ def test_a_run_is_refused_where_something_else_lies(tmp_path):
     Run(tmp_path / "run", recipe).start({"fingerprint": "a"})
 
     other = dataclasses.replace(recipe, epochs=5, seed=2)
+    (tmp_path / "run/checkpoints/step_00000001").mkdir(parents=True)
     with pytest.raises(UserError) as error:
         Run(tmp_path / "run", other).check()
     assert str(error.value) == (

@@ -1,5 +1,6 @@
 """Times and memory of artefacts, measured in processes of their own."""
 
+import gc
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ from a2keras.export.predict import load
 from a2keras.measuring import forget_peak, peak_resident
 
 
+@pytest.mark.slow
 def test_the_command_measures_each_in_its_own_process(image_run, image_export, monkeypatch, capsys):
     tflite, saved_model = image_export / "model_float32.tflite", image_export / "saved_model"
     command = ["a2keras", "benchmark", str(tflite), str(saved_model), "--repeats=7", "--batch=3"]
@@ -104,6 +106,7 @@ def test_a_bench_counts_the_model_only(image_run):
 def test_peaks_begin_anew():
     large = np.ones(64 * 2**20 // 8)
     del large
+    gc.collect()  # what others left would go, and its memory be used, in the middle
     before = forget_peak()
     more = np.ones(24 * 2**20 // 8)
     assert peak_resident() - before == pytest.approx(more.nbytes, abs=4 * 2**20)
@@ -190,6 +193,7 @@ def labelled(image_run, photos, tmp_path):
     return tmp_path / "photos", right / len(photos)
 
 
+@pytest.mark.slow
 def test_accuracy_stands_beside_latency(image_run, image_export, labelled, capsys):
     folder, right = labelled
     paths = [image_run, image_export / "model_float32.tflite"]

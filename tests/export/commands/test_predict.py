@@ -37,6 +37,7 @@ def test_predict_prints_its_own_lines_only(image_export, photos):
     assert json.loads(done.stdout)["kind"] == "tflite"
 
 
+@pytest.mark.slow
 def test_how_the_input_is_made_is_read_once(image_run, photos, monkeypatch):
     read, load_from = [], Preprocessing.load
     monkeypatch.setattr(Preprocessing, "load", lambda place: read.append(place) or load_from(place))
@@ -113,6 +114,7 @@ def test_predict_as_text(video_export, video, capsys):
         assert float(share.rstrip("%")) == pytest.approx(100 * scores[index], abs=0.01)
 
 
+@pytest.mark.slow
 def test_files_that_cannot_be_read_are_told(image_run, photos, tmp_path, capsys):
     text = tmp_path / "text.png"
     text.write_text("no image")
@@ -130,6 +132,7 @@ def test_files_that_cannot_be_read_are_told(image_run, photos, tmp_path, capsys)
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("views", "crops"), [(1, 3), (3, 1), (3, 3)])
 def test_views_are_averaged(video_run, video_export, video, views, crops, capsys):
     artefact = load(video_run)
@@ -220,6 +223,7 @@ def test_without_a_file_that_is_there_no_model_is_loaded(image_run, tmp_path, mo
     assert str(error.value) == "absent.mp4: does not exist"
 
 
+@pytest.mark.slow
 def test_labels_of_another_model(image_run, copy_of, photos, monkeypatch, capsys):
     run = copy_of(image_run)
     document = json.loads((run / "preprocessing.json").read_text())
@@ -232,6 +236,7 @@ def test_labels_of_another_model(image_run, copy_of, photos, monkeypatch, capsys
     )
 
 
+@pytest.mark.slow
 def test_a_timeline(video_export, video, tmp_path, capsys):
     """19 frames of 25 a second; clips of 5 frames, 2 apart: 9 frames, which fit at 11 places."""
     model, output = video_export / "model_float32.tflite", f"--output={tmp_path / 'out'}"
@@ -311,6 +316,7 @@ def test_messages(image_run, arguments, message):
     assert str(caught.value) == message.replace("IMAGE", str(image_run / "model.keras"))
 
 
+@pytest.mark.slow
 def test_a_timeline_of_too_many_clips(video_run, video, tmp_path, monkeypatch):
     monkeypatch.setattr(timeline, "MAX_NUMBERS", 32)
     with pytest.raises(UserError) as caught:
@@ -320,6 +326,7 @@ def test_a_timeline_of_too_many_clips(video_run, video, tmp_path, monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_a_timeline_of_what_is_no_video(video_run, photos, tmp_path):
     with pytest.raises(UserError) as caught:
         predict([str(video_run), str(photos[0]), "--timeline", f"--output={tmp_path}"])

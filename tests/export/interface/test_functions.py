@@ -10,6 +10,7 @@ from a2keras.export.predict import load
 from a2keras.models import keras_files
 
 
+@pytest.mark.slow
 def test_predictions_are_those_of_the_artefact(image_run, photos):
     found = a2keras.predict(image_run, [photos[0], str(photos[1])], top=2)
     artefact = load(image_run, apart=False)
@@ -29,6 +30,7 @@ def test_predictions_are_those_of_the_artefact(image_run, photos):
     assert lines[0].split(",")[:2] == [str(photos[0]), found[0].label]
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_read_ends_it_or_is_kept(image_run, photos):
     files = [str(photos[0]), "absent.jpg"]
     with pytest.raises(a2keras.UserError) as error:
@@ -44,6 +46,7 @@ def test_a_file_that_cannot_be_read_ends_it_or_is_kept(image_run, photos):
     )
 
 
+@pytest.mark.slow
 def test_a_timeline(video_run, video, tmp_path):
     found = a2keras.timeline(video_run, video, every=0.12, output=tmp_path / "out")
     assert found.times == pytest.approx([0.16 + 0.12 * number for number in range(4)])
@@ -64,6 +67,7 @@ def test_an_export_by_the_package_itself(image_run, photos, tmp_path, capsys):
     assert capsys.readouterr() == ("", "writing tflite_float32\n")
 
 
+@pytest.mark.slow
 def test_a_benchmark(image_run):
     document = a2keras.benchmark(image_run, repeats=5, warm_up=1)
     (measured,) = document["artefacts"]

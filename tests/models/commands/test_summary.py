@@ -34,7 +34,8 @@ def test_all_networks_are_listed(capsys):
         "network", "input", "parameters", "multiply-adds", "weights",
     ]  # fmt: skip
     (i3d,) = (line for line in lines if line.startswith("i3d "))
-    assert i3d.split() == ["i3d", "64×224×224", "13.33", "M", "111.16", "G", "kinetics400"]
+    assert i3d.split() == ["i3d", "64×224×224", "13.33", "M", "111.16", "G", "kinetics400,",
+        "kinetics400+ut_interaction"]  # fmt: skip
     assert [line.split()[0] for line in lines[1:-2]] == models.list_models()
     summary(["--format=json"])
     documents = json.loads(capsys.readouterr().out)

@@ -76,6 +76,7 @@ def documents():
     return tables.counted(TABLES)
 
 
+@pytest.mark.slow
 def test_every_figure_is_the_specifications(documents):
     assert [(each["table"], each["row"]) for each in documents] == [
         (row.table, row.row) for row in TABLES
@@ -97,6 +98,7 @@ def test_the_papers_figures_are_as_printed():
         assert got == text.split(" | ")
 
 
+@pytest.mark.slow
 def test_every_difference_has_its_reason_and_nothing_else_has(documents):
     for row, each in zip(TABLES, documents, strict=True):
         pairs = [
@@ -108,6 +110,7 @@ def test_every_difference_has_its_reason_and_nothing_else_has(documents):
         assert "\n" not in row.note
 
 
+@pytest.mark.slow
 def test_without_what_the_paper_does_not_count_the_parameters_are_the_printed_ones(documents):
     """Tables 2 and 3: the final normalisation, 4 · 1024 numbers, and 400 biases less."""
     seen = set()
@@ -118,6 +121,7 @@ def test_without_what_the_paper_does_not_count_the_parameters_are_the_printed_on
     assert seen == COUNTED_TO_THE_PAPER
 
 
+@pytest.mark.slow
 def test_what_blocks_add_is_what_the_paper_prints(documents):
     """The ΔFLOPs of Tables 2 and 3, but for 463 M, which is 462.4 M (0.1 % more than it costs)."""
     base = documents[3]["multiply_adds"]
@@ -187,6 +191,7 @@ def test_the_command_prints_one_json_list():
     assert [each["row"] for each in document] == ["ResNet-26", "ResNet-29", "ResNet-50"]
 
 
+@pytest.mark.slow
 def test_text_and_markdown(documents, capsys, monkeypatch):
     monkeypatch.setattr(tables, "counted", lambda rows: documents)
     tables.tables([])

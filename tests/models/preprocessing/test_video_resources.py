@@ -75,6 +75,7 @@ def test_decoding_leaves_no_threads_and_no_memory(folder, name, count, most, res
     assert grown["MiB"] <= most
 
 
+@pytest.mark.slow
 @linux
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize(

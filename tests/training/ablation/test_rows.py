@@ -366,6 +366,7 @@ def test_weights_are_named_by_their_full_path(tmp_path, images, monkeypatch):
     assert (found.weights, found.attention) == (f"{tmp_path}/start.weights.h5", "a2")
 
 
+@pytest.mark.slow
 def test_an_evaluation_of_other_numbers_is_told(tmp_path, images, small_network, run_command):
     call = ["ablate", f"--data=folder:{images}", "--model=resnet20", "--seeds=1", "--rows=none"]
     call += settings(tmp_path / "ablation")

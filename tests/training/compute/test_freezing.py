@@ -150,6 +150,7 @@ HELD_BN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
@@ -191,6 +192,7 @@ def test_two_replicas_end_as_one(examples, changes):
     assert max(float(np.abs(one[path] - two[path]).max()) for path in one) < 1e-5
 
 
+@pytest.mark.slow
 def test_micro_batches_are_the_batch_where_normalisation_is_held(examples):
     """Blocks of the recipe's network have statistics of their own: here they are held, too."""
     recipe = dataclasses.replace(PLAIN, model=WITHOUT_NOISE, freeze_until="conv2_1_attention")
@@ -218,6 +220,7 @@ def without_times(history: list[dict]) -> list[dict]:
     return [{k: v for k, v in line.items() if "second" not in k} for line in history]
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_anywhere_ends_bit_for_bit_as_the_whole_one(
     recipe, examples, tmp_path, monkeypatch
 ):

@@ -60,6 +60,7 @@ def metrics(path: Path) -> list[dict]:
     return [{k: v for k, v in line.items() if "second" not in k} for line in lines]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("other", ["one", "two"])
 def test_jax_ends_with_the_numbers_of_tensorflow(runs, other):
     directory, _ = runs
@@ -69,12 +70,14 @@ def test_jax_ends_with_the_numbers_of_tensorflow(runs, other):
             assert b[key] == pytest.approx(value, abs=1e-5), key
 
 
+@pytest.mark.slow
 def test_two_devices_end_with_the_weights_of_one(runs):
     directory, _ = runs
     assert json.loads((directory / "two/results.json").read_text())["replicas"] == 2
     assert difference(directory, "one", "two") < 1e-5
 
 
+@pytest.mark.slow
 def test_a_stopped_run_ends_bit_for_bit_as_the_whole_one(runs):
     directory, said = runs
     assert "stopped by SIGTERM after step 3: saved." in said

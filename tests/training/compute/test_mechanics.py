@@ -354,6 +354,7 @@ def source(examples) -> Source:
     return Source(CLASSES, {"train": examples, "validation": examples}, "none", "fingerprint")
 
 
+@pytest.mark.slow
 def test_what_is_scored_and_saved_are_the_averages(examples, tmp_path, monkeypatch):
     recipe = dataclasses.replace(PLAIN, ema_decay=0.6, precise_bn=2, learning_rate=0.3)
     averages: dict[str, np.ndarray] = {}

@@ -34,6 +34,7 @@ def runs(tmp_path_factory) -> tuple[Path, dict[str, str], str]:
     return directory, dict(re.findall(r"^([a-z ]+?) (\d.*)$", done.stdout, re.M)), done.stderr
 
 
+@pytest.mark.slow
 def test_two_workers_end_with_the_weights_of_one(runs):
     """Though they have been stopped and killed on the way."""
     directory, endings, _ = runs
@@ -44,6 +45,7 @@ def test_two_workers_end_with_the_weights_of_one(runs):
     assert json.loads((directory / "two/results.json").read_text())["replicas"] == 2
 
 
+@pytest.mark.slow
 def test_sigterm_for_one_worker_stops_both_after_the_same_step(runs):
     _, endings, said = runs
     assert endings["stopped"].startswith("75 75, ")
@@ -51,6 +53,7 @@ def test_sigterm_for_one_worker_stops_both_after_the_same_step(runs):
     assert re.search(r"stopped by SIGTERM after step [45]: saved.", said)
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_told_within_a_minute_and_the_run_goes_on(runs):
     _, endings, said = runs
     ending, seconds = re.fullmatch(r"(.*), (\d+) seconds apart", endings["killed"]).groups()
@@ -63,6 +66,7 @@ def test_a_killed_worker_is_told_within_a_minute_and_the_run_goes_on(runs):
     assert said.count("going on after step 6 of 10, in epoch 2 of 2") == 2  # the chief tells
 
 
+@pytest.mark.slow
 def test_the_chiefs_callbacks_alone_are_called_and_end_both(runs):
     directory, endings, said = runs
     assert endings["early"].startswith("0 0, ")
@@ -77,6 +81,7 @@ def test_the_chiefs_callbacks_alone_are_called_and_end_both(runs):
     assert noted["loss"] == pytest.approx(first["loss"], abs=1e-5)
 
 
+@pytest.mark.slow
 def test_a_fresh_process_can_have_any_number_of_replicas(runs):
     assert runs[1]["replicas"] == "3"
 

@@ -183,6 +183,7 @@ class GoogleStorage(Store):
         return {"bucket": bucket, "name": name, "size": str(self.size(bucket, name))}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scheme", "server"),
     [

@@ -117,6 +117,7 @@ def test_without_beginnings_no_step_waits(tmp_path, recipe, tiny_network, monkey
     assert calls[:4] == ["step", "numbers", "step", "numbers"]
 
 
+@pytest.mark.slow
 def test_they_leave_no_trace_in_the_run(tmp_path, recipe, tiny_network):
     class Vandal(keras.callbacks.Callback):
         """Sets all weights to zeros, wherever it can."""

@@ -105,7 +105,10 @@ def test_training_sees_them_in_the_order_of_the_seed(root):
     train = open_source(recipe).splits["train"]
     shown = np.concatenate([y for _, y in training_batches(train, recipe, PREPROCESSING)])
     order = np.concatenate(
-        [np.random.default_rng([recipe.seed, epoch]).permutation(11)[:9] for epoch in range(2)]
+        [
+            np.resize(np.random.default_rng([recipe.seed, epoch]).permutation(11), 12)
+            for epoch in range(2)
+        ]
     )
     assert shown.argmax(axis=1).tolist() == train.labels[order].tolist()
     views = np.concatenate([x for x, _ in plain_batches(train, 4, PREPROCESSING)])
