@@ -160,7 +160,7 @@ def test_published_weights_are_run_in_a_process_of_their_own(tmp_path, monkeypat
 def test_a_title_that_is_none_is_told():
     for title, hint in (
         ("i3d:kinetics600", ": did you mean 'i3d:kinetics400'?"),
-        ("i3d", ": did you mean 'i3d:kinetics400'?"),
+        ("efficientnet_lite0", ": did you mean 'efficientnet_lite0:imagenet'?"),
         ("c3d:sports1m", f", and published weights are {', '.join(published.TITLES)}"),
         ("c3d", ""),
     ):
