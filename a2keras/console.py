@@ -168,15 +168,21 @@ def start_quietly() -> None:
 
 
 class _Quiet(MetaPathFinder):
-    """Imports TensorFlow, once, with its native standard error held back."""
+    """Imports TensorFlow with its native standard error held back.
 
-    waits = True
+    Who only looks whether it is installed has found it, and has not imported it yet.
+    """
+
+    looking = False
 
     def find_spec(self, fullname: str, *_: Any) -> ModuleSpec | None:
-        if fullname != "tensorflow" or not self.waits:
+        if fullname != "tensorflow" or self.looking:
             return None
-        self.waits = False
-        spec = importlib.util.find_spec(fullname)
+        self.looking = True
+        try:
+            spec = importlib.util.find_spec(fullname)  # by the others of sys.meta_path
+        finally:
+            self.looking = False
         if spec is not None and spec.loader is not None:
             execute = spec.loader.exec_module
 

@@ -71,6 +71,11 @@ def export(
     with _written(output := Path(output)):
         place = Path(os.path.realpath(output))  # `resolve` raises where links go in circles
         requested, formats = set(formats), _known_formats(formats, output)
+    if again := [name for name in formats if name not in requested]:
+        say(
+            f"{output} has {', '.join(again)} already: all of an export is of one model, so that "
+            "it is written anew"
+        )
     name, path, classifier = _trained(source, preprocessing)
     classifier = _with_samples(classifier, samples)
     with _written(output), replacing_directory(place) as partial:

@@ -171,6 +171,7 @@ def test_tensorflow_starts_in_silence_whoever_needs_it_first(tmp_path):
         "import sys; sys.argv = ['a2keras']\n"
         "from a2keras.console import start_quietly\n"
         "start_quietly(); start_quietly()\n"
+        "from importlib.util import find_spec; find_spec('tensorflow')\n"  # as etils.epath looks
         "import tensorflow as tf\n"
         "print(len(tf.config.list_physical_devices('CPU')))\n"
     )

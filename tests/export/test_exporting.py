@@ -130,9 +130,17 @@ def test_the_tflite_file_is_static_and_built_in(video_export):
 
 
 @pytest.mark.slow
-def test_exporting_again_changes_nothing_and_keeps_other_formats(image_run, image_export, copy_of):
+def test_exporting_again_changes_nothing_and_keeps_other_formats(
+    image_run, image_export, copy_of, capsys
+):
     directory = copy_of(image_export)
     export(image_run, directory, ["saved_model"])
+    present = json.loads((image_export / "manifest.json").read_text())["artefacts"]
+    others = ", ".join(each for each in FORMATS if each in present and each != "saved_model")
+    assert (
+        f"{directory} has {others} already: all of an export is of one model, so that it is "
+        in (capsys.readouterr().err)
+    )
     assert set(listing(directory)) == set(listing(image_export))
     assert load(directory / "model_float32.tflite").kind == "tflite"
     tflite = "model_float32.tflite"

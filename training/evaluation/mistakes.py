@@ -109,8 +109,9 @@ def mistakes_page(
             f"{_safe(name)} · {probabilities[i, number[name]]:.1%}"
             for name in names_of(truth[[i]], labels)[0]
         ]
+        wrongly = ("said: ", "missed: ")[bool(truth[i, best])] if are_sets(truth) else ""
         caption = (
-            f"<b>{_safe(labels[best])} · {probabilities[i, best]:.1%}</b><br>in truth "
+            f"<b>{wrongly}{_safe(labels[best])} · {probabilities[i, best]:.1%}</b><br>in truth "
             f"{', '.join(known) or 'nothing'}<br>{_safe(examples.names[read[i]])}"
         )
         images = "".join(

@@ -120,5 +120,13 @@ def test_the_page_holds_its_pictures():
     page = mistakes_page("t", Clips(), [0] * 30, many, clips)
     assert "t: 30 mistakes, of which these 24 are the most confident." in page
     assert page.count("<figure>") == 24
+    several = ArrayExamples(images, np.array([[1, 1], [0, 0], [1, 0], [0, 1]], bool), tuple("abcd"))
+    page = mistakes_page("t", several, [0, 1, 2, 3], PROBABILITIES, preprocessing)
+    captions = re.findall(r"<figcaption><b>(.*?)</figcaption>", page)
+    assert captions == [
+        "missed: &lt;b&gt; · 10.0%</b><br>in truth &lt;b&gt; · 10.0%, light · 90.0%<br>a",
+        "missed: &lt;b&gt; · 20.0%</b><br>in truth &lt;b&gt; · 20.0%<br>c",
+        "said: &lt;b&gt; · 70.0%</b><br>in truth nothing<br>b",
+    ]
     none = mistakes_page("t", Clips(), [1], PROBABILITIES[1:2], clips)
     assert "t: 0 mistakes." in none and "<img" not in none

@@ -251,4 +251,6 @@ def _unknown(columns: _Columns, role: str) -> str:
     return (
         f"{columns.place} has no column {role}: its columns are "
         f"{printable(', '.join(columns.header))}; wanted is one of {wanted}"
+        + ", with several labels of a file in one cell: cat|dog"
+        * (role == "label")
     )

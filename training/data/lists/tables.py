@@ -66,7 +66,8 @@ class Table:
     def required(self, line: Line, column: str) -> str:
         """As `cell`; `UserError` where there is nothing."""
         if not (text := self.cell(line, column)):
-            raise UserError(f"{self.at(line)}: no {column} in {line.text!r}")
+            hint = " (multi_label=true takes it for a file without any)" * (column == "label")
+            raise UserError(f"{self.at(line)}: no {column} in {line.text!r}{hint}")
         return text
 
     def at(self, line: Line) -> str:
@@ -244,5 +245,6 @@ def _check_widths(table: Table) -> None:
         if any(line.cells[len(table.header) :]):
             raise UserError(
                 f"{table.at(line)}: {len(line.cells)} cells, but the header has "
-                f"{len(table.header)}: a path with the separator in it needs quotes"
+                f"{len(table.header)}: a path with the separator in it needs quotes, and several "
+                "labels stand in one cell: cat|dog"
             )

@@ -245,7 +245,10 @@ def test_a_ucf_run_is_scored_on_its_own_test_list(ucf):
             "path,width,kind\n0.avi,5,a\n",
             "{} has no column label: its columns are path, width, kind; wanted is one of label, ",
         ),
-        ("0.avi,a\n1.avi,\n", "{}, line 2: no label in '1.avi,'"),
+        (
+            "0.avi,a\n1.avi,\n",
+            "{}, line 2: no label in '1.avi,' (multi_label=true takes it for a file without any)",
+        ),
         ("path,label,split\n0.avi,a,both\n", "{}, line 2: split must be one of train, "),
         ("0.avi,a,one,2\n", "{}, line 1: start and end are seconds (could not convert"),
         ("0.avi,a,2,1\n", "{}, line 1: end must lie after start. Received: start=2, end=1"),

@@ -171,10 +171,17 @@ def test_other_systems_paths(listed):
         ),
         (
             "path,label\n\nd,a.jpg,x\n",
-            ", line 3: 3 cells, but the header has 2: a path with the separator in it needs quotes",
+            ", line 3: 3 cells, but the header has 2: a path with the separator in it needs quotes"
+            ", and several labels stand in one cell: cat|dog",
         ),
-        ("path,label\n\n\r\n# c\na.jpg,x\n\nb.jpg,\n", ", line 7: no label in 'b.jpg,'"),
-        ('path,label\n"a\nb.jpg",x\n\nb.jpg,\n', ", line 5: no label in 'b.jpg,'"),
+        (
+            "path,label\n\n\r\n# c\na.jpg,x\n\nb.jpg,\n",
+            ", line 7: no label in 'b.jpg,' (multi_label=true takes it for a file without any)",
+        ),
+        (
+            'path,label\n"a\nb.jpg",x\n\nb.jpg,\n',
+            ", line 5: no label in 'b.jpg,' (multi_label=true takes it for a file without any)",
+        ),
         (
             "path,label\na.jpg,x\nhttp://host/b.jpg,y\n",
             ", line 3: http://host/b.jpg is a URL: files are read from where the list lies, or "
