@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +73,10 @@ def compiled(path: Path, threads: int | None = None) -> Any:
             ) from error
         settings = FLOAT32 if threads is None else FLOAT32 | {"INFERENCE_NUM_THREADS": threads}
         try:
-            return openvino.Core().compile_model(model, "CPU", settings)
+            # The thread that compiles gets a stack for signals from OpenVINO, which frees it and
+            # leaves it in place: the next signal would end the process. So this thread ends.
+            with ThreadPoolExecutor(1) as thread:
+                return thread.submit(openvino.Core().compile_model, model, "CPU", settings).result()
         except Exception as error:  # by lines of OpenVINO's sources, and what was wrong at last
             reason = str(error).strip().splitlines()[-1]
             raise ValueError(f"it cannot be compiled: {printable(reason[:200])}") from error

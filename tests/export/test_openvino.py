@@ -1,5 +1,6 @@
 """OpenVINO's files: they compute what their model does, for any batch, and nothing is sent."""
 
+import ctypes
 import json
 import os
 import shutil
@@ -82,6 +83,23 @@ def test_it_computes_in_float32_wherever_it_runs(exported):
     assert str(model.get_property("INFERENCE_PRECISION_HINT")) == "<Type: 'float32'>"
     assert model.get_property("INFERENCE_NUM_THREADS") == 1
     assert model.get_property("EXECUTION_DEVICES") == ["CPU"]
+
+
+def test_signals_keep_their_stack(exported):
+    """OpenVINO's would be freed while it is in place, and the next signal end the process."""
+
+    class Stack(ctypes.Structure):
+        _fields_ = [("start", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t)]
+
+    def of_signals():
+        stack = Stack()
+        assert ctypes.CDLL(None).sigaltstack(None, ctypes.byref(stack)) == 0
+        return stack.start, stack.flags, stack.size
+
+    before = of_signals()
+    model = openvino.compiled(exported[0] / "model.xml")
+    assert len(model.inputs) == 1
+    assert of_signals() == before
 
 
 def test_an_export_with_its_manifest(image_run, exported):

@@ -74,7 +74,6 @@ class Trainer:
         size = self.recipe.batch_size
         total = self.recipe.epochs * self.steps_per_epoch * size
         unit = " clips" if self.recipe.task == "video" else " images"
-        self.interruption.listen()  # what was built meanwhile may have taken a signal, or freed it
         self.interruption.patient = True
         with progress((), "training", unit=unit, total=total) as bar:
             bar.update(self.progress.step * size)
