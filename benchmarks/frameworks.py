@@ -5,9 +5,7 @@ is timed: its value, or its value and its gradients for a given gradient of the 
 """
 
 import functools
-import re
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -248,15 +246,12 @@ class Torch:
 
 
 def growth(call: Callable) -> int:
-    """The most by which the memory of this process grows in a call, in bytes (Linux)."""
+    """The most by which the memory of this process grows in a call, in bytes."""
+    from a2keras.measuring import forget_peak, peak_resident
 
-    def resident(field: str) -> int:
-        return 1024 * int(re.search(rf"{field}:\s+(\d+)", Path("/proc/self/status").read_text())[1])
-
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
-    before = resident("VmRSS")
+    before = forget_peak()
     call()
-    return resident("VmHWM") - before
+    return peak_resident() - before
 
 
 def of_keras(layer: Any, training: bool) -> tuple[Callable, list]:

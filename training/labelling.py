@@ -17,14 +17,12 @@ class Labelling(ABC):
 
     Attributes:
         figure: what an epoch tells of its training examples besides the loss.
-        best: the validation's figure by which an epoch is the best.
         figures: of an epoch, in the order in which they are told and drawn; `validation_` before
             one is the validation's.
         keeps_outputs: whether a validation looks at all outputs together, not only at sums.
     """
 
     figure: str
-    best: str
     figures: tuple[str, ...]
     keeps_outputs: bool
 
@@ -58,7 +56,7 @@ class Labelling(ABC):
 class OneClass(Labelling):
     """Every example is of one class: softmax, cross-entropy, accuracy."""
 
-    figure, best, figures = "accuracy", "validation_accuracy", ("accuracy",)
+    figure, figures = "accuracy", ("accuracy",)
     keeps_outputs = False
 
     def losses(self, labels: Any, outputs: Any, smoothing: float, weights: Any = None) -> Any:
@@ -90,7 +88,7 @@ class AnyLabels(Labelling):
     A label is said where its probability is at least `THRESHOLD`.
     """
 
-    figure, best = "micro_f1", "validation_mAP"
+    figure = "micro_f1"
     figures = ("micro_f1", "macro_f1", "mAP")
     keeps_outputs = True
 

@@ -86,7 +86,8 @@ def read_lists(paths: Sequence[str], root: str | None, multi_label: bool = False
 def _row(table: Table, line: Line, folder: str) -> Row:
     path = inside(table.required(line, "path"), folder, table.at(line))
     if "label" in table.columns and not table.is_spaced:
-        label = table.required(line, "label")
+        hint = " (multi_label=true takes it for a file without any)"
+        label = table.required(line, "label", hint)
     else:
         label = table.cell(line, "label")
     label = label_of(label, table.at(line))

@@ -63,10 +63,9 @@ class Table:
         place = self.columns.get(column, len(line.cells))
         return line.cells[place] if place < len(line.cells) else ""
 
-    def required(self, line: Line, column: str) -> str:
-        """As `cell`; `UserError` where there is nothing."""
+    def required(self, line: Line, column: str, hint: str = "") -> str:
+        """As `cell`; `UserError` where there is nothing, with a hint at what else may be meant."""
         if not (text := self.cell(line, column)):
-            hint = " (multi_label=true takes it for a file without any)" * (column == "label")
             raise UserError(f"{self.at(line)}: no {column} in {line.text!r}{hint}")
         return text
 
