@@ -7,7 +7,6 @@ descriptors. Positions are rows here, so that every product is the transpose of 
 from typing import Any, Unpack
 
 import keras
-from keras import ops
 
 from a2keras.association import (
     Order,
@@ -44,13 +43,13 @@ def double_attention(
         ValueError: an unknown association.
     """
     check_association(association)
-    gather = ops.transpose(flatten_positions(gather_maps), (0, 2, 1))  # (B, n, L)
     matrices = {
         "distribution": flatten_positions(distribution_maps),  # (B, L, n)
-        "gather": gather,
+        "gather": flatten_positions(gather_maps),  # (B, L, n), turned
         "features": flatten_positions(values),  # (B, L, m)
     }
     sizes = {name: (matrix.shape[1], matrix.shape[2]) for name, matrix in matrices.items()}
+    sizes["gather"] = sizes["gather"][::-1]
     return unflatten_positions(multiply(plan(association, sizes), matrices), distribution_maps)
 
 
@@ -174,14 +173,15 @@ class DoubleAttention(PositionAttention):
             chain |= {"features": (positions, channels), "phi": (channels, m)}
         return chain if self.pre_activation else chain | {"output": (m, channels)}
 
-    def order(self, channels: int, positions: int | None) -> Order:
-        """In which order the block multiplies."""
-        return plan(self.association, self.chain(channels, positions), self.side_by_side)
+    def order(self, channels: int, positions: int | None, training: bool | None = None) -> Order:
+        """In which order the block multiplies, in training or else in inference."""
+        beside = self.side_by_side(training)
+        return plan(self.association, self.chain(channels, positions), beside)
 
     def attend(
         self, features: Any, mask: Any, training: bool | None, with_maps: bool
     ) -> tuple[Any, tuple]:
-        order = self.order(features.shape[-1], features.shape[1])
+        order = self.order(features.shape[-1], features.shape[1], training)
         values_first = self.use_bias or ("features", "phi") in products_of(order)
         names = ("theta", "rho", "phi") if values_first else ("theta", "rho")
         statistics = BatchStatistics(features, mask)
@@ -193,7 +193,7 @@ class DoubleAttention(PositionAttention):
         distribution = distribution_softmax(distribution)
         matrices: dict[Order, Any] = {
             "distribution": distribution,  # (B, L, n)
-            "gather": ops.transpose(gather, (0, 2, 1)),  # (B, n, L)
+            "gather": gather,  # (B, L, n), turned
             "phi": self.phi.kernel,  # (c, m)
             "output": self.output_projection.kernel,  # (m, c)
         }
@@ -222,7 +222,7 @@ class DoubleAttention(PositionAttention):
         """Multiply-adds for one example; the size of the batch axis of `input_shape` is not used.
 
         As the paper counts: in the order of Eq. 6, or of Eq. 7 with association="right". With
-        `planned`, in the order in which the block really multiplies.
+        `planned`, in the order in which the block really multiplies in inference.
         """
         channels, positions = self.known_sizes(input_shape)
         chain = self.chain(channels, positions)
@@ -230,7 +230,7 @@ class DoubleAttention(PositionAttention):
         m, n = (self.channels_of(channels)[name] for name in ("phi", "theta"))
         outside = 2 * channels * n  # theta and rho, and whatever stands outside the chain
         outside += channels * m * (("phi" not in chain) + ("output" not in chain))
-        order = plan(association, chain, self.side_by_side)
+        order = plan(association, chain, self.side_by_side())
         return positions * outside + multiply_adds(order, chain)
 
     def get_config(self) -> dict:

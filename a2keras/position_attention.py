@@ -35,6 +35,11 @@ def _of_the_normalizations(name: str) -> property:
     return property(get, set_all)
 
 
+def on_processor() -> bool:
+    """Whether JAX has no other device than processors."""
+    return all(each.startswith("cpu") for each in keras.distribution.list_devices())
+
+
 class PositionAttention(PositionLayer):
     """Base of the blocks that relate all positions of (B, *spatial, C) or (B, C, *spatial).
 
@@ -94,14 +99,18 @@ class PositionAttention(PositionLayer):
         """
         raise NotImplementedError
 
-    @property
-    def side_by_side(self) -> bool:
+    def side_by_side(self, training: bool | None = None) -> bool:
         """Whether projections are one product with their kernels side by side, which reads X once.
 
-        On TensorFlow taking it apart copies, which costs as much as is saved; XLA fuses that into
-        what follows, and on PyTorch it is a view. BN–ReLU gives each projection its own input.
+        On TensorFlow taking it apart copies, which costs as much as is saved. On PyTorch that is a
+        view, and XLA fuses it into what follows; but on a processor, whose libraries multiply and
+        exponentiate at once for JAX, only the gradients gain by it. BN–ReLU gives each projection
+        its own input.
         """
-        return not self.pre_activation and keras.backend.backend() != "tensorflow"
+        backend = keras.backend.backend()
+        if self.pre_activation or backend == "tensorflow":
+            return False
+        return backend != "jax" or bool(training) or not on_processor()
 
     def project(
         self,
@@ -113,7 +122,7 @@ class PositionAttention(PositionLayer):
     ) -> list[Any]:
         """The projections of these names of the features, (B, L, channels) each."""
         projections = [getattr(self, name) for name in names]
-        if not self.side_by_side:
+        if not self.side_by_side(training):
             return [
                 each(features, training=training, mask=mask, statistics=statistics)
                 for each in projections

@@ -101,18 +101,24 @@ VALUES_FIRST = ("distribution", (("gather", ("features", "phi")), "output"))
     ],
 )
 def test_what_was_fastest_is_planned(positions, channels, m, beside, best):
-    """On TensorFlow without, on JAX and PyTorch with kernels side by side (docs/performance.md)."""
+    """Without kernels side by side on TensorFlow, with them on PyTorch (docs/performance.md)."""
     sizes = sizes_of(CHAINS["linear"], positions, channels, m, m)
     planned = cheapest_order(sizes, beside)
     assert multiply_adds(planned, sizes) == multiply_adds(best, sizes)
     assert (("features", "phi") in products_of(planned)) == (best == VALUES_FIRST)
 
 
+def drawn(sizes, generator):
+    """Matrices of these sizes; the gather maps turned, as softmaxes leave them."""
+    matrices = {name: generator.normal(size=shape) for name, shape in sizes.items()}
+    return {**matrices, "gather": matrices["gather"].T}
+
+
 @pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS)
 def test_every_order_gives_the_same_product(chain):
     sizes = sizes_of(chain, positions=13, channels=7, m=5, n=3)
     generator = np.random.default_rng(0)
-    matrices = {name: generator.normal(size=shape) for name, shape in sizes.items()}
+    matrices = drawn(sizes, generator)
     results = [np.asarray(multiply(order, matrices)) for order in every_order(chain)]
     assert len(results) == {3: 2, 4: 5, 5: 14}[len(chain)]
     for result in results[1:]:
@@ -123,9 +129,9 @@ def test_every_order_gives_the_same_product(chain):
 def test_gather_maps_may_be_divided_by_their_sums_afterwards(chain):
     sizes = sizes_of(chain, positions=13, channels=7, m=5, n=3)
     generator = np.random.default_rng(0)
-    matrices = {name: generator.normal(size=shape) for name, shape in sizes.items()}
+    matrices = drawn(sizes, generator)
     sums = generator.uniform(1, 13, size=(3, 1))
-    divided = {**matrices, "gather": matrices["gather"] / sums}
+    divided = {**matrices, "gather": matrices["gather"] / sums.T}
     for order in every_order(chain):
         if any(left == "gather" for left, _ in products_of(order)):
             got = np.asarray(multiply(order, matrices, sums))
