@@ -12,6 +12,7 @@ from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.training.config import Recipe
 from a2keras.training.data import open_held_out
 from a2keras.training.data.labels import are_sets
+from a2keras.training.data.report import FILE_NAME, trained_on
 from a2keras.training.data.source import Source
 from a2keras.training.labelling import mean_average_precision
 
@@ -45,9 +46,16 @@ class Labelled(NamedTuple):
         """On which examples a score stands."""
         return {
             "split": self.split,
+            "split_rule": self.source.split_rule,
             "fingerprint": self.source.fingerprint,
             "examples": len(self.source.splits[self.split]),
         }
+
+    def warning(self) -> str | None:
+        """Where the artefact is a run that was trained on some of the examples."""
+        run = self.found.path if self.found.path.is_dir() else self.found.path.parent
+        known = (run / FILE_NAME).is_file()
+        return trained_on(run, self.source, self.split) if known else None
 
     def score(self) -> dict[str, Any]:
         """`top1`, the share of right answers among the examples that can be read, or `mAP` of

@@ -13,6 +13,7 @@ from a2keras.console import progress
 from a2keras.errors import UserError, counted, printable
 from a2keras.export.reading import loaders
 from a2keras.export.reading.process import Failure, Process
+from a2keras.training.data.opening import ALL_EXAMPLES
 
 CALLS_A_ROUND = 5
 MIB = 2**20
@@ -104,7 +105,8 @@ def table(document: Any) -> str:
             f"{line}{entry[key]:>8.1%}" for line, entry in zip(lines[2:], artefacts, strict=True)
         ]
         unreadable = max(entry["unreadable"] for entry in artefacts)
-        examples = counted(data["examples"], f"{data['split']} example")
+        of_split = "" if data["split_rule"] == ALL_EXAMPLES else f"{data['split']} "
+        examples = counted(data["examples"], f"{of_split}example")
         lines.append(
             f"{measure} of {examples} of {printable(data['data'])}, {unreadable} unreadable"
         )

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import NotRequired, TypedDict
 
+from a2keras.console import say
 from a2keras.errors import UserError
 from a2keras.export.benchmark import timing
 from a2keras.export.benchmark.accuracy import Labelled
@@ -31,6 +32,7 @@ class Measured(TypedDict):
     top1: NotRequired[float]  # where there are data: of the examples that can be read
     mAP: NotRequired[float]  # instead, of a multi-label model
     unreadable: NotRequired[int]
+    warning: NotRequired[str]  # of a run that was trained on some of the examples
 
 
 class Data(TypedDict):
@@ -38,6 +40,7 @@ class Data(TypedDict):
 
     data: str
     split: str
+    split_rule: str
     fingerprint: str
     examples: int
 
@@ -82,11 +85,16 @@ def benchmark(
     if not paths:
         raise UserError("`artefacts` must be at least one artefact. Received: none")
     labelled = [] if data is None else [Labelled.open(path, os.fspath(data)) for path in paths]
+    warnings = [own.warning() for own in labelled]
+    for warning in filter(None, warnings):
+        say(warning)
     document: Benchmark = timing.benchmark(  # type: ignore[assignment]
         paths, repeats, batch, threads, warm_up
     )
     if data is not None:
         document["data"] = {"data": os.fspath(data), **labelled[0].about()}  # type: ignore[typeddict-item]
-    for entry, own in zip(document["artefacts"], labelled, strict=False):
+    for entry, own, warning in zip(document["artefacts"], labelled, warnings, strict=False):
         entry |= own.score()  # type: ignore[misc,typeddict-item]
+        if warning:
+            entry["warning"] = warning
     return document

@@ -46,7 +46,8 @@ def open_run(path: Path) -> None:
     """As `train`, `evaluate`, `explain` and `export` begin."""
     from a2keras.models.preprocessing.samples import Samples
     from a2keras.training.config import Recipe
-    from a2keras.training.evaluation.evaluate import HeldOut, trained_on
+    from a2keras.training.data.report import trained_on
+    from a2keras.training.evaluation.evaluate import HeldOut
     from a2keras.training.run.directory import Run
 
     kept = Recipe.load(path.with_name("recipe.json"))
@@ -54,7 +55,7 @@ def open_run(path: Path) -> None:
     run.check()
     run.history()
     held_out = HeldOut.open(path.parent)
-    trained_on(held_out)
+    trained_on(held_out.run.path, held_out.source, held_out.split)
     Samples.load(path.parent, held_out.preprocessing.input_shape)
 
 

@@ -22,6 +22,8 @@ from a2keras.training.data.splits import (
     stratified,
 )
 
+ALL_EXAMPLES = "all examples"  # the rule of other data than were trained on, without splits
+
 
 def labelled_twice(listing: Listing) -> np.ndarray:
     """Whether the same content is in another class, too: bool (N,)."""
@@ -177,7 +179,7 @@ def list_held_out(
             say(note)
         splits, rule = listing.splits.astype("U10"), listing.split_rule
         if (splits == "").all():
-            splits[:], rule = "test", "all examples"
+            splits[:], rule = "test", ALL_EXAMPLES
         return _source(listing, splits, rule, SPLITS[1:], recipe, listing.skipped)
     left_out = {printable(each.path) for each in skipped}
     members = [i for i, name in enumerate(listing.names) if name not in left_out]

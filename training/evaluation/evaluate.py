@@ -12,7 +12,7 @@ from a2keras.documents import write_json
 from a2keras.files import write_text
 from a2keras.models import keras_files
 from a2keras.training.charts import draw_calibration, draw_confusion
-from a2keras.training.data.source import fingerprints_of
+from a2keras.training.data.report import trained_on
 from a2keras.training.evaluation.forward import predict_views
 from a2keras.training.evaluation.held_out import SCORED, HeldOut, Protocol
 from a2keras.training.evaluation.mistakes import mistakes_page, predictions_csv
@@ -96,7 +96,7 @@ def score(held_out: HeldOut, protocol: Protocol) -> Scored:
     """The scores of a run, and where they come from, without writing them."""
     run, preprocessing, source = held_out.run, held_out.preprocessing, held_out.source
     recipe = protocol.applied(run.recipe)
-    warning = trained_on(held_out)
+    warning = trained_on(run.path, source, held_out.split)
     if warning:
         say(warning)
     model = keras_files.load_classifier(run.model_path, preprocessing)
@@ -148,22 +148,3 @@ def write(scored: Scored, held_out: HeldOut, suffix: str) -> None:
             draw_confusion(np.array(document["confusion"]), labels, title, classes_file)
         of = "a label" if preprocessing.multi_label else "the likeliest class"
         draw_calibration(document["calibration"], of, calibration_file)
-
-
-def trained_on(held_out: HeldOut) -> str | None:
-    """A warning where the run was trained on some of what it is to be scored on.
-
-    Files are the same where what is in them is, see `Listing.contents`; records of TFDS where their
-    names in the same set are.
-    """
-    known = held_out.run.training_fingerprints()
-    of_examples = fingerprints_of(held_out.examples, held_out.source.fingerprint)
-    names = zip(held_out.examples.names, of_examples, strict=True)
-    again = [name for name, fingerprint in names if fingerprint in known]
-    if not again:
-        return None
-    total = len(held_out.examples)
-    return (
-        f"WARNING: {len(again)} of the {total} examples are files that {held_out.run.path} was "
-        f"trained on, such as {again[0]}: the score says little about others"
-    )

@@ -7,21 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from a2keras import files
-from a2keras.documents import parse_json, read_json, write_json
+from a2keras.documents import parse_json, write_json
 from a2keras.errors import UserError, reason_of
 from a2keras.training.config import Recipe
+from a2keras.training.data.report import FILE_NAME, Report, read_report
 from a2keras.training.data.source import Skipped
 from a2keras.training.output import alone, writing
-
-
-@dataclass(frozen=True)
-class Report:
-    """What is read again of a run's data.json. What else is in it is for people."""
-
-    fingerprint: str
-    skipped: tuple[Skipped, ...] = ()
-    trained_on: str = ""
-    batch_size: int | None = None  # of its steps, at most the recipe's
 
 
 @dataclass(frozen=True)
@@ -89,17 +80,16 @@ class Run:
                 files.remove(path)
             # First what makes a directory a run: a process may be killed between the two.
             self.recipe.save(self.path / "recipe.json")
-            write_json(self.path / "data.json", data)
+            write_json(self.path / FILE_NAME, data)
 
     def check_data(self, fingerprint: str) -> None:
         """Refuses data other than what the run began with: its splits would mix with these."""
-        if (self.path / "data.json").is_file() and self.report().fingerprint != fingerprint:
+        if (self.path / FILE_NAME).is_file() and self.report().fingerprint != fingerprint:
             raise UserError(f"the files of {self.recipe.data} have changed since {self.path} began")
 
-    def report(self) -> "Report":
+    def report(self) -> Report:
         """What data.json says."""
-        report: Report = read_json(self.path / "data.json", Report, "a report on a run's data")
-        return report
+        return read_report(self.path)
 
     def skipped(self) -> tuple[Skipped, ...]:
         """What could not be read when the run began; it has split the others."""
@@ -108,10 +98,6 @@ class Run:
     def batch_size(self) -> int | None:
         """Of the run's steps; None where it has not begun."""
         return self.report().batch_size if self.begun else None
-
-    def training_fingerprints(self) -> set[str]:
-        """Of the examples that it was trained on, see `fingerprints_of`."""
-        return set(self.report().trained_on.split())
 
     @classmethod
     def load(cls, path: str | Path) -> "Run":

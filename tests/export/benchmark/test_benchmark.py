@@ -13,10 +13,12 @@ import pytest
 from a2keras.__main__ import main
 from a2keras.errors import UserError
 from a2keras.export.benchmark import timing
+from a2keras.export.benchmark.accuracy import Labelled
 from a2keras.export.benchmark.bench import Bench
 from a2keras.export.interface.benchmark import benchmark
 from a2keras.export.predict import load
 from a2keras.measuring import forget_peak, peak_resident
+from a2keras.training.data.source import fingerprints_of
 
 
 @pytest.mark.slow
@@ -205,7 +207,32 @@ def test_accuracy_stands_beside_latency(image_run, image_export, labelled, capsy
     assert text[1].split()[-1] == "top-1"
     assert text[2].split()[-1] == f"{right:.1%}"
     assert len({len(line) for line in text[1:-1]}) == 1
-    assert text[-1].startswith(f"top-1 of {document['data']['examples']} test examples of folder:")
+    assert text[-1].startswith(f"top-1 of {document['data']['examples']} examples of folder:")
+    document["data"]["split_rule"] = "by the folders train, test"
+    split = timing.table(document).splitlines()[-1]
+    assert split.startswith(f"top-1 of {document['data']['examples']} test examples of folder:")
+
+
+@pytest.mark.slow
+def test_a_run_that_was_trained_on_the_examples(image_run, labelled, tmp_path, capsys):
+    folder, _ = labelled
+    run, others = tmp_path / "run", f"folder:{folder}"
+    shutil.copytree(image_run, run)
+    source = Labelled.open(str(run), others).source
+    known = fingerprints_of(source.splits["test"], source.fingerprint)[1:3]
+    report = {"fingerprint": "", "skipped": [], "trained_on": " ".join(known)}
+    (run / "data.json").write_text(json.dumps(report))
+    document = benchmark([run, image_run], data=others, repeats=1, warm_up=1)
+    first, second = document["artefacts"]
+    total, name = len(source.splits["test"]), source.splits["test"].names[1]
+    expected = (
+        f"WARNING: 2 of the {total} examples are files that {run} was trained on, such as {name}: "
+        "the score says little about others"
+    )
+    assert first["warning"] == expected
+    assert expected in capsys.readouterr().err.splitlines()
+    assert "warning" not in second
+    assert Labelled.open(str(run / "model.keras"), others).warning() == expected
 
 
 def test_data_of_other_classes_are_refused_before_anything_is_timed(
