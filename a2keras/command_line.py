@@ -59,8 +59,11 @@ def parse(
         if missing := re.match(r"flag --(\w+)=None: Flag --\1 must have a value", str(error)):
             raise UserError(f"--{missing[1]} is missing (see --help)") from error
         hint = ""
-        if wrong := re.match(r"flag --\w+=(.*): value should be one of <(.*)>", str(error)):
-            hint = did_you_mean(nearest(wrong[1], wrong[2].split("|")), "see --help")
+        if wrong := re.match(r"flag --(\w+)=(.*): value should be one of <(.*)>", str(error)):
+            near = nearest(wrong[2], wrong[3].split("|"))
+            if not near and f"{wrong[1]}s" in values:  # --format beside --formats
+                near = [f"--{wrong[1]}s={wrong[2]}"]
+            hint = did_you_mean(near, "see --help")
         raise UserError(f"{reason_of(error, 1000)} ({hint or 'see --help'})") from error
     return values, positional
 

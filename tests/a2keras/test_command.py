@@ -122,6 +122,15 @@ def test_wrong_flags(argument, message):
         parse("a2keras x", "Does x.", define, [argument])
 
 
+def test_one_value_given_to_the_flag_beside_the_one_of_several():
+    def both(values):
+        define_format(values)
+        flags.DEFINE_list("formats", [], "which", flag_values=values)
+
+    with pytest.raises(UserError, match=r"<text\|json> \(did you mean '--formats=onnx'\?\)$"):
+        parse("a2keras x", "Does x.", both, ["--format=onnx"])
+
+
 def test_help_shows_each_flag_in_order_with_its_choices_and_default(capsys):
     with pytest.raises(SystemExit) as end:
         parse("a2keras x", "Does x.", define, ["--help"])
