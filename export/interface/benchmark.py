@@ -86,8 +86,8 @@ def benchmark(
         raise UserError("`artefacts` must be at least one artefact. Received: none")
     labelled = [] if data is None else [Labelled.open(path, os.fspath(data)) for path in paths]
     warnings = [own.warning() for own in labelled]
-    for warning in filter(None, warnings):
-        say(warning)
+    for each in filter(None, warnings):
+        say(each)
     document: Benchmark = timing.benchmark(  # type: ignore[assignment]
         paths, repeats, batch, threads, warm_up
     )
