@@ -167,7 +167,12 @@ def many_views(
         shares = target(chosen)
         if recipe.mixes:
             views, shares = _mixed_pairs(recipe, views, shares, epochs[0], places)
-        return views[:here], shares[:here]
+        return first(views, here), first(shares, here)
+
+    def first(x: Any, here: Any) -> Any:
+        # Copied, not cut off: of a part of another tensor TensorFlow prints that it "is not
+        # reliable" when batches are made of it.
+        return tf.cond(here < count, lambda: tf.gather(x, tf.range(here)), lambda: x)
 
     return made
 

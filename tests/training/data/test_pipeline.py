@@ -40,6 +40,16 @@ def run(examples: Examples, recipe: Recipe, first_step: int = 0, shard=(0, 1)) -
     return [(pixels.numpy(), labels.numpy()) for pixels, labels in batches]
 
 
+def test_tensorflow_says_nothing_of_the_last_views_of_an_epoch(capfd):
+    """42 are made as 32 and 10, of room for 32, and dealt out to batches of 14."""
+    images = np.zeros((40, 37, 41, 3), "uint8")
+    forty = ArrayExamples(images, np.arange(40) % 3, tuple(map(str, range(40))))
+    recipe = dataclasses.replace(RECIPE, size=32, batch_size=14)
+    batches = training_batches(forty, recipe, Preprocessing(("a", "b", "c"), 32), 0, (0, 1))
+    assert [pixels.shape for pixels, _ in batches] == 9 * [(14, 32, 32, 3)]
+    assert "RefCount" not in capfd.readouterr().err
+
+
 def test_an_epoch_shows_each_example_once_in_an_order_of_its_own(examples):
     """What is left of the last batch goes to the first examples once more."""
     batches = run(examples, RECIPE)
