@@ -140,8 +140,8 @@ def multiply(order: Order, matrices: Mapping[Any, Any], sums: Any = None) -> Any
 def _gathered(maps: Any, features: Any) -> Any:
     """(B, n, c) of the maps, (B, L, n), and features, (B, L, c)."""
     if keras.backend.backend() == "jax":
-        # The one product that this is for XLA too. Of `_turned` maps of a single example it made a
-        # copy on a processor, and a slower product with it: 1.5 of the whole block's time.
+        # XLA has this product as it stands. Where the maps of a single example are turned first, it
+        # copies them and multiplies slower: on a processor the whole block took 1.5 times as long.
         return ops.einsum("...ln,...lc->...nc", maps, features)
     return ops.matmul(_turned(maps), features)
 
