@@ -61,8 +61,13 @@ def parse(
         hint = ""
         if wrong := re.match(r"flag --(\w+)=(.*): value should be one of <(.*)>", str(error)):
             near = nearest(wrong[2], wrong[3].split("|"))
-            if not near and f"{wrong[1]}s" in values:  # --format beside --formats
-                near = [f"--{wrong[1]}s={wrong[2]}"]
+            several = f"{wrong[1]}s"  # --formats beside --format; its help lists what it takes
+            if (
+                not near
+                and several in values
+                and wrong[2] in re.findall(r"\w+", values[several].help)
+            ):
+                near = [f"--{several}={wrong[2]}"]
             hint = did_you_mean(near, "see --help")
         raise UserError(f"{reason_of(error, 1000)} ({hint or 'see --help'})") from error
     return values, positional

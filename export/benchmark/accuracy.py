@@ -54,7 +54,8 @@ class Labelled(NamedTuple):
     def warning(self) -> str | None:
         """Where the artefact is a run that was trained on some of the examples."""
         run = self.found.path if self.found.path.is_dir() else self.found.path.parent
-        known = (run / FILE_NAME).is_file()
+        # Beside an artefact of another origin a data.json may be anything.
+        known = all((run / name).is_file() for name in ("recipe.json", FILE_NAME))
         return trained_on(run, self.source, self.split) if known else None
 
     def score(self) -> dict[str, Any]:

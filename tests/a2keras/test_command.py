@@ -125,10 +125,12 @@ def test_wrong_flags(argument, message):
 def test_one_value_given_to_the_flag_beside_the_one_of_several():
     def both(values):
         define_format(values)
-        flags.DEFINE_list("formats", [], "which", flag_values=values)
+        flags.DEFINE_list("formats", [], "any of onnx, web", flag_values=values)
 
     with pytest.raises(UserError, match=r"<text\|json> \(did you mean '--formats=onnx'\?\)$"):
         parse("a2keras x", "Does x.", both, ["--format=onnx"])
+    with pytest.raises(UserError, match=r"<text\|json> \(see --help\)$"):
+        parse("a2keras x", "Does x.", both, ["--format=zzzz"])
 
 
 def test_help_shows_each_flag_in_order_with_its_choices_and_default(capsys):

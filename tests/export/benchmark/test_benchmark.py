@@ -222,6 +222,7 @@ def test_a_run_that_was_trained_on_the_examples(image_run, labelled, tmp_path, c
     known = fingerprints_of(source.splits["test"], source.fingerprint)[1:3]
     report = {"fingerprint": "", "skipped": [], "trained_on": " ".join(known)}
     (run / "data.json").write_text(json.dumps(report))
+    (run / "recipe.json").write_text("{}")
     document = benchmark([run, image_run], data=others, repeats=1, warm_up=1)
     first, second = document["artefacts"]
     total, name = len(source.splits["test"]), source.splits["test"].names[1]
@@ -233,6 +234,9 @@ def test_a_run_that_was_trained_on_the_examples(image_run, labelled, tmp_path, c
     assert expected in capsys.readouterr().err.splitlines()
     assert "warning" not in second
     assert Labelled.open(str(run / "model.keras"), others).warning() == expected
+    (run / "recipe.json").unlink()  # then it is no run, and its data.json may be anything
+    (run / "data.json").write_text("[1]")
+    assert Labelled.open(str(run / "model.keras"), others).warning() is None
 
 
 def test_data_of_other_classes_are_refused_before_anything_is_timed(
