@@ -1,6 +1,5 @@
 """Times and memory of artefacts, measured in processes of their own."""
 
-import gc
 import json
 import os
 import shutil
@@ -17,7 +16,6 @@ from a2keras.export.benchmark.accuracy import Labelled
 from a2keras.export.benchmark.bench import Bench
 from a2keras.export.interface.benchmark import benchmark
 from a2keras.export.predict import load
-from a2keras.measuring import forget_peak, peak_resident
 from a2keras.training.data.source import fingerprints_of
 
 
@@ -103,15 +101,6 @@ def test_a_bench_counts_the_model_only(image_run):
     assert about["bytes"] == (image_run / "model.keras").stat().st_size
     assert about["batch"] == 5
     assert len(bench.run(3, batched=True)) == 3
-
-
-def test_peaks_begin_anew():
-    large = np.ones(64 * 2**20 // 8)
-    del large
-    gc.collect()  # what others left would go, and its memory be used, in the middle
-    before = forget_peak()
-    more = np.ones(24 * 2**20 // 8)
-    assert peak_resident() - before == pytest.approx(more.nbytes, abs=4 * 2**20)
 
 
 def test_mistakes(image_export, tmp_path, monkeypatch, capsys):

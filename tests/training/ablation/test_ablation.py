@@ -10,7 +10,6 @@ import pytest
 
 from a2keras.counting import count
 from a2keras.errors import UserError
-from a2keras.measuring import forget_peak, peak_resident
 from a2keras.models.paper_tables import TABLES
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.ablation import running
@@ -90,18 +89,6 @@ def test_costs_are_measured_in_a_process_of_their_own():
     assert (found["batch_size"], found["replicas"], found["peak_of"]) == (4, 1, "the process")
     # Weights, gradients and momenta at least; and not the process with TensorFlow in it.
     assert 3 * 4 * counted.parameters < found["peak_bytes"] < 2**30
-
-
-@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux forgets")
-def test_the_peak_is_that_since_it_was_forgotten():
-    kept = np.ones(4 * 2**20)  # 32 MiB
-    large = np.ones(8 * 2**20)
-    del large
-    before = forget_peak()
-    assert peak_resident() - before < 8 * 2**20
-    more = np.ones(3 * 2**20)
-    assert peak_resident() - before == pytest.approx(more.nbytes, abs=4 * 2**20)
-    assert before > kept.nbytes
 
 
 @pytest.mark.slow
