@@ -44,8 +44,8 @@ BUILDERS = {
             name="a2_efficientnet_lite0",
             builder="A2EfficientNetLite0",
             attention="a2",
-            source="EfficientNet-Lite0 with five blocks on bottlenecks of 28×28 and 14×14, the "
-            "future work that the paper names",
+            source="EfficientNet-Lite0 with five blocks on bottlenecks of 28×28 and 14×14: "
+            "compact networks are the future work that the paper names",
         ),
     )
 }

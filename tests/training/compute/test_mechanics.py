@@ -465,6 +465,24 @@ def test_a_network_of_clips_starts_from_one_of_images(tmp_path):
         np.testing.assert_allclose(frame, image.get_layer("conv").kernel / 3, rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("model", "weights", "random"),
+    [
+        ("i3d", "", True),
+        ("i3d", "none", True),
+        ("i3d", "kinetics400", False),
+        ("i3d", "mine.weights.h5", False),
+        ("keras:MobileNetV2", "", True),
+        ("keras:MobileNetV2", "imagenet", False),
+        ("mine.keras", "", False),
+        ("mine.keras", "none", True),
+    ],
+)
+def test_what_starts_at_random(model, weights, random):
+    recipe = dataclasses.replace(PLAIN, model=model, weights=weights)
+    assert network.starts_random(recipe) == random
+
+
 def test_other_classes_leave_the_classifier_new(tmp_path):
     model = network.build(PLAIN, preprocessing_of(PLAIN, ("x", "y")))
     model.save_weights(tmp_path / "other.weights.h5")

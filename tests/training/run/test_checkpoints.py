@@ -249,6 +249,8 @@ def test_signals_save_and_stop_after_the_step_and_before_a_validation(
     assert checkpoints.steps() == [3, 4]
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     monkeypatch.setattr(Trainer, "settle", settle)
+    random = "all weights start as random numbers: `--set weights=…` names others"
+    assert random in capsys.readouterr().err
 
     def interrupt(trainer):
         os.kill(os.getpid(), signal.SIGINT)
@@ -257,7 +259,9 @@ def test_signals_save_and_stop_after_the_step_and_before_a_validation(
     monkeypatch.setattr(Trainer, "validate", interrupt)
     with pytest.raises(Stopped) as stopped:
         train(recipe, tmp_path / "run")
-    assert "going on after step 4 of 6, in epoch 2 of 2" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "going on after step 4 of 6, in epoch 2 of 2" in told
+    assert random not in told
     assert stopped.value.exit_code == 130
     found = checkpoints.latest()
     assert (found.step, len(found.document["history"])) == (6, 1)
