@@ -26,7 +26,6 @@ fewest elements too.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any
 
 import keras
@@ -91,17 +90,16 @@ def cheapest_order(sizes: Sizes, beside: bool = False) -> Order:
     """
     chain = tuple(sizes)
     left = left_order(chain)
-    if any(size is None for shape in sizes.values() for size in shape):
+    # Exports with open sizes give JAX's and PyTorch's symbols for them, which have no order.
+    if not all(isinstance(size, int) for shape in sizes.values() for size in shape):
         return left
-
-    @cache
-    def best(first: int, last: int) -> Order:
-        if first == last:
-            return chain[first]
-        splits = [(best(first, i), best(i + 1, last)) for i in range(first, last)]
-        return min(splits, key=lambda order: cost(order, sizes, beside))
-
-    order = best(0, len(chain) - 1)
+    best: dict[tuple[int, int], Order] = {(i, i): name for i, name in enumerate(chain)}
+    for length in range(1, len(chain)):
+        for first in range(len(chain) - length):
+            last = first + length
+            splits = [(best[first, i], best[i + 1, last]) for i in range(first, last)]
+            best[first, last] = min(splits, key=lambda order: cost(order, sizes, beside))
+    order = best[0, len(chain) - 1]
     return order if cost(order, sizes, beside) < cost(left, sizes, beside) else left
 
 

@@ -9,15 +9,18 @@ import keras
 import numpy as np
 
 _recorder: ContextVar[list | None] = ContextVar("a2keras_attention_maps", default=None)
+# Of all contexts, so that layers ask for their own only while somebody listens: torch.compile knows
+# no context variables, and would cut its graph in two at every layer.
+_listening: set[int] = set()
 
 
 def is_recording() -> bool:
-    return _recorder.get() is not None
+    return bool(_listening) and _recorder.get() is not None
 
 
 def record(layer: keras.layers.Layer, maps: tuple) -> None:
     """Called by the attention layers: keeps their maps while somebody listens."""
-    if (recorder := _recorder.get()) is not None:
+    if _listening and (recorder := _recorder.get()) is not None:
         recorder.append((layer.name, maps))
 
 
@@ -25,9 +28,11 @@ def record(layer: keras.layers.Layer, maps: tuple) -> None:
 def _recording() -> Iterator[list]:
     recorded: list = []
     token = _recorder.set(recorded)
+    _listening.add(id(recorded))
     try:
         yield recorded
     finally:
+        _listening.discard(id(recorded))
         _recorder.reset(token)
 
 
@@ -49,7 +54,10 @@ def attention_maps(model: keras.Model, x: Any) -> dict[str, tuple[np.ndarray, ..
     Raises:
         ValueError: the model has no attention layer of a2keras.
     """
-    _, maps = call_with_maps(model, x)
+    with _eagerly():
+        if not model.built:  # Keras may build it by a call with symbols in place of numbers
+            model(x, training=False)
+        _, maps = call_with_maps(model, x)
     if not maps:
         raise ValueError(
             "attention_maps needs a model with an attention layer of a2keras. "
@@ -57,6 +65,22 @@ def attention_maps(model: keras.Model, x: Any) -> dict[str, tuple[np.ndarray, ..
         )
     to_numpy = keras.ops.convert_to_numpy
     return {name: tuple(map(to_numpy, tensors)) for name, tensors in maps.items()}
+
+
+@contextlib.contextmanager
+def _eagerly() -> Iterator[None]:
+    """Lets TensorFlow run a `call` that is a `tf.function` as plain Python."""
+    if keras.backend.backend() != "tensorflow":
+        yield
+        return
+    import tensorflow as tf
+
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(before)
 
 
 def call_with_maps(model: keras.Model, x: Any) -> tuple[Any, dict[str, tuple]]:

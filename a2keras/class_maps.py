@@ -8,7 +8,8 @@ Zhou et al. (CVPR 2016) divided by the number of positions. Of a clip, time is o
 
 import functools
 import re
-from collections.abc import Callable, Sequence
+import weakref
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import keras
@@ -24,6 +25,10 @@ _NO_MAPS = re.compile(
     r"|Rescaling|Normalization"
 )
 _SQUASHING = ("softmax", "sigmoid")
+
+
+# Keras's layers remember every graph that they have become part of: one of each model is enough.
+_of_models: "weakref.WeakKeyDictionary[keras.Model, ClassMaps]" = weakref.WeakKeyDictionary()
 
 
 class NoMaps(ValueError):
@@ -54,24 +59,38 @@ class ClassMaps:
                 f"Received: model={model!r}"
             )
         graph, calls = _flattened(graph)
-        self._trunk, self._head, self.layer = _split(graph, calls, model.name)
+        scores, self._copied = _scores(graph, calls)
+        self._trunk, self._head, self.layer = _split(graph, calls, scores, model.name)
         self._axis = -1 if keras.config.image_data_format() == "channels_last" else 1
 
-    def __call__(self, x: Any, classes: Sequence[int]) -> np.ndarray:
+    def __call__(self, x: Any, classes: Sequence[int] | int) -> np.ndarray:
         """The maps for one batch.
 
         Args:
             x: (B, *spatial, channels).
-            classes: numbers of the outputs to explain.
+            classes: numbers of the outputs to explain, or one.
 
         Returns:
-            float32 (B, *positions, len(classes)), at least 0: positions of the last maps. Scores
-            are what the model's last softmax or sigmoid takes.
+            float32 (B, *positions, classes), at least 0: positions of the last maps. Scores are
+            what the model's last softmax or sigmoid takes.
+
+        Raises:
+            ValueError: `classes` has something else in it.
         """
+        count = self._head.output_shape[-1]
+        numbers = list(classes) if isinstance(classes, Iterable) else [classes]
+        wrong = [each for each in numbers if each not in range(count)]
+        if wrong:  # JAX would take the last class for one that is not there
+            raise ValueError(
+                f"`classes` must be numbers of the model's outputs, 0 to {count - 1}. "
+                f"Received: {wrong[0]!r}"
+            )
+        for operation, copy in self._copied:  # it may have learned meanwhile
+            copy.set_weights(operation.get_weights())
         features = self._trunk(ops.convert_to_tensor(x), training=False)
         positions = [i for i in range(1, len(features.shape)) if i != self._axis % features.ndim]
         maps = []
-        for number in classes:
+        for number in map(int, numbers):
             slopes = _gradient(functools.partial(self._score, number=number), features)
             weights = ops.mean(slopes, axis=positions, keepdims=True)
             maps.append(ops.relu(ops.sum(features * weights, axis=self._axis)))
@@ -82,18 +101,20 @@ class ClassMaps:
         return ops.sum(ops.cast(self._head(features, training=False)[..., number], "float32"))
 
 
-def class_activation_maps(model: keras.Model, x: Any, classes: Sequence[int]) -> np.ndarray:
-    """Where a model sees evidence for classes; see `ClassMaps`, which does it again and again.
+def class_activation_maps(model: keras.Model, x: Any, classes: Sequence[int] | int) -> np.ndarray:
+    """Where a model sees evidence for classes; see `ClassMaps`.
 
         maps = a2keras.class_activation_maps(model, images, classes=[207, 281])
 
     Returns:
-        float32 (B, *positions, len(classes)), at least 0.
+        float32 (B, *positions, classes), at least 0.
 
     Raises:
-        ValueError: `NoMaps`, as `ClassMaps`.
+        ValueError: `NoMaps`, as `ClassMaps`; or `classes` that the model does not have.
     """
-    return ClassMaps(model)(x, classes)
+    if model not in _of_models:
+        _of_models[model] = ClassMaps(model)
+    return _of_models[model](x, classes)
 
 
 def _flattened(graph: keras.Model) -> tuple[keras.Model, list[tuple[Any, tuple, Any]]]:
@@ -115,10 +136,10 @@ def _flattened(graph: keras.Model) -> tuple[keras.Model, list[tuple[Any, tuple, 
 
 
 def _split(
-    graph: keras.Model, calls: list[tuple[Any, tuple, Any]], name: str
+    graph: keras.Model, calls: list[tuple[Any, tuple, Any]], scores: Any, name: str
 ) -> tuple[keras.Model, keras.Model, str]:
     """(input → last maps, last maps → scores, the name of the maps' layer)."""
-    scores, rank = _scores(graph, calls), len(graph.inputs[0].shape)
+    rank = len(graph.inputs[0].shape)
     for operation, _, maps in reversed(calls):
         if not isinstance(maps, keras.KerasTensor) or len(maps.shape) != rank:
             continue
@@ -135,22 +156,26 @@ def _split(
     )
 
 
-def _scores(graph: keras.Model, calls: list[tuple[Any, tuple, Any]]) -> Any:
-    """What the last softmax or sigmoid takes; the output where there is none."""
+def _scores(
+    graph: keras.Model, calls: list[tuple[Any, tuple, Any]]
+) -> tuple[Any, list[tuple[Any, Any]]]:
+    """What the last softmax or sigmoid takes, or the output where there is none.
+
+    Also a layer and its copy without the softmax, where it takes one to have it.
+    """
     (output,) = graph.outputs
     operation, arguments = next((o, a[0]) for o, a, outputs in calls if outputs is output)
     kind, squashes = type(operation).__name__, getattr(operation, "activation", None)
     if kind.lower() in _SQUASHING:
-        return arguments[0]
+        return arguments[0], []
     if getattr(squashes, "__name__", "") not in _SQUASHING:
-        return output
+        return output, []
     if kind == "Activation":
-        return arguments[0]
+        return arguments[0], []
     linear = copy_operation(operation, activation="linear")  # Dense or a convolution
     scores = linear(*arguments)
-    linear.set_weights(operation.get_weights())
     calls.append((linear, (arguments, {}), scores))
-    return scores
+    return scores, [(operation, linear)]
 
 
 def _passes_by(maps: Any, scores: Any, calls: list[tuple[Any, tuple, Any]]) -> bool:

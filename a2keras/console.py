@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import io
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -19,9 +20,24 @@ from a2keras.errors import UserError, printable, printable_lines, system_reason
 
 def is_command() -> bool:
     """Whether this process is the `a2keras` command (also as `python -m a2keras`) or its worker."""
-    if Path(sys.argv[0]).stem == "a2keras" or sys.orig_argv[1:3] == ["-m", "a2keras"]:
-        return True
-    return sys.orig_argv[1:4] == ["-P", "-m", "a2keras.export.reading.worker"]
+    by_module = _module_of(sys.orig_argv[1:]) in ("a2keras", "a2keras.export.reading.worker")
+    return by_module or Path(sys.argv[0]).stem == "a2keras"
+
+
+def _module_of(arguments: Sequence[str]) -> str | None:
+    """MODULE of `python … -m MODULE …`, by the interpreter's own options before it."""
+    left = iter(arguments)
+    for argument in left:
+        if not argument.startswith("-") or argument == "-":  # a script
+            return None
+        if argument == "--check-hash-based-pycs":
+            next(left, None)
+        # Letters may share a dash, and what a letter takes may follow it at once: -um a2keras.
+        elif found := re.match(r"-[^-cmXW]*([cmXW])(.*)", argument, re.DOTALL):
+            value = found[2] or next(left, None)
+            if found[1] in "cm":
+                return value if found[1] == "m" else None
+    return None
 
 
 def say(text: str = "") -> None:

@@ -82,12 +82,12 @@ class PositionLayer(keras.layers.Layer):
         """
         initializer = kernel_initializer or self.kernel_initializer
         kernel = {
-            "initializer": clone_initializer(initializer),
+            "initializer": clone_initializer(initializer, name),
             "regularizer": self.kernel_regularizer,
             "constraint": self.kernel_constraint,
         }
         bias = {
-            "initializer": clone_initializer(self.bias_initializer),
+            "initializer": clone_initializer(self.bias_initializer, f"{name} bias"),
             "regularizer": self.bias_regularizer,
             "constraint": self.bias_constraint,
         }
@@ -137,6 +137,9 @@ class PositionLayer(keras.layers.Layer):
         A mask of numbers is True where they are not 0: that is found out before Keras casts them to
         the layer's own type, in which small ones would be 0.
         """
+        if len(args) > 1 and "mask" not in kwargs:
+            kwargs["mask"] = args[1]
+            args = (args[0], *args[2:])
         if kwargs.get("mask") is not None:
             mask = mask_array(kwargs["mask"])
             is_symbolic = isinstance(mask, keras.KerasTensor)

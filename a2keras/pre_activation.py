@@ -1,5 +1,6 @@
 """BN → ReLU → convolution, the order of the paper's networks: as layers, and inside blocks."""
 
+import zlib
 from typing import Any
 
 import keras
@@ -15,11 +16,18 @@ from a2keras.normalization import (
 BATCH_NORMALIZATION = {"momentum": 0.9, "epsilon": 1e-4}
 
 
-def clone_initializer(initializer: Any) -> Any:
-    """A fresh initialiser: one and the same gives the same numbers at every call."""
-    if isinstance(initializer, keras.initializers.Initializer):
+def clone_initializer(initializer: Any, name: str) -> Any:
+    """A fresh initialiser: one and the same gives the same numbers at every call.
+
+    One with a seed gives them to its clones as well: the seed becomes one of this name.
+    """
+    if not isinstance(initializer, keras.initializers.Initializer):
+        return initializer
+    config = initializer.get_config()
+    if not isinstance(config.get("seed"), int):
         return initializer.clone()
-    return initializer
+    seed = zlib.crc32(f"{config['seed']} {name}".encode())
+    return type(initializer).from_config({**config, "seed": seed})
 
 
 def pre_activation(x: Any, name: str, axis: int = -1, **normalization: float) -> Any:

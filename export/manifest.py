@@ -44,20 +44,33 @@ def read_manifest(directory: Path) -> dict[str, Any]:
 
 
 def check_hashes(path: Path) -> None:
-    """Compares a model with the manifest beside it, where there is one that lists it."""
+    """Compares a model with the manifest of its export, where there is one that lists it.
+
+    It lies beside the model, or above the directory that the model is a part of: a page for the
+    browser, a version of a SavedModel.
+    """
     path = path.absolute()
-    directory = path.parent
-    if not (directory / MANIFEST).is_file():
-        return
-    for artefact in read_manifest(directory)["artefacts"].values():
-        if artefact["path"] != path.name:
+    for directory in list(path.parents)[:2]:
+        if not (directory / MANIFEST).is_file():
             continue
-        for name, expected in artefact["sha256"].items():
-            file = directory / name
-            if not file.is_file():
-                raise UserError(f"{path} is damaged: {file} is missing")
-            if sha256(file) != expected:
-                raise UserError(f"{path} is damaged: {file} is not the file that was exported")
+        try:
+            artefacts = read_manifest(directory)["artefacts"].values()
+        except UserError:
+            if directory == path.parent:
+                raise
+            continue  # further up, a file of this name may be anybody's
+        own = path.relative_to(directory).as_posix()
+        for artefact in artefacts:
+            for name, expected in artefact["sha256"].items():
+                if artefact["path"] == own or f"{name}/".startswith(f"{own}/"):
+                    _check_hash(path, directory / name, expected)
+
+
+def _check_hash(path: Path, file: Path, expected: str) -> None:
+    if not file.is_file():
+        raise UserError(f"{path} is damaged: {file} is missing")
+    if sha256(file) != expected:
+        raise UserError(f"{path} is damaged: {file} is not the file that was exported")
 
 
 def files_of(path: Path) -> list[Path]:

@@ -3,6 +3,7 @@
 import logging
 import os
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,9 +61,7 @@ def write(classifier: "Classifier", path: Path, maps: bool = False) -> dict[str,
     signature = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32, name=saved_model.INPUT)
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
     with quiet_native_stderr():
-        made, _ = tf2onnx.convert.from_function(
-            tf.function(serve, autograph=False), [signature], opset=OPSET
-        )
+        made, _ = tf2onnx.convert.from_function(_frozen(serve, signature), [signature], opset=OPSET)
     operations = Counter(node.op_type for node in made.graph.node)
     # What it cannot convert, tf2onnx leaves in the file under TensorFlow's name.
     if missing := sorted(name for name in operations if not onnx.defs.has(name, OPSET)):
@@ -73,6 +72,25 @@ def write(classifier: "Classifier", path: Path, maps: bool = False) -> dict[str,
     write_bytes(path, made.SerializeToString())
     report = {"opset": OPSET, "operations": dict(sorted(operations.items()))}
     return report | {"attention": layers} if maps else report
+
+
+def _frozen(serve: Callable[[Any], dict[str, Any]], signature: Any) -> Any:
+    """The function with all that it refers to as constants.
+
+    tf2onnx would take tensors that are no variables, such as the statistics of a `Normalization`,
+    for further inputs. What it freezes functions with itself is not public in TensorFlow.
+    """
+    import tensorflow as tf
+    from tensorflow.python.framework import convert_to_constants
+
+    traced = tf.function(serve, autograph=False).get_concrete_function(signature)
+    frozen = convert_to_constants.convert_variables_to_constants_v2(
+        traced, lower_control_flow=False, aggressive_inlining=True
+    )
+    names = sorted(traced.structured_outputs)  # the order in which TensorFlow flattens them
+    return tf.function(
+        lambda pixels: dict(zip(names, frozen(pixels), strict=True)), autograph=False
+    )
 
 
 def double_attention_only(maps: dict[str, tuple]) -> dict[str, tuple]:

@@ -13,6 +13,7 @@ from a2keras.export.manifest import check_hashes
 from a2keras.export.parity import Compute
 from a2keras.export.reading.apart import load_apart
 from a2keras.export.reading.loaders import load_model, locate
+from a2keras.export.saved_model import version_of
 from a2keras.models import keras_files
 from a2keras.models.preprocessing.decode import VIDEO_SUFFIXES
 from a2keras.models.preprocessing.errors import DecodeError
@@ -137,9 +138,13 @@ class Found:
 
     @property
     def description(self) -> Path:
-        """The `preprocessing.json` in its directory or beside it, which may be missing."""
-        inside = self.path / FILE_NAME
-        return inside if inside.is_file() else self.path.absolute().parent / FILE_NAME
+        """The `preprocessing.json` in its directory or beside it, which may be missing.
+
+        Of a SavedModel with versions, first that of the version which is loaded.
+        """
+        inside = [each / FILE_NAME for each in (version_of(self.path), self.path) if each]
+        beside = self.path.absolute().parent / FILE_NAME
+        return next((file for file in inside if file.is_file()), beside)
 
     @functools.cached_property
     def preprocessing(self) -> Preprocessing:
@@ -161,10 +166,19 @@ class Found:
             path=self.path,
             kind=self.kind,
             preprocessing=self.preprocessing,
-            compute=model.compute,
+            compute=self._from_raw(model.compute),
             batch=model.batch,
             close=model.close,
         )
+
+    def _from_raw(self, compute: Compute) -> Compute:
+        """For a file that takes something else than pixels; of a .keras file these are layers."""
+        if self.kind == "keras" or self.preprocessing.takes == "raw":
+            return compute
+        from a2keras.models.preprocessing.entry import ENTRIES
+
+        entry = ENTRIES[self.preprocessing.takes]()
+        return lambda batch: compute(entry.of_array(batch))
 
 
 def find(path: str | Path) -> Found:

@@ -14,7 +14,7 @@ import keras
 from keras import layers
 
 from a2keras.channel_groups import GroupedConv2D, GroupedConv3D
-from a2keras.copying import copy_operation
+from a2keras.copying import copy_operation, copy_state
 from a2keras.export.litert.layers import (
     FramesConvolution,
     FramesGlobalPooling,
@@ -59,7 +59,10 @@ def rewritten(model: keras.Model, input_shape: tuple[int, ...]) -> keras.Model:
         graph, pixels, clone_function=rewriting.replace, call_function=rewriting.call
     )
     for old, new in rewriting.replaced:
-        new.set_weights(old.get_weights())
+        if type(new) is type(old):
+            copy_state(old, new, {})
+        else:
+            new.set_weights(old.get_weights())
     if id(copy.output) in rewriting.frames:
         copy = keras.Model(copy.input, ToClip(name="litert_output")(copy.output), name=copy.name)
     return copy

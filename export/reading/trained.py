@@ -72,6 +72,8 @@ def in_float32(model: Any) -> Any:
     """
     import keras
 
+    from a2keras.copying import copy_state
+
     def replaced(config: Any) -> Any:
         if isinstance(config, dict):
             if config.get("class_name") == "DTypePolicy":
@@ -85,5 +87,5 @@ def in_float32(model: Any) -> Any:
     if replaced(config) == config:
         return model
     copy = keras.saving.deserialize_keras_object(replaced(config))
-    copy.set_weights(model.get_weights())
+    copy_state(model, copy, {})
     return copy

@@ -75,10 +75,13 @@ def decode(encoded: Any, number: Any = 0) -> Any:
     def png() -> Any:
         width, height = bytes_.big(16, 4), bytes_.big(20, 4)
         with tf.control_dependencies([_check_pixels(width, height, number)]):
+            has_alpha, is_black_transparent = _png_transparency(bytes_)
             return tf.cond(
-                _png_has_alpha(bytes_),
+                has_alpha,
                 lambda: _over_white(tf.io.decode_png(encoded, channels=4)),
-                lambda: tf.io.decode_png(encoded, channels=3),
+                lambda: _black_as_white(
+                    tf.io.decode_png(encoded, channels=3), is_black_transparent
+                ),
             )
 
     def webp() -> Any:
@@ -126,11 +129,12 @@ def _webp_size(bytes_: Bytes) -> tuple[Any, Any]:
     return width, height
 
 
-def _png_has_alpha(bytes_: Bytes) -> Any:
-    """Whether a PNG has transparent parts for `read_image`.
+def _png_transparency(bytes_: Bytes) -> tuple[Any, Any]:
+    """Whether a PNG has an alpha for `read_image`, and whether only its black is transparent.
 
-    A transparent colour counts for RGB and grey of 8 bits alone. Without any transparency,
-    TensorFlow must not be asked for an alpha: what it makes up for fewer bits than 8 is not opaque.
+    A transparent colour counts for RGB and grey of 8 bits, and of fewer bits for black alone.
+    Without an alpha, TensorFlow must not be asked for one: what it makes up for fewer bits than 8
+    is not opaque.
     """
     depth, colour = bytes_.at(24), bytes_.at(25)
     key = bytes_.find(
@@ -140,7 +144,16 @@ def _png_has_alpha(bytes_: Bytes) -> Any:
         lambda place: ~bytes_.are(place + 4, b"IDAT"),
         MOST_PARTS,
     )
-    return (colour == 4) | (colour == 6) | ((key > 0) & ((colour == 3) | (depth == 8)))
+    has_alpha = (colour == 4) | (colour == 6) | ((key > 0) & ((colour == 3) | (depth == 8)))
+    is_black = (colour == 0) & (depth < 8) & (key > 0) & (bytes_.big(key + 8, 2) == 0)
+    return has_alpha, is_black
+
+
+def _black_as_white(pixels: Any, where: Any) -> Any:
+    """Grey pixels (H, W, 3), black ones as white if `where` says so."""
+    import tensorflow as tf
+
+    return tf.where(where & (pixels == 0), tf.constant(255, tf.uint8), pixels)
 
 
 def _over_white(pixels: Any) -> Any:

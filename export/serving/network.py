@@ -48,23 +48,40 @@ def _alike(first: Any, second: Any, pixels: np.ndarray) -> bool:
 def with_features(model: Any) -> Any:
     """A model of the same layers that gives (probabilities, features).
 
-    The features are what the classifier takes: the input of the last layer that has weights. Of
-    most networks these are the pooled feature maps, (B, channels).
+    The features are what the classifier takes: the input of the last layer that has weights, within
+    a model that is a layer as well. Of most networks these are the pooled feature maps,
+    (B, channels).
     """
     import keras
 
+    from a2keras.graphs import as_graph
+
     classifier = [layer for layer in model.layers if layer.weights][-1]
-    return keras.Model(model.inputs[0], [model.outputs[0], classifier.input], name=model.name)
+    if (inner := as_graph(classifier)) is None:
+        return keras.Model(model.inputs[0], [model.outputs[0], classifier.input], name=model.name)
+    features: list[Any] = []
+
+    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+        if layer is not classifier:
+            return layer(*args, **kwargs)
+        outputs, taken = with_features(inner)(*args)
+        features.append(taken)
+        return outputs
+
+    made = keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=call)
+    return keras.Model(made.inputs[0], [made.outputs[0], *features], name=model.name)
 
 
 def copy_at(model: Any, shape: tuple[int | None, ...]) -> Any:
     """The same layers and weights on an input of another shape; None where they do not fit it."""
     import keras
 
+    from a2keras.copying import copy_state
+
     pixels = keras.Input(shape, name=model.inputs[0].name)
     try:
         copy = keras.models.clone_model(model, input_tensors=pixels)
-        copy.set_weights(model.get_weights())
+        copy_state(model, copy, {})
     except Exception:  # layers refuse shapes by errors of many types
         return None
     return copy

@@ -1,5 +1,6 @@
 """A static page that classifies images or clips in the browser and shows what was attended to."""
 
+import itertools
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,10 +67,15 @@ def maps_of(path: Path) -> dict[str, Compute]:
     as multiples of a uniform map's weight. Empty for a network without double attention.
     """
     session = onnx.session(path / MODEL)
-    names = [each.name for each in session.get_outputs()]
+    names = {each.name for each in session.get_outputs()}
+
+    def numbered(name: str) -> list[str]:
+        """As the layers are in order; the file has `gather_10` before `gather_2`."""
+        return list(itertools.takewhile(names.__contains__, map(name.format, itertools.count())))
+
     wanted = {
-        "gather_maps": [name for name in names if name.startswith("gather_")],
-        "distribution_maps": [name for name in names if name.startswith("distribution_")],
+        "gather_maps": numbered(onnx.GATHER),
+        "distribution_maps": numbered(onnx.DISTRIBUTION),
     }
 
     def of(outputs: list[str]) -> Compute:

@@ -29,6 +29,12 @@ class Entry(NamedTuple):
         x = x if self.pixels == RAW else self.pixels.layer()(x)
         return keras.ops.flip(x, axis=-1) if self.is_flipped else x
 
+    def of_array(self, pixels: np.ndarray) -> np.ndarray:
+        """The same of an array of pixels, as float32."""
+        mean, scale = (np.asarray(each, np.float32) for each in self.pixels)
+        normal = (pixels.astype(np.float32) - mean) * scale
+        return normal[..., ::-1] if self.is_flipped else normal
+
 
 def entry_of(preprocess_input: Callable[..., Any]) -> Entry:
     """What a function of `keras.applications` does to pixels, by what it does to four of them."""

@@ -27,20 +27,7 @@ def loads(data: bytes) -> Any:
     Raises:
         Refused: it names something else. A broken pickle can raise anything.
     """
-    _check_memo(data)
-    # Python 2 wrote VMZ's: its strings are bytes.
-    return plain(Unpickler(io.BytesIO(data), encoding="latin1").load())
-
-
-def _check_memo(data: bytes) -> None:
-    """Refuses numbers of remembered objects that no file of its size has: a table is made of them.
-
-    Raises:
-        pickle.UnpicklingError: that.
-    """
-    for operation, number, _ in pickletools.genops(data):
-        if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(number or 0) > len(data):
-            raise pickle.UnpicklingError(f"it remembers {number} objects in {len(data)} bytes")
+    return plain(Unpickler(io.BytesIO(data)).load())
 
 
 class _Type:
@@ -101,7 +88,15 @@ def _bytes(text: str, encoding: str = "latin1") -> bytes:
 
 
 class Unpickler(pickle.Unpickler):
-    """Knows arrays, numbers, text and containers. A pickle can name any function, to be called."""
+    """Knows arrays, numbers, text and containers. A pickle can name any function, to be called.
+
+    Args:
+        file: at the start of a pickle.
+
+    Raises:
+        pickle.UnpicklingError: the pickle remembers more objects than it has bytes: a table of that
+            size would be made.
+    """
 
     allowed: Mapping[tuple[str, str], Any] = {
         ("collections", "OrderedDict"): OrderedDict,
@@ -118,6 +113,18 @@ class Unpickler(pickle.Unpickler):
             )
         },
     }
+
+    def __init__(self, file: io.BytesIO):
+        super().__init__(file, encoding="latin1")  # Python 2 wrote VMZ's: its strings are bytes
+        start = file.tell()
+        most = 0
+        for operation, number, _ in pickletools.genops(file):
+            if operation.name in ("PUT", "BINPUT", "LONG_BINPUT"):
+                most = max(most, int(number or 0))
+        length = file.tell() - start
+        if most > length:
+            raise pickle.UnpicklingError(f"it remembers {most} objects in {length} bytes")
+        file.seek(start)
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in self.allowed:

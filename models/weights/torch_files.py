@@ -103,8 +103,8 @@ class _Unpickler(restricted_pickle.Unpickler):
         **{("torch", f"{name}Storage"): kind for name, kind in _KINDS.items()},
     }
 
-    def __init__(self, file: Any):
-        super().__init__(file, encoding="latin1")
+    def __init__(self, file: io.BytesIO):
+        super().__init__(file)
         self.storages: dict[str, _Storage] = {}
 
     def persistent_load(self, saved: Any) -> _Storage:

@@ -3,6 +3,7 @@
 import itertools
 import random
 
+import keras
 import numpy as np
 import pytest
 
@@ -194,3 +195,48 @@ def test_the_layer_counts_what_it_multiplies(form):
     right = 2 * 7 * 3 * 11 + 7 * 5 * 11 + (3 + 5) * 11 * 11 + 5 * 7 * 11
     assert DoubleAttention(5, 3, association="right", **form).multiply_adds(shape) == right
     assert DoubleAttention(5, 3, **form).multiply_adds(shape, planned=True) <= left
+
+
+class Symbol:
+    """A size of JAX's or PyTorch's export, which does not say how large it is."""
+
+    def refuse(self, *_):
+        raise RuntimeError("a symbol has no number")
+
+    __add__ = __radd__ = __mul__ = __rmul__ = __lt__ = __gt__ = __eq__ = __bool__ = refuse
+    __hash__ = object.__hash__
+
+
+@pytest.mark.parametrize("unknown", [None, Symbol()])
+@pytest.mark.parametrize("chain", CHAINS.values())
+def test_of_unknown_sizes_the_left_order_is_taken(chain, unknown):
+    assert cheapest_order(sizes_of(chain, unknown, 13, 5, 3)) == left_order(chain)
+    assert cheapest_order(sizes_of(chain, 7, 13, 5, unknown)) == left_order(chain)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="an export of JAX")
+@pytest.mark.parametrize("pre_activation", [False, True])
+def test_jax_exports_open_sizes(pre_activation):
+    import jax
+    from jax import export
+
+    layer = DoubleAttention(8, 5, pre_activation=pre_activation, output_initializer="he_normal")
+    layer.build((None, None, None, 16))
+    shape = jax.ShapeDtypeStruct(export.symbolic_shape("b, h, w, 16"), "float32")
+    exported = export.export(jax.jit(lambda x: layer(x, training=False)))(shape)
+    for batch, height, width in ((2, 3, 5), (1, 17, 29)):
+        x = np.random.default_rng(0).normal(size=(batch, height, width, 16)).astype("float32")
+        np.testing.assert_allclose(exported.call(x), layer(x, training=False), atol=1e-5)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="an export of PyTorch")
+def test_pytorch_exports_open_sizes():
+    import torch
+
+    layer = DoubleAttention(8, 5, output_initializer="he_normal")
+    layer.build((None, None, None, 16))
+    x = torch.randn(2, 9, 11, 16)
+    height, width = (torch.export.Dim(name, min=2, max=64) for name in ("height", "width"))
+    exported = torch.export.export(layer, (x,), dynamic_shapes=(({1: height, 2: width},),))
+    other = torch.randn(2, 20, 30, 16)
+    np.testing.assert_allclose(exported.module()(other).detach(), layer(other).detach(), atol=1e-5)

@@ -53,3 +53,24 @@ def test_a_model_without_attention_is_refused():
     model = keras.Sequential([keras.Input((5, 7, 11)), keras.layers.ReLU()], name="plain")
     with pytest.raises(ValueError, match=r"needs a model with an attention layer.*'plain' without"):
         attention_maps(model, X)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a function of TensorFlow")
+def test_a_model_whose_call_is_compiled():
+    import tensorflow as tf
+
+    class Compiled(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.block = DoubleAttention(3, 13)
+
+        @tf.function
+        def call(self, x):
+            return self.block(x)
+
+    model = Compiled()
+    (got,) = attention_maps(model, X).values()
+    _, *want = model.block(X, return_attention_scores=True)
+    for found, array in zip(got, want, strict=True):
+        np.testing.assert_allclose(found, array, rtol=1e-6)
+    assert not tf.config.functions_run_eagerly()

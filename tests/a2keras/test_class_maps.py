@@ -1,5 +1,8 @@
 """Class activation maps against their definitions, on networks of every shape."""
 
+import gc
+import weakref
+
 import keras
 import numpy as np
 import pytest
@@ -132,3 +135,35 @@ def test_models_without_maps_are_refused():
 
     with pytest.raises(ValueError, match=r"need a functional model of one input and one output"):
         ClassMaps(Own())
+
+
+def test_a_model_is_left_as_it_was_and_its_maps_follow_its_weights():
+    dense = layers.Dense(17, activation="softmax")
+    model = convolutional(2, layers.GlobalAveragePooling2D(), dense)
+    x = RANDOM.normal(size=(2, *model.input_shape[1:])).astype("float32")
+    a2keras.class_activation_maps(model, x, [3])
+    nodes = [len(layer._inbound_nodes + layer._outbound_nodes) for layer in model.layers]
+    before = a2keras.class_activation_maps(model, x, [3])
+    dense.set_weights([2 * each for each in dense.get_weights()])
+    after = a2keras.class_activation_maps(model, x, [3])
+    np.testing.assert_allclose(after, 2 * before, rtol=1e-5)
+    assert after.max() > 0
+    now = [len(layer._inbound_nodes + layer._outbound_nodes) for layer in model.layers]
+    assert now == nodes
+    gone = weakref.ref(model)
+    del model, dense
+    gc.collect()
+    assert gone() is None
+
+
+@pytest.mark.parametrize("number", [17, -1, 1.5, "cat", None])
+def test_classes_that_a_model_does_not_have(number):
+    model = convolutional(2, layers.GlobalAveragePooling2D(), layers.Dense(17))
+    x = np.ones((1, *model.input_shape[1:]), "float32")
+    with pytest.raises(ValueError) as caught:
+        a2keras.class_activation_maps(model, x, [np.int64(16), number])
+    assert str(caught.value) == (
+        f"`classes` must be numbers of the model's outputs, 0 to 16. Received: {number!r}"
+    )
+    assert a2keras.class_activation_maps(model, x, 16).shape[-1] == 1
+    assert a2keras.class_activation_maps(model, x, np.array([0, 16])).shape[-1] == 2

@@ -7,12 +7,48 @@ import sys
 
 import pytest
 
-from a2keras.console import show_table
+from a2keras.console import _module_of, show_table
 
 CODE = (
     "from a2keras import console; console.prepare_streams(); console.show_table("
     "['name', 'count'], [('a' * 30 + ' ' + 'b' * 30, 7), ('é[red]\\x1b[2J', 1234)], {'count'})"
 )
+
+
+@pytest.mark.parametrize(
+    ("line", "module"),
+    [
+        ("-m a2keras train", "a2keras"),
+        ("-u -m a2keras", "a2keras"),
+        ("-um a2keras", "a2keras"),
+        ("-uma2keras", "a2keras"),
+        ("-X dev -W ignore -m a2keras", "a2keras"),
+        ("-Xdev -Wignore -OBm a2keras", "a2keras"),
+        ("--check-hash-based-pycs never -P -m a2keras.export.reading.worker 3",
+         "a2keras.export.reading.worker"),
+        ("-W -m a2keras", None),
+        ("train.py -m a2keras", None),
+        ("-u train.py -m a2keras", None),
+        ("-c pass -m a2keras", None),
+        ("-cpass -m a2keras", None),
+        ("- -m a2keras", None),
+        ("-m", None),
+        ("", None),
+    ],
+)  # fmt: skip
+def test_the_module_that_python_runs(line, module):
+    assert _module_of(line.split()) == module
+
+
+@pytest.mark.slow
+def test_options_of_python_do_not_change_the_command():
+    code = "import sys; from a2keras.console import is_command; print(is_command())"
+    command = [sys.executable, "-c", code]
+    assert subprocess.run(command, capture_output=True, text=True).stdout.strip() == "False"
+    command = [sys.executable, "-u", "-X", "importtime", "-m", "a2keras", "version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "tensorflow" not in done.stderr
+    assert "a2keras.console" in done.stderr
 
 
 def on_terminal(columns, **environment):

@@ -7,10 +7,11 @@ there as on a GPU: "Expected all tensors to be on the same device".
 import itertools
 
 import keras
+import numpy as np
 import pytest
 
 import a2keras
-from a2keras import models
+from a2keras import DoubleAttention, NonLocal, SqueezeExcitation, models
 from a2keras.channel_groups import ChannelShuffle, GroupedConv2D, GroupedConv3D
 
 FORMATS = ("channels_last", "channels_first")
@@ -112,3 +113,17 @@ def test_a_network_trains_where_its_input_is(name, shape, on_meta):
     outputs.sum().backward()
     assert outputs.device.type == "meta"
     assert all(v.value.grad is not None for v in model.trainable_variables)
+
+
+@ON_PYTORCH
+@pytest.mark.parametrize("kind", [DoubleAttention, NonLocal, SqueezeExcitation])
+def test_pytorch_compiles_a_layer_as_one_graph(kind):
+    import torch
+
+    layer = kind()
+    layer.build((2, 5, 7, 12))
+    x = torch.randn(2, 5, 7, 12)
+    compiled = torch.compile(lambda x: layer(x, training=False), fullgraph=True, backend="eager")
+    np.testing.assert_allclose(
+        compiled(x).detach(), layer(x, training=False).detach(), rtol=1e-5, atol=1e-6
+    )

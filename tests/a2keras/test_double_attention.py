@@ -1,5 +1,7 @@
 """DoubleAttention against the paper's equations, and the invariants that follow from them."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -122,6 +124,23 @@ def test_the_projections_start_with_numbers_of_their_own():
     )
     assert not np.allclose(theta, rho)
     assert not np.allclose(theta, phi)
+
+
+@pytest.mark.parametrize("initializer", ["GlorotUniform", "HeNormal", "Orthogonal"])
+def test_a_seed_gives_each_projection_numbers_of_its_own(initializer):
+    def built(seed):
+        made = getattr(keras.initializers, initializer)(seed=seed)
+        layer = DoubleAttention(5, 5, kernel_initializer=made, output_initializer=made)
+        layer.build((None, 7, 5))
+        assert layer.get_config()["kernel_initializer"]["config"]["seed"] == seed
+        projections = (layer.theta, layer.rho, layer.phi, layer.output_projection)
+        return [keras.ops.convert_to_numpy(each.kernel) for each in projections]
+
+    first, again, other = built(3), built(3), built(4)
+    for a, b in itertools.combinations([*first, *other], 2):
+        assert not np.allclose(a, b)
+    for a, b in zip(first, again, strict=True):
+        assert np.array_equal(a, b)
 
 
 def test_default_sizes_are_a_quarter_of_the_channels():

@@ -319,6 +319,23 @@ def test_memory_grows_linearly_with_positions():
 X = normal()
 
 
+@pytest.mark.parametrize("kind", [DoubleAttention, NonLocal, SqueezeExcitation])
+def test_a_mask_may_stand_in_its_place(kind):
+    layer = kind(dtype="mixed_float16")
+    mask = np.array([[1e-9, 1, 0, 0, 1]] * 2)  # the first is 0 in float16
+    x = normal((2, 5, 12))
+    layer.build(x.shape)
+    for variable in layer.trainable_variables:
+        variable.assign(normal(variable.shape))
+    want = ops.convert_to_numpy(layer(x, mask=mask))
+    others = ops.convert_to_numpy(layer(x, mask=mask > 0.5))
+    assert not np.array_equal(want, others)
+    for same in (mask, mask.tolist()):
+        assert np.array_equal(ops.convert_to_numpy(layer(x, same)), want)
+    with pytest.raises(TypeError):
+        layer(x, mask, mask=mask)
+
+
 def mask(*shape):
     return np.ones(shape, bool)
 

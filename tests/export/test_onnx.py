@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from a2keras import attention_maps, models
+from a2keras import DoubleAttention, attention_maps, models
 from a2keras.errors import UserError
 from a2keras.export import onnx
 from a2keras.export.exporting import export
 from a2keras.export.parity import natural_pixels
 from a2keras.export.predict import load
 from a2keras.export.reading.loaders import load_model
+from a2keras.export.web import static_page
 from a2keras.models.preprocessing import normalisation
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -52,6 +53,25 @@ def test_any_batch_and_the_maps(tmp_path):
         for number, layer in enumerate(("first", "second")):
             for name, array in zip(("gather", "distribution"), maps[layer], strict=True):
                 np.testing.assert_allclose(given[f"{name}_{number}"], array, atol=2e-6)
+
+
+def test_maps_are_compared_layer_by_layer(tmp_path):
+    """More than ten blocks: the names of their outputs are in another order than their numbers."""
+    keras.utils.set_random_seed(3)
+    x = pixels = keras.Input((7, 5, 3))
+    for number in range(12):
+        block = DoubleAttention(2, 3 + number % 2, output_initializer="he_normal")
+        x = block(keras.layers.Rescaling(0.05)(x))
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(pixels, keras.layers.Dense(3, "softmax")(x))
+    onnx.write(as_classifier(model), tmp_path / "model.onnx", maps=True)
+    given, expected = static_page.maps_of(tmp_path), static_page.maps_of_model(model)
+    assert list(given) == ["gather_maps", "distribution_maps"]
+    image = natural_pixels((7, 5, 3), 1, seed=7)
+    for name, compute in given.items():
+        maps = compute(image)
+        assert maps.shape == (1, 6 * 7 * 5 * (3 + 4))
+        np.testing.assert_allclose(maps, expected[name](image), atol=1e-4)
 
 
 def test_the_loader_gives_probabilities(tmp_path):

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from a2keras import DoubleAttention
@@ -75,6 +76,70 @@ def test_a_file_takes_what_is_said_beside_it(takes, tmp_path):
     export(tmp_path / "own.keras", tmp_path / "export", ("saved_model",))
     with load(tmp_path / "export") as artefact:
         np.testing.assert_allclose(artefact.probabilities(PICTURE)[0], by_hand(takes), atol=2e-6)
+
+
+@pytest.mark.parametrize("takes", ["unit", "caffe"])
+def test_a_file_of_another_format_takes_it_too(takes, tmp_path):
+    """Another program's: an export would say raw."""
+    export(own(), tmp_path, ("tflite_float32",), preprocessing=Preprocessing(LABELS, 19))
+    Preprocessing(LABELS, 19, takes=takes).save(tmp_path)
+    for apart in (False, True):
+        with load(tmp_path / "model_float32.tflite", apart=apart) as artefact:
+            found = artefact.probabilities(PICTURE)[0]
+        np.testing.assert_allclose(found, by_hand(takes), atol=2e-6)
+
+
+def with_statistics(dtype: str, **statistics: object) -> keras.Model:
+    """Means of the channels, of which given or adapted statistics make something else."""
+    normalization = keras.layers.Normalization(**statistics)
+    if not statistics:
+        normalization.adapt(np.array([[[[10, 20, 30], [200, 130, 60]]]], "float32"))
+    layers = [
+        keras.Input((19, 19, 3)),
+        normalization,
+        keras.layers.GlobalAveragePooling2D(dtype=dtype),
+        keras.layers.Dense(3, use_bias=False, dtype=dtype, name="classes"),
+        keras.layers.Softmax(dtype="float32"),
+    ]
+    model = keras.Sequential(layers)
+    model.get_layer("classes").kernel.assign(KERNEL)
+    return model
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("given", [True, False])
+def test_statistics_that_a_layer_derives_from_its_weights(dtype, given, tmp_path):
+    statistics = {"mean": [105, 75, 45], "variance": [9025, 3025, 225]} if given else {}
+    pytest.importorskip("tf2onnx", reason="needs a2keras[onnx]")
+    formats = ("saved_model", "tflite_float32", "onnx")
+    spec = Preprocessing(LABELS, 19)
+    manifest = export(with_statistics(dtype, **statistics), tmp_path, formats, preprocessing=spec)
+    assert not manifest["failed"]
+    logits = (PICTURE[0].reshape(-1, 3).mean(0) - [105, 75, 45]) / [95, 55, 15] @ KERNEL
+    weights = np.exp(logits - logits.max())
+    for name in ("saved_model", "model_float32.tflite", "model.onnx"):
+        with load(tmp_path / name, apart=False) as artefact:
+            found = artefact.probabilities(PICTURE)[0]
+        np.testing.assert_allclose(found, weights / weights.sum(), atol=5e-6, err_msg=name)
+
+
+def test_a_classifier_within_the_model_of_another(tmp_path):
+    logits = own()
+    logits.get_layer("classes").activation = keras.activations.linear
+    for _ in range(2):
+        pixels = keras.Input((19, 19, 3))
+        logits = keras.Model(pixels, logits(pixels))
+    pixels = keras.Input((19, 19, 3))
+    twice = keras.Model(pixels, keras.layers.Softmax()(logits(pixels)))
+    spec = Preprocessing(LABELS, 19)
+    manifest = export(twice, tmp_path, ("saved_model",), preprocessing=spec)
+    assert not manifest["failed"]
+    with load(tmp_path, apart=False) as artefact:
+        found = artefact.probabilities(PICTURE)[0]
+    np.testing.assert_allclose(found, by_hand("raw"), atol=2e-6)
+    served = tf.saved_model.load(str(tmp_path / "saved_model" / "1"))
+    features = served.signatures["features"](pixels=tf.constant(PICTURE, tf.float32))["features"]
+    np.testing.assert_allclose(features[0], PICTURE[0].reshape(-1, 3).mean(0), rtol=1e-5)
 
 
 def test_a_description_that_lies_elsewhere(tmp_path):

@@ -1,6 +1,8 @@
+import dataclasses
 import gc
 import json
 import os
+import shutil
 import signal
 import zipfile
 from pathlib import Path
@@ -36,10 +38,26 @@ def test_every_kind_is_found(image_run, image_export):
 
 
 def test_a_saved_model_may_carry_its_preprocessing(image_export, tmp_path, copy_of):
-    moved = copy_of(image_export).joinpath("saved_model").rename(tmp_path / "1")
+    moved = copy_of(image_export).joinpath("saved_model").rename(tmp_path / "moved")
+    assert load(moved, apart=False).preprocessing == Preprocessing.load(image_export)
+    (moved / "1" / "preprocessing.json").unlink()
     assert "preprocessing.json is missing" in message_of(moved)
     Preprocessing.load(image_export).save(moved)
     assert load(moved, apart=False).kind == "saved_model"
+
+
+def test_the_newest_version_has_its_own_preprocessing(image_export, tmp_path, copy_of):
+    spec = Preprocessing.load(image_export)
+    newer = dataclasses.replace(spec, labels=tuple(f"new {label}" for label in spec.labels))
+    export = copy_of(image_export)
+    assert load(export, apart=False).preprocessing == spec
+    shutil.copytree(export / "saved_model" / "1", export / "saved_model" / "11")
+    newer.save(export / "saved_model" / "11")
+    moved = tmp_path / "photos"
+    for path in (export, export / "saved_model", export / "saved_model" / "11"):
+        assert load(path, apart=False).preprocessing == newer
+    shutil.copytree(export / "saved_model", moved)  # a server's folder, nothing beside it
+    assert load(moved, apart=False).preprocessing == newer
 
 
 def test_batches_of_another_shape(image_run):
@@ -130,6 +148,9 @@ def test_a_preprocessing_that_does_not_fit(image_run, image_export, copy_of, nam
     directory = copy_of(image_run if name == "model.keras" else image_export)
     path = directory / name
     Preprocessing(("left", "right"), 17).save(directory)
+    if name == "saved_model":  # what lies in its version comes first
+        (directory / "manifest.json").unlink()
+        (path / "1" / "preprocessing.json").unlink()
     assert message_of(path) == (
         f"{path} gives outputs of shape (3,), but its preprocessing names 2 classes"
     )

@@ -19,7 +19,7 @@ from a2keras import __main__ as command
 from a2keras import models
 from a2keras.errors import UserError
 from a2keras.models import weights
-from a2keras.models.weights import checkpoints, layouts
+from a2keras.models.weights import checkpoints, layouts, torch_files
 from a2keras.models.weights.assignment import variables_of
 from a2keras.models.weights.translation import classes_of, in_keras_order, translate
 
@@ -522,6 +522,24 @@ def test_a_pickle_takes_no_more_memory_than_it_has(data, reason, tmp_path):
     tracemalloc.start()
     with pytest.raises(ValueError, match=reason):
         checkpoints.read(written(tmp_path, "a.pkl", data))
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("kind", ["archive", "row"])
+def test_a_file_of_torch_takes_no_more_memory_than_it_has(kind, tmp_path):
+    data = b"\x80\x02}r\xff\xff\xff\x0f."
+    if kind == "archive":
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as archive:
+            archive.writestr("a/data.pkl", data)
+        written(tmp_path, "a.pth", content.getvalue())
+    else:
+        first = [pickle.dumps(each, 2) for each in (torch_files._MAGIC, 1001, {})]
+        written(tmp_path, "a.pth", b"".join(first) + data + 1000 * b"\0")
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="it remembers 268435455 objects in 9 bytes"):
+        checkpoints.read(tmp_path / "a.pth")
     assert tracemalloc.get_traced_memory()[1] < 10_000_000
     tracemalloc.stop()
 
