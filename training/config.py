@@ -66,13 +66,13 @@ class Recipe(Fields):
         """What goes along with a change, unless it is changed, too.
 
         What of the trunk is never to learn is a name in the recipe's own network: a host that takes
-        its place has others. Of a run that is shorter than the epochs of the head alone these are
-        as large a part as they were of the recipe's own.
+        its place has others. Of a run of fewer epochs those of the head alone are as large a part
+        as they were of the recipe's own.
         """
         if is_host(changes.get("model", "")) and changes["model"] != self.model:
             changes = {"freeze_until": "", **changes}
         epochs = changes.get("epochs", self.epochs)
-        if 0 < epochs <= self.freeze_epochs and epochs < self.epochs:
+        if 0 < epochs < self.epochs and self.freeze_epochs:
             changes = {"freeze_epochs": self.freeze_epochs * epochs // self.epochs, **changes}
             if changes["freeze_epochs"] == 0:
                 changes = {"freeze_rate": 0.0, **changes}

@@ -349,12 +349,15 @@ def test_a_host_takes_no_unit_of_the_recipes_own_network(tmp_path):
     assert photos.override(["model=resnet50"]).freeze_until == "conv4_2"
 
 
-def test_a_short_run_has_as_large_a_part_for_the_head_alone():
+@pytest.mark.parametrize(
+    ("epochs", "frozen"), [(100, 4), (14, 4), (10, 2), (7, 2), (5, 1), (4, 1), (3, 0), (0, 4)]
+)
+def test_the_epochs_of_the_head_alone_shrink_with_the_run(epochs, frozen):
+    """4 of the 14 of `photos`, rounded down."""
     photos = recipes.recipe("photos")
-    assert (photos.epochs, photos.freeze_epochs) == (14, 4)
-    short = {1: (0, 0.0), 2: (0, 0.0), 4: (1, 3e-3), 5: (4, 3e-3)}
-    for epochs, (frozen, rate) in short.items():
-        run = photos.override([f"epochs={epochs}"])
-        assert (run.freeze_epochs, run.freeze_rate) == (frozen, rate)
+    run = photos.with_fields({"epochs": epochs} if epochs else {})
+    assert (run.freeze_epochs, run.freeze_rate) == (frozen, 3e-3 if frozen else 0.0)
+    told = photos.override(["epochs=6", "freeze_epochs=3"]).override(["batch_size=3"])
+    assert (told.epochs, told.freeze_epochs) == (6, 3)
     with pytest.raises(UserError, match=r"freeze_epochs must be less than epochs=3\. Received: "):
         photos.override(["epochs=3", "freeze_epochs=4"])

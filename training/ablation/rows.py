@@ -20,7 +20,7 @@ KINDS = {
 # What all rows share, or they would not be trained and tested on the same examples.
 SHARED = (
     "name", "data", "task", "seed", "root", "fold", "folds", "group_pattern", "test_groups",
-    "test_fraction",
+    "test_fraction", "validation_fraction", "multi_label",
 )  # fmt: skip
 
 

@@ -80,7 +80,7 @@ def ablate(ablation: Ablation, recipes: dict[str, Recipe] | None = None) -> dict
         fold = f"fold {run.recipe.fold}, " if run.recipe.folds else ""
         say(f"run {number} of {len(planned)}: {row.title}, {fold}seed {run.recipe.seed}")
         try:
-            scores[run.path] = _score(run, ablation, sources)
+            scores[run.path] = _score(run, ablation, sources, planned)
             _report(ablation, costs, planned, scores)
         except UserError as error:
             say(f"this run failed: {error}")
@@ -129,13 +129,22 @@ def _costs(ablation: Ablation, recipes: dict[str, Recipe]) -> dict[str, dict]:
     return {row.key: kept[row.runs]["costs"] for row in ablation.rows}
 
 
-def _score(run: Run, ablation: Ablation, sources: dict[Recipe, Source]) -> dict:
-    """Trains a run, unless that is done, and scores it, unless that is done."""
+def _score(
+    run: Run, ablation: Ablation, sources: dict[Recipe, Source], planned: Sequence[Planned]
+) -> dict:
+    """Trains a run, unless that is done, and scores it, unless that is done.
+
+    Raises:
+        UserError: among others, for data that other runs have not begun with.
+    """
     if not run.finished:
         of_data = dataclasses.replace(run.recipe, **_OF_THE_NETWORK)
         if of_data not in sources:  # the data are opened once for all rows of a seed and a fold
             sources.clear()
             sources[of_data] = open_source(run.recipe)
+            for other in planned:
+                if other.run.begun:
+                    other.run.check_source(sources[of_data].report())
         strategy, replicas = ablation.strategy, ablation.replicas
         train(run.recipe, run.path, strategy, replicas, source=sources[of_data])
     document = evaluate(run.path, wanted=ablation.scored)

@@ -50,17 +50,23 @@ def _ablation(values: flags.FlagValues) -> "Ablation":
     from a2keras.training.ablation.plan import Ablation
     from a2keras.training.ablation.rows import rows_of
     from a2keras.training.compute.checks import check_strategy
+    from a2keras.training.config import values_of
     from a2keras.training.evaluation.held_out import SCORED
     from a2keras.training.output import local
-    from a2keras.training.recipes import recipe
+    from a2keras.training.recipes import listed, recipe
 
     check_strategy(values.strategy, values.replicas)
     table = int(values.table) if values.table else None
     settings = [f"data={values.data}", *([f"model={values.model}"] if values.model else [])]
     settings += [f"folds={values.folds}"] if values.folds else []
+    fields = values_of([*settings, *values.set])
+    if table:  # of networks that nobody has published weights of
+        base = recipe(values.recipe).with_fields(fields)
+    else:
+        base, _ = listed(values.recipe, fields)
     return Ablation(
         rows=rows_of(table, values.rows, values.row),
-        recipe=recipe(values.recipe).override([*settings, *values.set]),
+        recipe=base,
         output=local(values.output),
         seeds=values.seeds,
         table=table,
@@ -102,7 +108,11 @@ def _flags(values: flags.FlagValues) -> None:
         "unseen; the files are then ablation_validation.json and so on."
     )
     choice("split", "test", ["test", "validation"], help_split)
-    text("recipe", "folder", "How every row is trained: as for `train`.")
+    help_recipe = (
+        "How every row is trained: as for `train`, so folder starts from published weights unless "
+        "--set weights=none; the rows of a --table from scratch."
+    )
+    text("recipe", "folder", help_recipe)
     help_set = "key=value of a recipe field, for all rows; may be repeated."
     flags.DEFINE_multi_string("set", [], help_set, flag_values=values)
     choice("strategy", "auto", LOCAL_STRATEGIES, "As for `train`.")

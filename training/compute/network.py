@@ -130,7 +130,7 @@ def _start_at_random(model: keras.Model) -> None:
         if isinstance(block, PositionAttention):
             kernel = block.output_projection.kernel
             if not np.any(keras.ops.convert_to_numpy(kernel)):
-                kernel.assign(clone_initializer(block.kernel_initializer)(kernel.shape))
+                kernel.assign(clone_initializer(block.kernel_initializer, "output")(kernel.shape))
 
 
 def _open_gates(model: keras.Model) -> None:

@@ -78,15 +78,28 @@ def assign_splits(listing: Listing, recipe: Recipe) -> tuple[np.ndarray, str]:
     if recipe.test_groups and not recipe.group_pattern:
         raise UserError("test_groups needs group_pattern, which tells the group of a file")
     check_open(recipe, listing.place, bool((listing.splits == "").all()))
+    if recipe.test_groups and ("test" in listing.splits or not open_splits.any()):
+        raise UserError(
+            f"test_groups needs data without a test split of their own, and {listing.place} has "
+            f"one. Received: test_groups={recipe.test_groups}"
+        )
     groups = groups_of(list(listing.names), recipe.group_pattern) if recipe.group_pattern else None
     fractions = {"test": recipe.test_fraction, "validation": recipe.validation_fraction}
     for name, fraction in fractions.items():
         if name in listing.splits or (name == "test" and not open_splits.any()):
             continue
-        pool = np.flatnonzero(splits == "train")
+        free = splits == "train"
+        if name == "test" or open_splits.any():  # what is given to learn from stays, and its like
+            together = units if groups is None else merged(groups, units)
+            free &= ~np.isin(together, together[listing.splits == "train"])
+        pool = np.flatnonzero(free)
+        if not pool.size:
+            continue
         if name == "test" and recipe.folds:
             whole = units if groups is None else merged(groups, units)
-            chosen = fold_numbers(listing.labels, whole, recipe.folds) == recipe.fold
+            numbers = fold_numbers(listing.labels, whole, recipe.folds)
+            _check_folds(listing, numbers)
+            chosen = numbers == recipe.fold
             of = "every class"
             if groups is not None:
                 of = f"groups {', '.join(sorted(set(groups[chosen])))} of {recipe.group_pattern}"
@@ -99,11 +112,28 @@ def assign_splits(listing: Listing, recipe: Recipe) -> tuple[np.ndarray, str]:
             chosen = named_groups(groups[pool], recipe.test_groups)
             rules.append(f"test: groups {recipe.test_groups} of {recipe.group_pattern}")
         else:
-            chosen = random_groups(merged(groups[pool], units[pool]), fraction, recipe.seed)
+            whole = merged(groups[pool], units[pool])
+            chosen = random_groups(whole, listing.labels[pool], fraction, recipe.seed)
             held = ", ".join(sorted(set(groups[pool][chosen].tolist())))
             rules.append(f"{name}: groups {held or 'none'} of {recipe.group_pattern}")
         splits[pool[chosen]] = name
     return splits, "; ".join(rules)
+
+
+def _check_folds(listing: Listing, numbers: np.ndarray) -> None:
+    """`UserError` where a part has all of a class, since its run would learn nothing of that.
+
+    Known at the first fold, though it is another one that could not be trained.
+    """
+    classes = len(listing.classes)
+    there = counts(listing.labels, classes)
+    for number in range(1, numbers.max() + 1):
+        left = counts(listing.labels[numbers != number], classes)
+        for label in np.flatnonzero(left < np.minimum(there, 1)).tolist():
+            raise UserError(
+                f"folds needs every class in two of its parts at least, and all of "
+                f"{listing.class_place(label)} is in part {number}. Received: folds={numbers.max()}"
+            )
 
 
 def open_listing(listing: Listing, recipe: Recipe) -> Source:

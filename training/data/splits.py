@@ -13,7 +13,7 @@ import numpy as np
 from a2keras.errors import UserError, counted
 from a2keras.models.names import comma_separated
 from a2keras.training.data import stratification
-from a2keras.training.data.labels import are_sets
+from a2keras.training.data.labels import are_sets, counts
 
 SEARCH_SECONDS = 60  # a million names take a few
 SEARCH = """
@@ -173,18 +173,30 @@ def _searched(pattern: str, names: list[str]) -> list[str | None]:
     return found
 
 
-def random_groups(groups: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+def random_groups(groups: np.ndarray, labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
     """Marks whole groups to be held out, drawn until they are `fraction` of the examples.
 
-    At least one group where the fraction is not 0, and never all of them. Returns bool (N,).
+    At least one group where the fraction is not 0, and never all of them, nor all that a class has
+    where others can be drawn. Returns bool (N,).
     """
     held_out = np.zeros(len(groups), bool)
     names = np.random.default_rng(seed).permutation(np.unique(groups))
     for name in names[:-1]:
         if held_out.mean() >= fraction:
             break
-        held_out |= groups == name
+        more = held_out | (groups == name)
+        if leaves_every_class(labels, more):
+            held_out = more
+    if fraction and len(names) > 1 and not held_out.any():
+        return groups == names[0]  # every group is all of a class: whoever splits so is told
     return held_out
+
+
+def leaves_every_class(labels: np.ndarray, held_out: np.ndarray) -> bool:
+    """Whether some example of every class that there is is not held out."""
+    classes = labels.shape[1] if are_sets(labels) else labels.max(initial=-1) + 1
+    there, left = (counts(each, classes) > 0 for each in (labels, labels[~held_out]))
+    return bool((left == there).all())
 
 
 def fold_numbers(labels: np.ndarray, groups: np.ndarray, folds: int) -> np.ndarray:

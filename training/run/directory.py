@@ -70,7 +70,7 @@ class Run:
         """
         self.check()
         if self.begun:
-            self.check_data(data["fingerprint"])
+            self.check_source(data)
         with self.writing("a run"):
             self.path.mkdir(parents=True, exist_ok=True)
             left = [*self.path.glob(".*.partial*")]
@@ -86,6 +86,23 @@ class Run:
         """Refuses data other than what the run began with: its splits would mix with these."""
         if (self.path / FILE_NAME).is_file() and self.report().fingerprint != fingerprint:
             raise UserError(f"the files of {self.recipe.data} have changed since {self.path} began")
+
+    def check_source(self, data: dict) -> None:
+        """Refuses a report on data that the run has not begun with.
+
+        Files that could not be read then and can be now, or the other way round, would change what
+        is drawn for the splits, and the run has learned from some of it.
+        """
+        self.check_data(data["fingerprint"])
+        if not (self.path / FILE_NAME).is_file():
+            return
+        before = {each.path for each in self.skipped()}
+        if changed := sorted(before ^ {each["path"] for each in data["skipped"]}):
+            can = "could not be read" if changed[0] in before else "could be read"
+            raise UserError(
+                f"other files of {self.recipe.data} can be read than when {self.path} began, which "
+                f"has split those: {changed[0]} {can}. Choose another `output`"
+            )
 
     def report(self) -> Report:
         """What data.json says."""

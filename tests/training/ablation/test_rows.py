@@ -10,6 +10,7 @@ import pytest
 
 from a2keras.errors import UserError
 from a2keras.models.preprocessing.spec import Preprocessing
+from a2keras.training.ablation import running
 from a2keras.training.ablation.plan import Ablation
 from a2keras.training.ablation.report import markdown
 from a2keras.training.ablation.rows import rows_of
@@ -65,6 +66,17 @@ def test_rows_of_one_s_own():
             [],
             ["mine seed=3"],
             "seed is the same for all rows (`set`). Received: `row='mine seed=3'`",
+        ),
+        (
+            [],
+            ["all validation_fraction=0"],
+            "validation_fraction is the same for all rows (`set`). "
+            "Received: `row='all validation_fraction=0'`",
+        ),
+        (
+            [],
+            ["sets multi_label=true"],
+            "multi_label is the same for all rows (`set`). Received: `row='sets multi_label=true'`",
         ),
         (["a2"], ["a2 epochs=3"], "two rows are called a2: every row needs a name of its own"),
         (["a2", "a2"], [], "two rows are called a2: every row needs a name of its own"),
@@ -175,7 +187,14 @@ def small_network(monkeypatch, costs_of_one_step):
 
 
 def settings(output: Path, *more: str) -> list[str]:
-    keep = ["size=16", "batch_size=4", "epochs=1", "crop_scale=0.9", "validation_fraction=0"]
+    keep = [
+        "size=16",
+        "batch_size=4",
+        "epochs=1",
+        "crop_scale=0.9",
+        "validation_fraction=0",
+        "weights=none",
+    ]
     return [f"--output={output}", *(f"--set={each}" for each in (*keep, *more))]
 
 
@@ -213,6 +232,40 @@ def test_images_and_rows_of_any_network(tmp_path, images, small_network, run_com
     again = json.loads(run_command(*call, *settings(output)))
     assert again == document
     assert times == {path: path.stat().st_mtime_ns for path in times}
+
+
+@pytest.mark.slow
+def test_rows_that_come_later_need_the_same_files(tmp_path, images, small_network, run_command):
+    call = ["ablate", f"--data=folder:{images}", "--model=resnet20", "--seeds=1"]
+    call += settings(tmp_path / "ablation")
+    run_command(*call, "--rows=none")
+    min(images.glob("*/*.png")).unlink()
+    with pytest.raises(UserError) as error:
+        run_command(*call, "--rows=none,a2")
+    run = tmp_path / "ablation/runs/none_seed0"
+    assert str(error.value).endswith(f"the files of folder:{images} have changed since {run} began")
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ((), ("photos", "auto", "adamw", 14)),
+        (("--set=weights=none",), ("folder", "", "sgd", 30)),
+        (("--recipe=digits_image",), ("digits_image", "", "sgd", 20)),
+    ],
+)
+def test_rows_are_trained_as_by_train(flags, expected, images, tmp_path, monkeypatch, run_command):
+    planned = []
+
+    def kept(ablation, recipes):
+        planned.append(ablation.recipe)
+        raise UserError("enough")
+
+    monkeypatch.setattr(running, "ablate", kept)
+    with pytest.raises(UserError, match="enough"):
+        run_command("ablate", f"--data=folder:{images}", f"--output={tmp_path}/ablation", *flags)
+    (recipe,) = planned
+    assert (recipe.name, recipe.weights, recipe.optimizer, recipe.epochs) == expected
 
 
 def check_pairs(document: dict) -> None:

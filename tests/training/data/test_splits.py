@@ -1,5 +1,8 @@
 """What is held out: fractions of classes, whole groups, and never by accident."""
 
+import dataclasses
+import re
+
 import numpy as np
 import pytest
 
@@ -28,11 +31,29 @@ def test_stratified_takes_the_fraction_of_every_class():
 
 def test_groups_stay_whole():
     groups = np.repeat(list("abcdef"), [3, 5, 7, 2, 4, 6])
-    held_out = random_groups(groups, 0.3, seed=1)
+    labels = np.zeros(27, int)
+    held_out = random_groups(groups, labels, 0.3, seed=1)
     assert 0.3 <= held_out.mean() < 1
     assert not set(groups[held_out]) & set(groups[~held_out])
-    assert not random_groups(groups, 0.0, seed=1).any()
-    assert not random_groups(np.array(["a", "a"]), 0.5, seed=1).any()
+    assert not random_groups(groups, labels, 0.0, seed=1).any()
+    assert not random_groups(np.array(["a", "a"]), np.zeros(2, int), 0.5, seed=1).any()
+
+
+@pytest.mark.parametrize("sets", [False, True])
+def test_a_group_that_is_all_of_a_class_is_not_held_out(sets):
+    groups = np.repeat(list("abcdef"), [3, 5, 7, 2, 4, 6])
+    labels = np.where(groups == "c", 2, 0)
+    if sets:
+        labels = np.eye(4, dtype=bool)[labels]  # the last class has no examples
+    drawn = [random_groups(groups, labels, 0.3, seed) for seed in range(30)]
+    assert {tuple(sorted(set(groups[each].tolist()))) for each in drawn} >= {("b", "f"), ("e", "f")}
+    for each in drawn:
+        assert not each[groups == "c"].any()
+        assert 0.3 <= each.mean() < 0.7
+    # Where every group is, one is held out nevertheless: `open_listing` tells whose.
+    alone = random_groups(np.array(list("abb")), np.array([0, 1, 1]), 0.3, seed=0)
+    assert alone.any()
+    assert not alone.all()
 
 
 def test_groups_are_what_the_pattern_says():
@@ -55,6 +76,75 @@ def test_groups_are_what_the_pattern_says():
 def test_a_bad_pattern_is_told(pattern, message):
     with pytest.raises(UserError, match=message):
         groups_of(["push/1_8_5.avi"], pattern)
+
+
+@pytest.fixture
+def listed(tmp_path, write_images):
+    """Two classes of eight different files, of four people."""
+    for number, name in enumerate(("blue", "red")):
+        write_images(tmp_path / name, 8, number)
+        for i, path in enumerate(sorted((tmp_path / name).iterdir())):
+            path.rename(path.with_name(f"p{i // 2}_{i}.png"))
+    return list_folder(tmp_path)
+
+
+@pytest.mark.parametrize("pattern", ["", r"(p\d)_"])
+def test_what_is_given_to_learn_from_stays(listed, pattern):
+    given = np.array(["train" if "p0" in name or "p1" in name else "" for name in listed.names])
+    listing = dataclasses.replace(listed, splits=given)
+    for seed in range(5):
+        recipe = Recipe("mine", group_pattern=pattern, test_fraction=0.25, seed=seed)
+        splits, _ = assign_splits(listing, recipe)
+        assert (splits[given == "train"] == "train").all()
+        held_out = {"test"} if pattern else {"test", "validation"}  # of two people one is left
+        assert held_out <= set(splits[given == ""].tolist())
+    # Where everything else is given, validation examples are some of those to learn from.
+    for name in ("train", "test"):
+        everything = np.where(given == "", name, "train")
+        splits, _ = assign_splits(dataclasses.replace(listed, splits=everything), recipe)
+        assert ((splits == "test") == (everything == "test")).all()
+        assert (splits[everything == "train"] == "validation").any()
+
+
+def test_what_goes_with_something_to_learn_from_stays_with_it(listed):
+    """One file of each person is to be learned from: none of them may be tested on."""
+    given = np.array(["train" if int(name[-5]) % 2 else "" for name in listed.names])
+    listing = dataclasses.replace(listed, splits=given)
+    splits, _ = assign_splits(listing, Recipe("mine", group_pattern=r"(p\d)_"))
+    assert set(splits.tolist()) == {"train"}
+    splits, _ = assign_splits(listing, Recipe("mine"))
+    assert set(splits[given == ""].tolist()) > {"test"}
+
+
+def test_test_groups_need_data_without_a_test_split(listed):
+    recipe = Recipe("mine", group_pattern=r"(p\d)_", test_groups="p1")
+    place = listed.place
+    for marks in (("train", "test"), ("train", "validation")):
+        splits = np.array([marks["p3" in name] for name in listed.names])
+        with pytest.raises(UserError) as error:
+            assign_splits(dataclasses.replace(listed, splits=splits), recipe)
+        assert str(error.value) == (
+            f"test_groups needs data without a test split of their own, and {place} has one. "
+            "Received: test_groups=p1"
+        )
+
+
+@pytest.mark.parametrize("pattern", ["", r"(p\d)_"])
+def test_a_class_that_a_fold_could_not_learn_is_told_at_the_first(listed, pattern):
+    """One picture, or one person, shows yaks."""
+    yaks = [i for i, name in enumerate(listed.names) if "red/p2" in name]
+    labels = listed.labels.copy()
+    labels[yaks if pattern else yaks[:1]] = 2
+    classes, folders = ("blue", "red", "yak"), (*listed.folders, "photos/yak")
+    listing = dataclasses.replace(listed, labels=labels, classes=classes, folders=folders)
+    for fold in (1, 2, 3):
+        recipe = Recipe("mine", group_pattern=pattern, folds=3, fold=fold)
+        with pytest.raises(UserError, match="folds needs every class in two of its parts") as error:
+            assign_splits(listing, recipe)
+        assert re.search(
+            r"all of the class folder photos/yak is in part \d\. Received: folds=3",
+            str(error.value),
+        )
 
 
 def test_an_unknown_group_is_told_with_those_that_exist():

@@ -16,6 +16,7 @@ from a2keras.training.compute.strategies import computation_for, strategy_for
 from a2keras.training.compute.tensorflow import TensorFlowComputation
 from a2keras.training.config import Recipe
 from a2keras.training.data import open_source
+from a2keras.training.data.source import Skipped
 from a2keras.training.run.directory import Run
 from a2keras.training.run.loop import Trainer
 from a2keras.training.run.train import check_agreement, in_batches, preprocessing_of, train
@@ -271,3 +272,25 @@ def test_a_tpu_that_is_not_there_is_told(monkeypatch):
     assert str(error.value) == "there is no TPU (TPU_NAME=local): TPUs not found in the cluster"
     with pytest.raises(UserError, match=r"`strategy=tpu` takes all there are\. Received: `repl"):
         strategy_for("tpu", 2)
+
+
+def test_a_run_goes_on_with_what_could_be_read_when_it_began(tmp_path):
+    """Another set of files would be split otherwise, and mix what was learned into the test."""
+    run = Run(tmp_path / "run", Recipe("mine", data="folder:photos"))
+    report = {"fingerprint": "f", "skipped": [{"path": "photos/a.heic", "reason": "is HEIC"}]}
+    run.start(report)
+    changed = {"fingerprint": "f", "skipped": [{"path": "photos/b.png", "reason": "is damaged"}]}
+    run.start(changed)  # nothing has been learned yet
+    (run.path / "checkpoints/step_3").mkdir(parents=True)
+    run.start(changed)
+    for skipped, what in (
+        ([], "photos/b.png could not be read"),
+        (report["skipped"] + changed["skipped"], "photos/a.heic could be read"),
+    ):
+        with pytest.raises(UserError) as error:
+            run.start({"fingerprint": "f", "skipped": skipped})
+        assert str(error.value) == (
+            f"other files of folder:photos can be read than when {run.path} began, which has split "
+            f"those: {what}. Choose another `output`"
+        )
+    assert run.skipped() == (Skipped("photos/b.png", "is damaged"),)
