@@ -17,7 +17,7 @@ import numpy as np
 from keras import ops
 
 from a2keras.copying import copy_operation
-from a2keras.graphs import as_graph
+from a2keras.graphs import as_graph, layers_of
 
 # What only makes maps smaller or larger, or prepares the input: the maps are those before it.
 _NO_MAPS = re.compile(
@@ -27,8 +27,11 @@ _NO_MAPS = re.compile(
 _SQUASHING = ("softmax", "sigmoid")
 
 
-# Keras's layers remember every graph that they have become part of: one of each model is enough.
-_of_models: "weakref.WeakKeyDictionary[keras.Model, ClassMaps]" = weakref.WeakKeyDictionary()
+# Keras's layers remember every graph that they have become part of: one of each model is enough, as
+# long as the model is what it was then.
+_of_models: "weakref.WeakKeyDictionary[keras.Model, tuple[list, ClassMaps]]" = (
+    weakref.WeakKeyDictionary()
+)
 
 
 class NoMaps(ValueError):
@@ -71,14 +74,15 @@ class ClassMaps:
             classes: numbers of the outputs to explain, or one.
 
         Returns:
-            float32 (B, *positions, classes), at least 0: positions of the last maps. Scores are
-            what the model's last softmax or sigmoid takes.
+            float32 (B, *positions, n), at least 0: n classes at the positions of the last maps.
+            Scores are what the model's last softmax or sigmoid takes.
 
         Raises:
             ValueError: `classes` has something else in it.
         """
         count = self._head.output_shape[-1]
-        numbers = list(classes) if isinstance(classes, Iterable) else [classes]
+        is_one = not isinstance(classes, Iterable) or getattr(classes, "ndim", 1) == 0
+        numbers = [classes] if is_one else list(classes)
         wrong = [each for each in numbers if each not in range(count)]
         if wrong:  # JAX would take the last class for one that is not there
             raise ValueError(
@@ -107,14 +111,21 @@ def class_activation_maps(model: keras.Model, x: Any, classes: Sequence[int] | i
         maps = a2keras.class_activation_maps(model, images, classes=[207, 281])
 
     Returns:
-        float32 (B, *positions, classes), at least 0.
+        float32 (B, *positions, n) of n classes, at least 0.
 
     Raises:
         ValueError: `NoMaps`, as `ClassMaps`; or `classes` that the model does not have.
     """
-    if model not in _of_models:
-        _of_models[model] = ClassMaps(model)
-    return _of_models[model](x, classes)
+    state = [
+        *map(id, layers_of(model)),
+        *(getattr(layer, "activation", None) for layer in layers_of(model)),
+        *(tuple(weight.shape) for weight in model.weights),
+    ]
+    before, maps = _of_models.get(model, (None, None))
+    if maps is None or before != state:
+        maps = ClassMaps(model)
+        _of_models[model] = state, maps
+    return maps(x, classes)
 
 
 def _flattened(graph: keras.Model) -> tuple[keras.Model, list[tuple[Any, tuple, Any]]]:

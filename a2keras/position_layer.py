@@ -137,13 +137,10 @@ class PositionLayer(keras.layers.Layer):
         A mask of numbers is True where they are not 0: that is found out before Keras casts them to
         the layer's own type, in which small ones would be 0.
         """
-        if len(args) > 1 and "mask" not in kwargs:
-            kwargs["mask"] = args[1]
-            args = (args[0], *args[2:])
-        if kwargs.get("mask") is not None:
-            mask = mask_array(kwargs["mask"])
-            is_symbolic = isinstance(mask, keras.KerasTensor)
-            kwargs["mask"] = mask if is_symbolic else ops.cast(mask, "bool")
+        if len(args) > 1:
+            args = (args[0], _as_booleans(args[1]), *args[2:])
+        if "mask" in kwargs:
+            kwargs["mask"] = _as_booleans(kwargs["mask"])
         return super().__call__(*args, **kwargs)
 
     def checked(self, inputs: Any) -> Any:
@@ -194,3 +191,8 @@ class PositionLayer(keras.layers.Layer):
             "kernel_constraint": keras.constraints.serialize(self.kernel_constraint),
             "bias_constraint": keras.constraints.serialize(self.bias_constraint),
         }
+
+
+def _as_booleans(mask: Any) -> Any:
+    mask = None if mask is None else mask_array(mask)
+    return mask if mask is None or isinstance(mask, keras.KerasTensor) else ops.cast(mask, "bool")

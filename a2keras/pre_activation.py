@@ -24,10 +24,13 @@ def clone_initializer(initializer: Any, name: str) -> Any:
     if not isinstance(initializer, keras.initializers.Initializer):
         return initializer
     config = initializer.get_config()
-    if not isinstance(config.get("seed"), int):
+    seed = config.get("seed")
+    if isinstance(seed, dict):  # of a `SeedGenerator`, whose copy begins anew
+        seed = seed["config"]["seed"]
+    if not isinstance(seed, int):
         return initializer.clone()
-    seed = zlib.crc32(f"{config['seed']} {name}".encode())
-    return type(initializer).from_config({**config, "seed": seed})
+    own = zlib.crc32(f"{seed} {name}".encode())
+    return type(initializer).from_config({**config, "seed": own})
 
 
 def pre_activation(x: Any, name: str, axis: int = -1, **normalization: float) -> Any:

@@ -193,8 +193,8 @@ def find(path: str | Path) -> Found:
 def load(path: str | Path, threads: int | None = None, apart: bool = True) -> Artefact:
     """Loads a run, an export, a SavedModel, a `.keras`, `.tflite`, `.onnx` or OpenVINO `.xml` file.
 
-    Where a manifest lies beside the model, its bytes must be those that were exported. Nothing
-    that a file brings along is run, see `safety` and `keras_files`.
+    Where a manifest lies beside the model or in the directory above, its bytes must be those that
+    were exported. Nothing that a file brings along is run, see `safety` and `keras_files`.
 
     Args:
         path: any of these, or published weights by their title.

@@ -165,5 +165,29 @@ def test_classes_that_a_model_does_not_have(number):
     assert str(caught.value) == (
         f"`classes` must be numbers of the model's outputs, 0 to 16. Received: {number!r}"
     )
-    assert a2keras.class_activation_maps(model, x, 16).shape[-1] == 1
+    for one in (16, np.array(16), ops.convert_to_tensor(16)):
+        assert a2keras.class_activation_maps(model, x, one).shape[-1] == 1
     assert a2keras.class_activation_maps(model, x, np.array([0, 16])).shape[-1] == 2
+
+
+def test_maps_are_of_what_a_model_is_now():
+    conv = layers.Conv2D(7, 3, name="maps")
+    model = keras.Sequential(
+        [
+            keras.Input((11, 13, 3)),
+            conv,
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(17, "softmax"),
+        ]
+    )
+    x = RANDOM.normal(size=(2, 11, 13, 3)).astype("float32")
+    a2keras.class_activation_maps(model, x, 16)
+    model.pop()
+    model.add(layers.Dense(5, "softmax"))
+    with pytest.raises(ValueError, match="0 to 4"):
+        a2keras.class_activation_maps(model, x, 16)
+    found = a2keras.class_activation_maps(model, x, 4)
+    np.testing.assert_allclose(found, ClassMaps(model)(x, [4]), rtol=1e-6)
+    model.layers[-1].activation = keras.activations.relu
+    changed = a2keras.class_activation_maps(model, x, 4)
+    np.testing.assert_allclose(changed, ClassMaps(model)(x, [4]), rtol=1e-6)

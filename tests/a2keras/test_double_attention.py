@@ -127,12 +127,14 @@ def test_the_projections_start_with_numbers_of_their_own():
 
 
 @pytest.mark.parametrize("initializer", ["GlorotUniform", "HeNormal", "Orthogonal"])
-def test_a_seed_gives_each_projection_numbers_of_its_own(initializer):
+@pytest.mark.parametrize("of", [int, keras.random.SeedGenerator])
+def test_a_seed_gives_each_projection_numbers_of_its_own(initializer, of):
     def built(seed):
-        made = getattr(keras.initializers, initializer)(seed=seed)
+        made = getattr(keras.initializers, initializer)(seed=of(seed))
         layer = DoubleAttention(5, 5, kernel_initializer=made, output_initializer=made)
         layer.build((None, 7, 5))
-        assert layer.get_config()["kernel_initializer"]["config"]["seed"] == seed
+        kept = layer.get_config()["kernel_initializer"]["config"]["seed"]
+        assert (kept if of is int else kept["config"]["seed"]) == seed
         projections = (layer.theta, layer.rho, layer.phi, layer.output_projection)
         return [keras.ops.convert_to_numpy(each.kernel) for each in projections]
 

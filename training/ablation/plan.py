@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from a2keras.errors import UserError
+from a2keras.models.weights import published
 from a2keras.training.ablation.rows import Row
 from a2keras.training.compute.checks import begin
 from a2keras.training.config import Recipe
@@ -52,12 +53,27 @@ class Ablation:
         if self.seeds < 1:
             raise UserError(f"`seeds` must be at least 1. Received: `seeds={self.seeds}`")
 
-    def recipes(self) -> dict[str, Recipe]:
-        """The recipe of each row by its key, see `recipe_of`; the data are listed once."""
+    def recipes(self, listing: Listing | None = None) -> dict[str, Recipe]:
+        """The recipe of each row by its key, see `recipe_of`; the data are listed once.
+
+        Args:
+            listing: the data, where they have been listed already.
+
+        Raises:
+            UserError: among others, for weights whose blocks only some of the rows would have.
+        """
         found: dict[str, Recipe] = {}
-        listing = None
         for row in self.rows:
             found[row.key], listing = self.listed(row, listing)
+        kinds = {recipe.attention for recipe in found.values()}
+        for recipe in found.values():
+            record = published.of_network(recipe.model, recipe.weights)
+            if len(kinds) > 1 and record and "attention" in record.arguments:
+                raise UserError(
+                    f"the weights {record.title} have blocks that have learned, and rows without "
+                    "these would begin with others: give other `weights`, or none. "
+                    f"Received: weights={recipe.weights}"
+                )
         return found
 
     def recipe_of(self, row: Row) -> Recipe:

@@ -141,10 +141,11 @@ def _score(
         of_data = dataclasses.replace(run.recipe, **_OF_THE_NETWORK)
         if of_data not in sources:  # the data are opened once for all rows of a seed and a fold
             sources.clear()
-            sources[of_data] = open_source(run.recipe)
+            source = open_source(run.recipe)
             for other in planned:
                 if other.run.begun:
-                    other.run.check_source(sources[of_data].report())
+                    other.run.check_source(source.report())
+            sources[of_data] = source
         strategy, replicas = ablation.strategy, ablation.replicas
         train(run.recipe, run.path, strategy, replicas, source=sources[of_data])
     document = evaluate(run.path, wanted=ablation.scored)

@@ -2,7 +2,7 @@
 
 import functools
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional
 
 from absl import flags
 
@@ -12,6 +12,7 @@ from a2keras.errors import UserError
 
 if TYPE_CHECKING:
     from a2keras.training.ablation.plan import Ablation
+    from a2keras.training.data.listing import Listing
 
 
 def ablate(arguments: list[str]) -> None:
@@ -34,8 +35,8 @@ def ablate(arguments: list[str]) -> None:
 
     try:
         with naming_flags(values, FIELDS):
-            ablation = _ablation(values)
-            recipes = ablation.recipes()
+            ablation, listing = _ablation(values)
+            recipes = ablation.recipes(listing)
             from a2keras.training.ablation.report import markdown
             from a2keras.training.ablation.running import ablate as run_ablation
 
@@ -46,7 +47,8 @@ def ablate(arguments: list[str]) -> None:
     print_json(document) if values.format == "json" else show(markdown(document))
 
 
-def _ablation(values: flags.FlagValues) -> "Ablation":
+def _ablation(values: flags.FlagValues) -> tuple["Ablation", Optional["Listing"]]:
+    """And the data, where they had to be listed for it."""
     from a2keras.training.ablation.plan import Ablation
     from a2keras.training.ablation.rows import rows_of
     from a2keras.training.compute.checks import check_strategy
@@ -61,10 +63,10 @@ def _ablation(values: flags.FlagValues) -> "Ablation":
     settings += [f"folds={values.folds}"] if values.folds else []
     fields = values_of([*settings, *values.set])
     if table:  # of networks that nobody has published weights of
-        base = recipe(values.recipe).with_fields(fields)
+        base, listing = recipe(values.recipe).with_fields(fields), None
     else:
-        base, _ = listed(values.recipe, fields)
-    return Ablation(
+        base, listing = listed(values.recipe, fields)
+    ablation = Ablation(
         rows=rows_of(table, values.rows, values.row),
         recipe=base,
         output=local(values.output),
@@ -74,6 +76,7 @@ def _ablation(values: flags.FlagValues) -> "Ablation":
         strategy=values.strategy,
         replicas=values.replicas,
     )
+    return ablation, listing
 
 
 def _flags(values: flags.FlagValues) -> None:

@@ -80,8 +80,8 @@ def assign_splits(listing: Listing, recipe: Recipe) -> tuple[np.ndarray, str]:
     check_open(recipe, listing.place, bool((listing.splits == "").all()))
     if recipe.test_groups and ("test" in listing.splits or not open_splits.any()):
         raise UserError(
-            f"test_groups needs data without a test split of their own, and {listing.place} has "
-            f"one. Received: test_groups={recipe.test_groups}"
+            f"test_groups is for data whose test split is open, and that of {listing.place} is "
+            f"given. Received: test_groups={recipe.test_groups}"
         )
     groups = groups_of(list(listing.names), recipe.group_pattern) if recipe.group_pattern else None
     fractions = {"test": recipe.test_fraction, "validation": recipe.validation_fraction}
@@ -90,27 +90,35 @@ def assign_splits(listing: Listing, recipe: Recipe) -> tuple[np.ndarray, str]:
             continue
         free = splits == "train"
         if name == "test" or open_splits.any():  # what is given to learn from stays, and its like
-            together = units if groups is None else merged(groups, units)
+            by_name = groups is None or (name == "test" and recipe.test_groups)
+            together = units if by_name else merged(groups, units)
             free &= ~np.isin(together, together[listing.splits == "train"])
         pool = np.flatnonzero(free)
-        if not pool.size:
-            continue
         if name == "test" and recipe.folds:
             whole = units if groups is None else merged(groups, units)
             numbers = fold_numbers(listing.labels, whole, recipe.folds)
-            _check_folds(listing, numbers)
+            _check_folds(listing, numbers, recipe.folds)
             chosen = numbers == recipe.fold
             of = "every class"
             if groups is not None:
                 of = f"groups {', '.join(sorted(set(groups[chosen])))} of {recipe.group_pattern}"
             rules.append(f"test: fold {recipe.fold} of {recipe.folds}, {of}")
+        elif name == "test" and recipe.test_groups:
+            named = named_groups(groups, recipe.test_groups)
+            if (barred := np.flatnonzero(named & (splits == "train") & ~free)).size:
+                raise UserError(
+                    f"test_groups has {groups[barred[0]]}, of which {listing.names[barred[0]]} is "
+                    "given to train, or equals what is"
+                )
+            chosen = named[pool]
+            rules.append(f"test: groups {recipe.test_groups} of {recipe.group_pattern}")
+        elif not pool.size:
+            rules.append(f"{name}: nothing, since all goes with what is given to train")
+            continue
         elif groups is None:
             labels = listing.labels[pool]
             chosen = stratified(labels, fraction, recipe.seed, units[pool], twice[pool])
             rules.append(f"{name}: {fraction:g} of every class (seed {recipe.seed})")
-        elif name == "test" and recipe.test_groups:
-            chosen = named_groups(groups[pool], recipe.test_groups)
-            rules.append(f"test: groups {recipe.test_groups} of {recipe.group_pattern}")
         else:
             whole = merged(groups[pool], units[pool])
             chosen = random_groups(whole, listing.labels[pool], fraction, recipe.seed)
@@ -120,19 +128,19 @@ def assign_splits(listing: Listing, recipe: Recipe) -> tuple[np.ndarray, str]:
     return splits, "; ".join(rules)
 
 
-def _check_folds(listing: Listing, numbers: np.ndarray) -> None:
+def _check_folds(listing: Listing, numbers: np.ndarray, folds: int) -> None:
     """`UserError` where a part has all of a class, since its run would learn nothing of that.
 
     Known at the first fold, though it is another one that could not be trained.
     """
     classes = len(listing.classes)
     there = counts(listing.labels, classes)
-    for number in range(1, numbers.max() + 1):
+    for number in range(1, folds + 1):
         left = counts(listing.labels[numbers != number], classes)
         for label in np.flatnonzero(left < np.minimum(there, 1)).tolist():
             raise UserError(
                 f"folds needs every class in two of its parts at least, and all of "
-                f"{listing.class_place(label)} is in part {number}. Received: folds={numbers.max()}"
+                f"{listing.class_place(label)} is in part {number}. Received: folds={folds}"
             )
 
 

@@ -181,11 +181,11 @@ def random_groups(groups: np.ndarray, labels: np.ndarray, fraction: float, seed:
     """
     held_out = np.zeros(len(groups), bool)
     names = np.random.default_rng(seed).permutation(np.unique(groups))
-    for name in names[:-1]:
+    for name in names:
         if held_out.mean() >= fraction:
             break
         more = held_out | (groups == name)
-        if leaves_every_class(labels, more):
+        if not more.all() and leaves_every_class(labels, more):
             held_out = more
     if fraction and len(names) > 1 and not held_out.any():
         return groups == names[0]  # every group is all of a class: whoever splits so is told

@@ -241,9 +241,13 @@ def test_rows_that_come_later_need_the_same_files(tmp_path, images, small_networ
     run_command(*call, "--rows=none")
     min(images.glob("*/*.png")).unlink()
     with pytest.raises(UserError) as error:
-        run_command(*call, "--rows=none,a2")
-    run = tmp_path / "ablation/runs/none_seed0"
-    assert str(error.value).endswith(f"the files of folder:{images} have changed since {run} began")
+        run_command(*call, "--rows=none,se,a2")
+    runs = tmp_path / "ablation/runs"
+    assert str(error.value) == (
+        f"2 of 3 runs failed, such as {runs}/se_seed0: the files of folder:{images} have changed "
+        f"since {runs}/none_seed0 began"
+    )
+    assert [each.name for each in runs.iterdir()] == ["none_seed0"]
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,10 @@ def test_a_group_that_is_all_of_a_class_is_not_held_out(sets):
     for each in drawn:
         assert not each[groups == "c"].any()
         assert 0.3 <= each.mean() < 0.7
+    # Only the last of these may be: of the first alone there is class 0, of the second class 1.
+    mixed, of = np.array(list("aabbc")), np.array([0, 2, 1, 2, 2])
+    for seed in range(10):
+        assert mixed[random_groups(mixed, of, 0.2, seed)].tolist() == ["c"]
     # Where every group is, one is held out nevertheless: `open_listing` tells whose.
     alone = random_groups(np.array(list("abb")), np.array([0, 1, 1]), 0.3, seed=0)
     assert alone.any()
@@ -110,8 +114,20 @@ def test_what_goes_with_something_to_learn_from_stays_with_it(listed):
     """One file of each person is to be learned from: none of them may be tested on."""
     given = np.array(["train" if int(name[-5]) % 2 else "" for name in listed.names])
     listing = dataclasses.replace(listed, splits=given)
-    splits, _ = assign_splits(listing, Recipe("mine", group_pattern=r"(p\d)_"))
+    splits, rule = assign_splits(listing, Recipe("mine", group_pattern=r"(p\d)_"))
     assert set(splits.tolist()) == {"train"}
+    assert rule == "; ".join(
+        f"{name}: nothing, since all goes with what is given to train"
+        for name in ("test", "validation")
+    )
+    with pytest.raises(UserError) as error:
+        assign_splits(listing, Recipe("mine", group_pattern=r"(p\d)_", test_groups="p2"))
+    first = next(n for n, g in zip(listed.names, given, strict=True) if "p2" in n and g)
+    assert str(error.value) == (
+        f"test_groups has p2, of which {first} is given to train, or equals what is"
+    )
+    with pytest.raises(UserError, match="test_groups has p9, but the groups are p0, p1, p2, p3"):
+        assign_splits(listing, Recipe("mine", group_pattern=r"(p\d)_", test_groups="p9"))
     splits, _ = assign_splits(listing, Recipe("mine"))
     assert set(splits[given == ""].tolist()) > {"test"}
 
@@ -124,7 +140,7 @@ def test_test_groups_need_data_without_a_test_split(listed):
         with pytest.raises(UserError) as error:
             assign_splits(dataclasses.replace(listed, splits=splits), recipe)
         assert str(error.value) == (
-            f"test_groups needs data without a test split of their own, and {place} has one. "
+            f"test_groups is for data whose test split is open, and that of {place} is given. "
             "Received: test_groups=p1"
         )
 
