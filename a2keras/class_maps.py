@@ -82,7 +82,7 @@ class ClassMaps:
         """
         count = self._head.output_shape[-1]
         is_one = not isinstance(classes, Iterable) or getattr(classes, "ndim", 1) == 0
-        numbers = [classes] if is_one else list(classes)
+        numbers: list[Any] = [classes] if is_one else [*classes]  # type: ignore[misc]
         wrong = [each for each in numbers if each not in range(count)]
         if wrong:  # JAX would take the last class for one that is not there
             raise ValueError(

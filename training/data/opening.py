@@ -90,8 +90,8 @@ def assign_splits(listing: Listing, recipe: Recipe) -> tuple[np.ndarray, str]:
             continue
         free = splits == "train"
         if name == "test" or open_splits.any():  # what is given to learn from stays, and its like
-            by_name = groups is None or (name == "test" and recipe.test_groups)
-            together = units if by_name else merged(groups, units)
+            by_name = name == "test" and recipe.test_groups
+            together = units if groups is None or by_name else merged(groups, units)
             free &= ~np.isin(together, together[listing.splits == "train"])
         pool = np.flatnonzero(free)
         if name == "test" and recipe.folds:
@@ -103,7 +103,7 @@ def assign_splits(listing: Listing, recipe: Recipe) -> tuple[np.ndarray, str]:
             if groups is not None:
                 of = f"groups {', '.join(sorted(set(groups[chosen])))} of {recipe.group_pattern}"
             rules.append(f"test: fold {recipe.fold} of {recipe.folds}, {of}")
-        elif name == "test" and recipe.test_groups:
+        elif groups is not None and name == "test" and recipe.test_groups:
             named = named_groups(groups, recipe.test_groups)
             if (barred := np.flatnonzero(named & (splits == "train") & ~free)).size:
                 raise UserError(
