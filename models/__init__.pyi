@@ -35,8 +35,8 @@ def A2EfficientNetLite0(
     padding: str = "same",
     synchronized: bool = False,
 ) -> keras.Model:
-    """EfficientNet-Lite0 with five blocks on bottlenecks of 28×28 and 14×14, the future work
-    that the paper names
+    """EfficientNet-Lite0 with five blocks on bottlenecks of 28×28 and 14×14: compact networks
+    are the future work that the paper names
 
     Args:
         include_top: whether the classifier stands on top.

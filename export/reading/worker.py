@@ -96,6 +96,7 @@ def main() -> None:
     # Libraries write to standard output as they like, and could read standard input.
     answers, requests = os.fdopen(os.dup(1), "wb"), os.fdopen(os.dup(0), "rb")
     os.dup2(2, 1)
+    sys.stdout = sys.stderr  # in their order: the last line there says how this process has ended
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     serve(getattr(import_module(module), name), requests, answers)
 

@@ -20,7 +20,12 @@ def written(tmp_path, text, name="mine.toml"):
 def test_a_file_changes_the_recipe_that_it_starts_from(tmp_path):
     path = written(tmp_path, 'recipe = "photos"\nepochs = 5\nlearning_rate = 1\nflip = false\n')
     expected = dataclasses.replace(
-        recipes.recipe("photos"), name="mine", epochs=5, learning_rate=1.0, flip=False
+        recipes.recipe("photos"),
+        name="mine",
+        epochs=5,
+        freeze_epochs=1,  # 4 of 14
+        learning_rate=1.0,
+        flip=False,
     )
     assert recipes.recipe(path) == expected
     listed, listing = recipes.listed(path, values_of(["epochs=6", "data=digits"]))

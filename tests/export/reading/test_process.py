@@ -69,7 +69,8 @@ def test_arrays_there_and_back(served, array):
     assert given.shape == array.shape
 
 
-def test_what_a_library_prints_is_no_answer(served):
+def test_what_a_library_prints_is_no_answer(served, monkeypatch):
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     process = served("def tell(self):\n    os.system('echo noise'); print('x'); return set()")
     process.about()
     with pytest.raises(Failure, match=r"^TypeError: Object of type .* is not JSON serializable$"):
