@@ -22,12 +22,13 @@ def served(tmp_path, monkeypatch):
 
     def start(methods: str, seconds: float = 60, **arguments) -> Process:
         lines = "\n".join(f"    {line}" for line in methods.splitlines())
-        (tmp_path / "served.py").write_text(
+        module = f"served{len(processes)}"  # two of one name share their compiled code
+        (tmp_path / f"{module}.py").write_text(
             "import os, sys, time\nimport numpy as np\nfrom a2keras.errors import UserError\n"
             f"class Served:\n    def about(self): return [os.getpid()]\n{lines}\n"
         )
         monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-        process = Process("served", "Served", arguments, seconds=seconds)
+        process = Process(module, "Served", arguments, seconds=seconds)
         processes.append(process)
         return process
 
