@@ -187,7 +187,7 @@ def test_a_program_that_is_killed_takes_its_processes_along(served, tmp_path):
     served("def wait(self): time.sleep(1000)").about()  # writes the module
     code = (
         "from a2keras.export.reading.process import Process\n"
-        "process = Process('served', 'Served', {})\n"
+        "process = Process('served0', 'Served', {})\n"
         "print(*process.about(), flush=True)\nprocess.call('wait')"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
