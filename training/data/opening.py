@@ -14,6 +14,7 @@ from a2keras.training.data.split_names import SPLITS
 from a2keras.training.data.splits import (
     fold_numbers,
     groups_of,
+    lost_classes,
     merged,
     named_groups,
     overlapping,
@@ -62,6 +63,17 @@ def check_open(recipe: Recipe, place: str, is_open: bool) -> None:
         )
 
 
+def _check_test_groups(recipe: Recipe, place: str, is_open: bool) -> None:
+    """`UserError` where the recipe names test groups that the data cannot have."""
+    if recipe.test_groups and not recipe.group_pattern:
+        raise UserError("test_groups needs group_pattern, which tells the group of a file")
+    if recipe.test_groups and not is_open:
+        raise UserError(
+            f"test_groups is for data whose test split is open, and that of {place} is "
+            f"given. Received: test_groups={recipe.test_groups}"
+        )
+
+
 def assign_splits(listing: Listing, recipe: Recipe) -> tuple[np.ndarray, str]:
     """The split of every example, and the rule in words.
 
@@ -75,27 +87,22 @@ def assign_splits(listing: Listing, recipe: Recipe) -> tuple[np.ndarray, str]:
     for name in SPLITS[1:]:  # what equals a held-out example is held out, too
         splits[open_splits & np.isin(units, units[splits == name])] = name
     splits[splits == ""] = "train"
-    if recipe.test_groups and not recipe.group_pattern:
-        raise UserError("test_groups needs group_pattern, which tells the group of a file")
     check_open(recipe, listing.place, bool((listing.splits == "").all()))
-    if recipe.test_groups and ("test" in listing.splits or not open_splits.any()):
-        raise UserError(
-            f"test_groups is for data whose test split is open, and that of {listing.place} is "
-            f"given. Received: test_groups={recipe.test_groups}"
-        )
+    is_open = "test" not in listing.splits and bool(open_splits.any())
+    _check_test_groups(recipe, listing.place, is_open)
     groups = groups_of(list(listing.names), recipe.group_pattern) if recipe.group_pattern else None
     fractions = {"test": recipe.test_fraction, "validation": recipe.validation_fraction}
     for name, fraction in fractions.items():
         if name in listing.splits or (name == "test" and not open_splits.any()):
             continue
+        by_name = name == "test" and bool(recipe.test_groups)
+        whole = units if groups is None else merged(groups, units)
         free = splits == "train"
         if name == "test" or open_splits.any():  # what is given to learn from stays, and its like
-            by_name = name == "test" and recipe.test_groups
-            together = units if groups is None or by_name else merged(groups, units)
-            free &= ~np.isin(together, together[listing.splits == "train"])
+            like = units if by_name else whole
+            free &= ~np.isin(like, like[listing.splits == "train"])
         pool = np.flatnonzero(free)
         if name == "test" and recipe.folds:
-            whole = units if groups is None else merged(groups, units)
             numbers = fold_numbers(listing.labels, whole, recipe.folds)
             _check_folds(listing, numbers, recipe.folds)
             chosen = numbers == recipe.fold
@@ -103,13 +110,9 @@ def assign_splits(listing: Listing, recipe: Recipe) -> tuple[np.ndarray, str]:
             if groups is not None:
                 of = f"groups {', '.join(sorted(set(groups[chosen])))} of {recipe.group_pattern}"
             rules.append(f"test: fold {recipe.fold} of {recipe.folds}, {of}")
-        elif groups is not None and name == "test" and recipe.test_groups:
+        elif groups is not None and by_name:
             named = named_groups(groups, recipe.test_groups)
-            if (barred := np.flatnonzero(named & (splits == "train") & ~free)).size:
-                raise UserError(
-                    f"test_groups has {groups[barred[0]]}, of which {listing.names[barred[0]]} is "
-                    "given to train, or equals what is"
-                )
+            _check_named(listing, groups, named & (splits == "train") & ~free)
             chosen = named[pool]
             rules.append(f"test: groups {recipe.test_groups} of {recipe.group_pattern}")
         elif not pool.size:
@@ -120,12 +123,21 @@ def assign_splits(listing: Listing, recipe: Recipe) -> tuple[np.ndarray, str]:
             chosen = stratified(labels, fraction, recipe.seed, units[pool], twice[pool])
             rules.append(f"{name}: {fraction:g} of every class (seed {recipe.seed})")
         else:
-            whole = merged(groups[pool], units[pool])
-            chosen = random_groups(whole, listing.labels[pool], fraction, recipe.seed)
+            within = merged(groups[pool], units[pool])
+            chosen = random_groups(within, listing.labels[pool], fraction, recipe.seed)
             held = ", ".join(sorted(set(groups[pool][chosen].tolist())))
             rules.append(f"{name}: groups {held or 'none'} of {recipe.group_pattern}")
         splits[pool[chosen]] = name
     return splits, "; ".join(rules)
+
+
+def _check_named(listing: Listing, groups: np.ndarray, given: np.ndarray) -> None:
+    """`UserError` where something of the named groups, bool (N,), is given to learn from."""
+    for i in np.flatnonzero(given):
+        raise UserError(
+            f"test_groups has {groups[i]}, of which {listing.names[i]} is given to train, or "
+            "equals what is"
+        )
 
 
 def _check_folds(listing: Listing, numbers: np.ndarray, folds: int) -> None:
@@ -133,11 +145,8 @@ def _check_folds(listing: Listing, numbers: np.ndarray, folds: int) -> None:
 
     Known at the first fold, though it is another one that could not be trained.
     """
-    classes = len(listing.classes)
-    there = counts(listing.labels, classes)
     for number in range(1, folds + 1):
-        left = counts(listing.labels[numbers != number], classes)
-        for label in np.flatnonzero(left < np.minimum(there, 1)).tolist():
+        for label in lost_classes(listing.labels, numbers == number):
             raise UserError(
                 f"folds needs every class in two of its parts at least, and all of "
                 f"{listing.class_place(label)} is in part {number}. Received: folds={folds}"
@@ -163,11 +172,9 @@ def open_listing(listing: Listing, recipe: Recipe) -> Source:
         if not left[label]:
             raise UserError(f"no file of {listing.class_place(label)} can be read")
     splits, rule = assign_splits(readable, recipe)
-    left = counts(readable.labels[splits == "train"], classes)
-    for label in present:
-        if not left[label]:
-            place = listing.class_place(label)
-            raise UserError(f"the split leaves nothing of {place} to train on")
+    for label in lost_classes(readable.labels, splits != "train"):
+        place = listing.class_place(label)
+        raise UserError(f"the split leaves nothing of {place} to train on")
     for sentence in equal_files(readable, splits):
         say(sentence)
     return _source(readable, splits, rule, SPLITS, recipe, skipped)

@@ -185,18 +185,18 @@ def random_groups(groups: np.ndarray, labels: np.ndarray, fraction: float, seed:
         if held_out.mean() >= fraction:
             break
         more = held_out | (groups == name)
-        if not more.all() and leaves_every_class(labels, more):
+        if not more.all() and not lost_classes(labels, more):
             held_out = more
     if fraction and len(names) > 1 and not held_out.any():
         return groups == names[0]  # every group is all of a class: whoever splits so is told
     return held_out
 
 
-def leaves_every_class(labels: np.ndarray, held_out: np.ndarray) -> bool:
-    """Whether some example of every class that there is is not held out."""
+def lost_classes(labels: np.ndarray, held_out: np.ndarray) -> list[int]:
+    """The classes that have examples, all of which are held out."""
     classes = labels.shape[1] if are_sets(labels) else labels.max(initial=-1) + 1
-    there, left = (counts(each, classes) > 0 for each in (labels, labels[~held_out]))
-    return bool((left == there).all())
+    there, left = (counts(each, classes) for each in (labels, labels[~held_out]))
+    return np.flatnonzero((there > 0) & (left == 0)).tolist()
 
 
 def fold_numbers(labels: np.ndarray, groups: np.ndarray, folds: int) -> np.ndarray:

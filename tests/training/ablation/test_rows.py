@@ -337,6 +337,17 @@ def test_what_is_refused_before_anything_is_trained(tmp_path, images, small_netw
     assert not (tmp_path / "ablation/runs").exists()
 
 
+def test_weights_that_only_some_rows_could_take_whole_are_refused(tmp_path, images, run_command):
+    call = ["ablate", f"--data=folder:{images}", f"--output={tmp_path}/ablation"]
+    with pytest.raises(UserError) as error:
+        run_command(*call, "--model=resnet20", "--rows=none,a2")
+    assert str(error.value) == (
+        "the weights resnet20:cifar10 have blocks that have learned, and rows without these would "
+        "begin with others: give other `weights`, or none. Received: weights=cifar10"
+    )
+    assert not (tmp_path / "ablation").exists()
+
+
 def test_the_stem_of_a_recipe():
     recipe = dataclasses.replace(IMAGE, model="resnet20", stem="small")
     model = network.build(recipe, Preprocessing(("a", "b"), 16))
