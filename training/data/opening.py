@@ -91,29 +91,25 @@ def assign_splits(listing: Listing, recipe: Recipe) -> tuple[np.ndarray, str]:
     is_open = "test" not in listing.splits and bool(open_splits.any())
     _check_test_groups(recipe, listing.place, is_open)
     groups = groups_of(list(listing.names), recipe.group_pattern) if recipe.group_pattern else None
+    whole = units if groups is None else merged(groups, units)
     fractions = {"test": recipe.test_fraction, "validation": recipe.validation_fraction}
     for name, fraction in fractions.items():
         if name in listing.splits or (name == "test" and not open_splits.any()):
             continue
         by_name = name == "test" and bool(recipe.test_groups)
-        whole = units if groups is None else merged(groups, units)
-        free = splits == "train"
+        kept = np.zeros(len(splits), bool)
         if name == "test" or open_splits.any():  # what is given to learn from stays, and its like
             like = units if by_name else whole
-            free &= ~np.isin(like, like[listing.splits == "train"])
-        pool = np.flatnonzero(free)
+            kept = np.isin(like, like[listing.splits == "train"])
+        pool = np.flatnonzero((splits == "train") & ~kept)
         if name == "test" and recipe.folds:
-            numbers = fold_numbers(listing.labels, whole, recipe.folds)
-            _check_folds(listing, numbers, recipe.folds)
-            chosen = numbers == recipe.fold
+            chosen = _folds(listing, whole, recipe.folds) == recipe.fold
             of = "every class"
             if groups is not None:
                 of = f"groups {', '.join(sorted(set(groups[chosen])))} of {recipe.group_pattern}"
             rules.append(f"test: fold {recipe.fold} of {recipe.folds}, {of}")
         elif groups is not None and by_name:
-            named = named_groups(groups, recipe.test_groups)
-            _check_named(listing, groups, named & (splits == "train") & ~free)
-            chosen = named[pool]
+            chosen = _named(listing, groups, recipe.test_groups, kept & (splits == "train"))[pool]
             rules.append(f"test: groups {recipe.test_groups} of {recipe.group_pattern}")
         elif not pool.size:
             rules.append(f"{name}: nothing, since all goes with what is given to train")
@@ -131,26 +127,30 @@ def assign_splits(listing: Listing, recipe: Recipe) -> tuple[np.ndarray, str]:
     return splits, "; ".join(rules)
 
 
-def _check_named(listing: Listing, groups: np.ndarray, given: np.ndarray) -> None:
-    """`UserError` where something of the named groups, bool (N,), is given to learn from."""
-    for i in np.flatnonzero(given):
+def _named(listing: Listing, groups: np.ndarray, names: str, kept: np.ndarray) -> np.ndarray:
+    """`named_groups`; `UserError` where something of them is kept to learn from, bool (N,)."""
+    named = named_groups(groups, names)
+    for i in np.flatnonzero(named & kept):
         raise UserError(
             f"test_groups has {groups[i]}, of which {listing.names[i]} is given to train, or "
             "equals what is"
         )
+    return named
 
 
-def _check_folds(listing: Listing, numbers: np.ndarray, folds: int) -> None:
-    """`UserError` where a part has all of a class, since its run would learn nothing of that.
+def _folds(listing: Listing, groups: np.ndarray, folds: int) -> np.ndarray:
+    """`fold_numbers`; `UserError` where a part has all of a class, which its run would not learn.
 
     Known at the first fold, though it is another one that could not be trained.
     """
+    numbers = fold_numbers(listing.labels, groups, folds)
     for number in range(1, folds + 1):
         for label in lost_classes(listing.labels, numbers == number):
             raise UserError(
                 f"folds needs every class in two of its parts at least, and all of "
                 f"{listing.class_place(label)} is in part {number}. Received: folds={folds}"
             )
+    return numbers
 
 
 def open_listing(listing: Listing, recipe: Recipe) -> Source:
