@@ -4,6 +4,8 @@ from typing import Any
 
 import keras
 
+_FUNCTIONAL = (keras.Model, keras.Function)
+
 
 def as_graph(layer: Any) -> keras.Model | None:
     """A functional or built `Sequential` model as a plain functional model over the same layers.
@@ -12,16 +14,28 @@ def as_graph(layer: Any) -> keras.Model | None:
     """
     if isinstance(layer, keras.Sequential):
         # Keras has no public word for a Sequential that knows no input yet but the missing one.
-        if type(layer).call is not keras.Sequential.call or not hasattr(layer, "inputs"):
+        if not hasattr(layer, "inputs"):
             return None
         ends = [each[0] if len(each) == 1 else each for each in (layer.inputs, layer.outputs)]
     elif isinstance(layer, keras.Model) and isinstance(layer, keras.Function):
         ends = [layer.input, layer.output]
     else:
         return None
-    plain = keras.Model(*ends, name=layer.name)
-    own_call = type(layer).call is not type(plain).call and not isinstance(layer, keras.Sequential)
-    return None if own_call else plain
+    return None if has_own_call(layer) else keras.Model(*ends, name=layer.name)
+
+
+def has_own_call(model: Any) -> bool:
+    """Whether a class of its own overrides the `call` that runs a model's graph.
+
+    Args:
+        model: a functional or `Sequential` model, or a `keras.Function`.
+    """
+    kinds = (keras.Sequential,) if isinstance(model, keras.Sequential) else _FUNCTIONAL
+    kinds = tuple(kind for kind in kinds if isinstance(model, kind))
+    # Keras's class of functional models has no public name: it is the first that is both.
+    lineage = reversed(type(model).__mro__)
+    of_keras: Any = next(each for each in lineage if all(issubclass(each, kind) for kind in kinds))
+    return type(model).call is not of_keras.call
 
 
 def layers_of(model: keras.layers.Layer, recursive: bool = True) -> list[keras.layers.Layer]:

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import keras
 
+from a2keras.graphs import has_own_call
+
 
 class Place(NamedTuple):
     """One call of a layer or of an operation.
@@ -77,6 +79,6 @@ def nodes_of(graph: Any) -> Iterator[Any]:
 
 
 def graph_of(operation: Any) -> Any:
-    """The functional graph of a model or a `keras.Function`, or None."""
+    """The functional graph of a model or a `keras.Function`; None where its `call` is its own."""
     graph = operation._functional if isinstance(operation, keras.Sequential) else operation
-    return graph if hasattr(graph, "_nodes_by_depth") else None
+    return graph if hasattr(graph, "_nodes_by_depth") and not has_own_call(operation) else None

@@ -88,7 +88,7 @@ class Recipe(Fields):
         return recipe
 
     def first_difference(self, other: "Recipe") -> str | None:
-        """The first field, in the order above, whose value differs; None where all are equal."""
+        """The first field, in the order of `Fields`, that differs; None where all are equal."""
         names = (field.name for field in dataclasses.fields(self))
         return next((n for n in names if getattr(self, n) != getattr(other, n)), None)
 

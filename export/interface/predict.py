@@ -223,7 +223,7 @@ def timeline(
     """
     check_counts(crops=crops)
     if not 0 < every < math.inf:
-        raise UserError(f"`every` must be a number of seconds above 0. Received: {every}")
+        raise UserError(f"`every` must be a number of seconds above 0. Received: `every={every}`")
     from a2keras.export.timeline import timeline as classify
     from a2keras.models.preprocessing.errors import DecodeError
 

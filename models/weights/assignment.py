@@ -12,9 +12,6 @@ from a2keras import graphs
 from a2keras.errors import printable
 from a2keras.models.weights.weight_files import Chain
 
-# Names of the layers that contain a layer, outermost first, and its own: ("conv3_1_attention",
-# "phi", "normalization"). The model itself is left away.
-
 _LISTED = 6  # names in a line of a report, before "and N more"
 
 

@@ -21,7 +21,9 @@ from a2keras.arrays import EXPANSION, LARGE
 from a2keras.errors import reason_of
 from a2keras.whole_numbers import is_number
 
-Chain = tuple[str, ...]  # names of layers, from the outermost to the one that holds the weight
+# Names of layers, from the outermost in the model to the one that holds the weight, such as
+# ("conv3_1_attention", "phi", "normalization").
+Chain = tuple[str, ...]
 SUFFIXES = (".weights.h5", ".keras")
 _MEMBER = "model.weights.h5"
 

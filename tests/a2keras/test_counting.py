@@ -7,6 +7,7 @@ from keras import layers
 import a2keras
 from a2keras import DoubleAttention
 from a2keras.position_attention import on_processor
+from a2keras.wiring import places_of
 
 pytestmark = pytest.mark.usefixtures("zero_weights")
 
@@ -238,6 +239,39 @@ def test_subclassed_models_and_unknown_shapes_are_refused():
         a2keras.count(unnamed)
     with pytest.raises(ValueError, match=r"layer 'any' with output shape \(None, None, 17, 3\)"):
         a2keras.count(keras.Model(i := keras.Input((None, 17, 3), name="any"), layers.ReLU()(i)))
+
+
+def twice(self, x):
+    return self.layers[-1](self.layers[-1](x))
+
+
+def functional_with_a_call(shape=(7,)):
+    x = keras.Input(shape)
+    return type("Own", (keras.Model,), {"call": twice})(x, layers.Dense(7)(x), name="own")
+
+
+def sequential_with_a_call(shape=(7,)):
+    stack = [keras.Input(shape), layers.Dense(7)]
+    return type("Own", (keras.Sequential,), {"call": twice})(stack, name="own")
+
+
+@pytest.mark.parametrize("make", [functional_with_a_call, sequential_with_a_call])
+def test_a_graph_that_call_does_not_run_is_not_counted(make):
+    own = make()
+    with pytest.raises(ValueError, match=r"needs a functional or a built Sequential.*'own'"):
+        a2keras.count(own)
+    with pytest.raises(ValueError, match=r"a functional or a built Sequential model is needed"):
+        places_of(own)
+    with pytest.raises(ValueError, match=r"costs \(layer 'own'\)"):
+        a2keras.count(functional(own, shape=(7,)))
+
+
+def test_a_subclass_without_a_call_of_its_own_is_counted():
+    class Named(keras.Model):
+        pass
+
+    x = keras.Input((7,))
+    assert a2keras.count(Named(x, layers.Dense(5)(x))).multiply_adds == 7 * 5
 
 
 def test_text_has_no_number_of_bytes():

@@ -32,7 +32,10 @@ def jax_computation(name: str, replicas: int | None = None) -> "JaxComputation":
     devices = keras.distribution.list_devices()
     count = 1 if name == "none" else replicas or len(devices)
     if count > len(devices):
-        raise UserError(f"there are {len(devices)} devices. Received: `replicas={replicas}`")
+        raise UserError(
+            f"`replicas` must be at most {len(devices)}, the devices there are. "
+            f"Received: `replicas={replicas}`"
+        )
     return JaxComputation(devices[:count])
 
 

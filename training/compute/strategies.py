@@ -60,7 +60,10 @@ def strategy_for(name: str, replicas: int | None = None) -> tf.distribute.Strate
     if name == "none" or (name == "auto" and count == 1):
         return tf.distribute.get_strategy()
     if gpus and count > len(gpus):
-        raise UserError(f"there are {len(gpus)} GPUs. Received: `replicas={count}`")
+        raise UserError(
+            f"`replicas` must be at most {len(gpus)}, the GPUs there are. "
+            f"Received: `replicas={count}`"
+        )
     if gpus:
         return tf.distribute.MirroredStrategy([f"GPU:{i}" for i in range(count)])
     _split_cpu(count)

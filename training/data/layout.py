@@ -38,7 +38,7 @@ def roots_of(tree: Tree, place: str) -> tuple[dict[str, str], tuple[str, ...]]:
     full = [folder for folder in tree.folders.get(top, []) if tree.below(folder)]
     named = [_split_folder(folder) for folder in tree.folders.get(top, [])]
     candidates = [each for each in named if each]
-    chosen = _splits_among(tree, candidates, place)
+    chosen = _splits_among(candidates, place)
     if not chosen:
         return _alone(tree, top, candidates, full, place)
     beside = [folder for folder in full if folder not in {each.path for each in chosen}]
@@ -76,7 +76,7 @@ def _inner(tree: Tree, top: str) -> str:
     return top
 
 
-def _splits_among(tree: Tree, candidates: list[SplitFolder], place: str) -> list[SplitFolder]:
+def _splits_among(candidates: list[SplitFolder], place: str) -> list[SplitFolder]:
     """The folders that are splits by their names alone: of several, and called alike beside it."""
     groups: dict[str, list[SplitFolder]] = {}
     for each in candidates:

@@ -66,7 +66,10 @@ def check_open(recipe: Recipe, place: str, is_open: bool) -> None:
 def _check_test_groups(recipe: Recipe, place: str, is_open: bool) -> None:
     """`UserError` where the recipe names test groups that the data cannot have."""
     if recipe.test_groups and not recipe.group_pattern:
-        raise UserError("test_groups needs group_pattern, which tells the group of a file")
+        raise UserError(
+            "test_groups needs group_pattern, which tells the group of a file. "
+            f"Received: test_groups={recipe.test_groups}"
+        )
     if recipe.test_groups and not is_open:
         raise UserError(
             f"test_groups is for data whose test split is open, and that of {place} is "
@@ -240,7 +243,7 @@ def _source(
     rule: str,
     wanted: tuple[str, ...],
     recipe: Recipe,
-    skipped: tuple[Skipped, ...] = (),
+    skipped: tuple[Skipped, ...],
 ) -> Source:
     examples = {  # the test examples are only scored later, from the source itself
         name: listing.select(np.flatnonzero(splits == name)).examples(recipe, name != "test")

@@ -144,9 +144,9 @@ def _draw_cell(axis: Any, cell: Cell | None) -> None:
     grey = cell.frame.astype(float) @ [0.299, 0.587, 0.114] / 255
     axis.imshow(grey, cmap="gray", vmin=0, vmax=1.2, extent=extent)
     if cell.heat is not None:
-        opacity = 0.15 + 0.6 * _enlarged(cell.heat, height, width)
-        colours = _enlarged(cell.heat, height, width)
-        axis.imshow(colours, cmap="inferno", vmin=0, vmax=1, alpha=opacity, extent=extent)
+        heat = _enlarged(cell.heat, height, width)
+        opacity = 0.15 + 0.6 * heat
+        axis.imshow(heat, cmap="inferno", vmin=0, vmax=1, alpha=opacity, extent=extent)
     else:
         axis.imshow(cell.choice, alpha=0.55, extent=extent, interpolation="nearest")
 

@@ -1,1 +1,1 @@
-"""What programs call, and the commands: `a2keras.train`, `evaluate`, `explain`."""
+"""What programs and the commands call: `train`, `cross_validate`, `evaluate`, `explain`."""

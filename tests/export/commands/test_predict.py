@@ -298,7 +298,7 @@ def test_a_timeline_of_single_frames(image_run, video, tmp_path, capsys):
         *(
             (
                 ["a", "b", "--timeline", "--output=c", f"--every={every}"],
-                f"--every must be a number of seconds above 0. Received: {told}",
+                f"--every must be a number of seconds above 0. Received: --every={told}",
             )
             for every, told in (("0", "0.0"), ("-1", "-1.0"), ("nan", "nan"), ("inf", "inf"))
         ),

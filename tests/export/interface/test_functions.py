@@ -97,7 +97,7 @@ COUNT = "must be a whole number of at least 1. Received:"
         ),
         (
             lambda run: a2keras.timeline(run, "a.mp4", every=0),
-            "`every` must be a number of seconds above 0. Received: 0",
+            "`every` must be a number of seconds above 0. Received: `every=0`",
         ),
         (lambda run: a2keras.timeline(run, "absent.mp4"), "absent.mp4: does not exist"),
         (lambda run: a2keras.benchmark([]), "`artefacts` must be at least one artefact."),

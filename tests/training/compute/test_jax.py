@@ -85,6 +85,17 @@ def test_a_stopped_run_ends_bit_for_bit_as_the_whole_one(runs):
     assert metrics(directory / "one") == metrics(directory / "stopped")
 
 
+def test_more_replicas_than_devices_are_told(monkeypatch):
+    from a2keras.training.compute import jax
+
+    monkeypatch.setattr(jax, "_split_cpu", lambda count: None)  # as where JAX has GPUs
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["gpu:0", "gpu:1"])
+    with pytest.raises(UserError) as error:
+        jax.jax_computation("mirrored", 3)
+    told = "`replicas` must be at most 2, the devices there are. Received: `replicas=3`"
+    assert str(error.value) == told
+
+
 def test_a_backend_without_training_is_told(monkeypatch):
     from a2keras.training.compute.strategies import computation_for
 

@@ -200,7 +200,9 @@ def test_without_groups_a_fraction_of_every_class_is_held_out(sequences):
 
 
 def test_test_groups_need_a_pattern(sequences):
-    with pytest.raises(UserError, match="test_groups needs group_pattern"):
+    with pytest.raises(
+        UserError, match=r"test_groups needs group_pattern.*Received: test_groups=2"
+    ):
         assign_splits(sequences, Recipe("mine", test_groups="2"))
 
 

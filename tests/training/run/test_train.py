@@ -274,6 +274,14 @@ def test_a_tpu_that_is_not_there_is_told(monkeypatch):
         strategy_for("tpu", 2)
 
 
+def test_more_replicas_than_gpus_are_told(monkeypatch):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["GPU:0", "GPU:1"])
+    with pytest.raises(UserError) as error:
+        strategy_for("mirrored", 3)
+    told = "`replicas` must be at most 2, the GPUs there are. Received: `replicas=3`"
+    assert str(error.value) == told
+
+
 def test_a_run_goes_on_with_what_could_be_read_when_it_began(tmp_path):
     """Another set of files would be split otherwise, and mix what was learned into the test."""
     run = Run(tmp_path / "run", Recipe("mine", data="folder:photos"))

@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -70,16 +70,9 @@ class _Columns:
         found = [i for i, cell in enumerate(self.plain) if cell in names]
         return sorted(found, key=lambda i: names.index(self.plain[i]))
 
-    def same(self, columns: Sequence[int], key: Callable[[str], str] = str) -> bool:
-        """Whether columns tell the same examples apart, so that it does not matter which is taken.
-
-        Args:
-            columns: their numbers.
-            key: what of a cell counts.
-        """
-        rows = {
-            tuple(key(line[i]) if i < len(line) else "" for i in columns) for line in self.lines
-        }
+    def same(self, columns: Sequence[int]) -> bool:
+        """Whether columns tell the same examples apart, so that any of them may be taken."""
+        rows = {tuple(line[i] if i < len(line) else "" for i in columns) for line in self.lines}
         return all(len({row[i] for row in rows}) == len(rows) for i in range(len(columns)))
 
     def only(self, role: str, columns: Sequence[int]) -> UserError:

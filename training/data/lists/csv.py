@@ -175,7 +175,7 @@ def _listing(
     lists: Sequence[ListFile], examples: list[Example], notes: tuple[str, ...], recipe: Recipe
 ) -> ListListing:
     paths = [printable(each.path) for each in lists]
-    media, passed_over = _media(examples, paths[0], recipe.task)
+    media, passed_over = _media(examples, paths[0])
     notes += passed_over
     task = task_of([printable(each.path) for each in media], paths[0], recipe.task)
     listed = [e for e in media if suffix_of(e.file.path) in SUFFIXES[task] or not e.is_there]
@@ -251,7 +251,7 @@ def _about_separators(known: list[list[str]], multi_label: bool) -> tuple[str, .
     )
 
 
-def _media(examples: list[Example], path: str, task: str) -> tuple[list[Example], tuple[str, ...]]:
+def _media(examples: list[Example], path: str) -> tuple[list[Example], tuple[str, ...]]:
     """The examples that are images or videos, or are not there; and what is said of the others."""
     media = [e for e in examples if suffix_of(e.file.path) in MEDIA or not e.is_there]
     others = [e for e in examples if suffix_of(e.file.path) not in MEDIA and e.is_there]
