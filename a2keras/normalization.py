@@ -14,6 +14,16 @@ def batch_normalizations(model: keras.layers.Layer) -> list[keras.layers.BatchNo
     return [e for e in layers_of(model) if isinstance(e, keras.layers.BatchNormalization)]
 
 
+def derive_normalizations(model: keras.layers.Layer) -> None:
+    """Has every `keras.layers.Normalization` compute with the weights that were assigned to it.
+
+    It computes with constants that it derives from them when it is adapted, or loads them itself.
+    """
+    for layer in layers_of(model):
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()
+
+
 def freeze_batch_normalization(model: keras.layers.Layer) -> int:
     """Freezes every batch normalisation of a model, those inside blocks too.
 

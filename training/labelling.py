@@ -167,7 +167,10 @@ def f1(labels: np.ndarray, outputs: np.ndarray, average: str) -> float:
     from sklearn.metrics import f1_score
 
     there, said = (np.asarray(x) >= THRESHOLD for x in (labels, outputs))
-    present = (there | said).any(axis=0)
-    if not present.any():
+    present = np.flatnonzero((there | said).any(axis=0))
+    if not present.size:
         return 0.0
-    return float(f1_score(there[:, present], said[:, present], average=average, zero_division=0))
+    # A class that is never there and never said: of one column alone scikit-learn takes "no" for
+    # a class as well.
+    there, said = (np.pad(x, ((0, 0), (0, 1))) for x in (there, said))
+    return float(f1_score(there, said, labels=present, average=average, zero_division=0))

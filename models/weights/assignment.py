@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,9 @@ import numpy as np
 from a2keras import graphs
 from a2keras.errors import printable
 from a2keras.models.weights.weight_files import Chain
+from a2keras.normalization import derive_normalizations
 
+_NAMELESS = re.compile(r"variable(_\d+)?")
 _LISTED = 6  # names in a line of a report, before "and N more"
 
 
@@ -116,9 +119,17 @@ def _children(layer: Any) -> list[Any]:
     return graphs.layers_of(layer, recursive=False)
 
 
-def name_of(chain: Chain, variable: Any) -> str:
-    """A variable's name in reports: "conv3_1_attention/phi/kernel"."""
-    return "/".join((*chain, variable.name))
+def name_of(chain: Chain, variable: Any, index: int) -> str:
+    """A variable's name in reports: "conv3_1_attention/phi/kernel".
+
+    Args:
+        chain: of the layer.
+        variable: one of its own.
+        index: its place among them, which tells it where the layer gave it no name. Keras then
+            counts all such variables of a process, others in every model.
+    """
+    name = f"variable_{index}" if _NAMELESS.fullmatch(variable.name) else variable.name
+    return "/".join((*chain, name))
 
 
 def variables_of(model: keras.Model) -> dict[str, Any]:
@@ -128,9 +139,9 @@ def variables_of(model: keras.Model) -> dict[str, Any]:
         ValueError: as `variables_by_layer`, or two variables of one name in a layer.
     """
     named = [
-        (name_of(chain, each), each)
+        (name_of(chain, each, index), each)
         for chain, own in variables_by_layer(model).items()
-        for each in own
+        for index, each in enumerate(own)
     ]
     variables = dict(named)
     if len(variables) < len(named):
@@ -199,6 +210,7 @@ def assign(
         )
     for name, array in fitting.items():
         variables[name].assign(array)
+    derive_normalizations(model)
     return report
 
 

@@ -54,7 +54,10 @@ def load(model: keras.Model, path: str | Path, skip_mismatch: bool = False) -> R
             reason = f"{len(values)} variables in the layer, in the model {len(own)}"
             skipped += [(_numbered(chain, i), reason) for i in range(len(values))]
         else:
-            arrays |= {name_of(chain, v): a for v, a in zip(own, values, strict=True)}
+            arrays |= {
+                name_of(chain, variable, index): array
+                for index, (variable, array) in enumerate(zip(own, values, strict=True))
+            }
     state = f"the state of the optimizer is left: {counted(of_optimizer, 'array')}"
     return _printed(
         assign(

@@ -12,6 +12,7 @@ from a2keras.models import hosts, keras_files, trunks
 from a2keras.models.preprocessing.entry import ENTRIES, RAW, Entry
 from a2keras.models.preprocessing.pixels import Pixels
 from a2keras.models.preprocessing.spec import Preprocessing
+from a2keras.models.weights import loading
 
 layers = keras.layers
 PIXELS = np.random.default_rng(5).integers(0, 256, (2, 7, 11, 3)).astype("float32")
@@ -212,6 +213,35 @@ def test_efficientnet_divides_as_its_imagenet_weights_want_it():
     x = np.random.default_rng(2).uniform(0, 255, (2, 32, 32, 3)).astype("float32")
     found = numbers(keras.Model(built.input, pad.input)(x))
     np.testing.assert_allclose(found, (x / 255 - mean) / deviation, atol=1e-5)
+
+
+def test_assigned_weights_are_those_that_a_normalization_computes_with(capsys):
+    adapted = keras.layers.Normalization(mean=None, variance=None)
+    adapted.adapt(np.random.default_rng(3).uniform(3, 7, (11, 5)).astype("float32"))
+    x = keras.Input((5,))
+    source = keras.Model(x, adapted(x), name="adapted")
+    y = keras.Input((5,))
+    target = keras.Model(y, keras.layers.Normalization(name=adapted.name)(y), name="fresh")
+    loading.copy(source, target)
+    given = np.arange(10, dtype="float32").reshape(2, 5)
+    np.testing.assert_array_equal(numbers(target(given)), numbers(source(given)))
+
+
+def test_weights_without_names_are_found_by_their_place(capsys):
+    """LayerScale's, which Keras counts through the process: variable_36, variable_72."""
+    source, target = (
+        keras.applications.ConvNeXtTiny(
+            include_top=False, weights=None, input_shape=(32, 32, 3), name="convnext"
+        )
+        for _ in range(2)
+    )
+    values = [np.full_like(each, i) for i, each in enumerate(source.get_weights(), 1)]
+    source.set_weights(values)
+    report = loading.copy(source, target)
+    assert not report.skipped
+    assert not report.new
+    for a, b in zip(values, target.get_weights(), strict=True):
+        assert np.array_equal(a, b)
 
 
 def test_weights_as_keras_downloads_them(tmp_path):

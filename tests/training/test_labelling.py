@@ -46,6 +46,15 @@ def test_f1_by_hand():
     assert f1(*two, "macro") == 0.0
 
 
+@pytest.mark.parametrize("average", ["micro", "macro"])
+@pytest.mark.parametrize("classes", [1, 3])
+def test_f1_of_one_class_that_occurs_is_that_classs(average, classes):
+    """10 there, 5 of them said and nothing else: 2·5 / (2·5 + 0 + 5)."""
+    there, said = np.zeros((2, 100, classes))
+    there[:10, 0], said[:5, 0] = 1, 0.9
+    assert f1(there, said, average) == pytest.approx(2 / 3)
+
+
 def test_they_are_scikit_learns():
     random = np.random.default_rng(0)
     there = random.random((67, 5)) < 0.3

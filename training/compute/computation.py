@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from a2keras.models.preprocessing.spec import Preprocessing
-from a2keras.normalization import batch_normalizations
+from a2keras.normalization import batch_normalizations, derive_normalizations
 from a2keras.training.compute import network
 from a2keras.training.compute.checks import check_batch
 from a2keras.training.compute.freezing import Holding, phases_of
@@ -153,6 +153,7 @@ class Computation(ABC):
         chosen = self.variables if variables is None else variables
         for variable, value in zip(chosen, values, strict=True):
             variable.assign(value)
+        derive_normalizations(self.model)
 
     def add_up(self, numbers: np.ndarray) -> np.ndarray:
         """Sums an array over all workers."""

@@ -117,7 +117,9 @@ class Checkpoints:
             partial.rename(final)
             _flush(self.directory)
             steps = self.steps()
-            for step in set(steps) - {*steps[-self.keep :], best_step}:
+            # Later ones are there where the run went on before damaged ones: what is written now
+            # is all that it could go on from.
+            for step in set(steps) - {*steps[-self.keep :], best_step, checkpoint.step}:
                 files.remove(self.path(step))
         except OSError as error:
             self.remove_partial()
