@@ -48,7 +48,7 @@ class Browser:
         self.base += f"/session/{answer['sessionId']}"
 
     def _when_it_listens(self, body: dict) -> dict:
-        for _ in range(200):
+        for _ in range(600):  # a minute: beside other tests it may take long to start
             try:
                 return self.ask("POST", "/session", body)
             except urllib.error.URLError:
