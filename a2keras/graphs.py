@@ -4,8 +4,6 @@ from typing import Any
 
 import keras
 
-_FUNCTIONAL = (keras.Model, keras.Function)
-
 
 def as_graph(layer: Any) -> keras.Model | None:
     """A functional or built `Sequential` model as a plain functional model over the same layers.
@@ -30,9 +28,8 @@ def has_own_call(model: Any) -> bool:
     Args:
         model: a functional or `Sequential` model, or a `keras.Function`.
     """
-    kinds = (keras.Sequential,) if isinstance(model, keras.Sequential) else _FUNCTIONAL
-    kinds = tuple(kind for kind in kinds if isinstance(model, kind))
-    # Keras's class of functional models has no public name: it is the first that is both.
+    kinds = [e for e in (keras.Sequential, keras.Model, keras.Function) if isinstance(model, e)]
+    # Keras's class of functional models has no public name: it is the first that is of both kinds.
     lineage = reversed(type(model).__mro__)
     of_keras: Any = next(each for each in lineage if all(issubclass(each, kind) for kind in kinds))
     return type(model).call is not of_keras.call

@@ -245,13 +245,13 @@ def twice(self, x):
     return self.layers[-1](self.layers[-1](x))
 
 
-def functional_with_a_call(shape=(7,)):
-    x = keras.Input(shape)
+def functional_with_a_call():
+    x = keras.Input((7,))
     return type("Own", (keras.Model,), {"call": twice})(x, layers.Dense(7)(x), name="own")
 
 
-def sequential_with_a_call(shape=(7,)):
-    stack = [keras.Input(shape), layers.Dense(7)]
+def sequential_with_a_call():
+    stack = [keras.Input((7,)), layers.Dense(7)]
     return type("Own", (keras.Sequential,), {"call": twice})(stack, name="own")
 
 

@@ -48,7 +48,7 @@ def test_f1_by_hand():
 
 @pytest.mark.parametrize("average", ["micro", "macro"])
 @pytest.mark.parametrize("classes", [1, 3])
-def test_f1_of_one_class_that_occurs_is_that_classs(average, classes):
+def test_where_one_class_occurs_f1_is_that_of_this_class(average, classes):
     """10 there, 5 of them said and nothing else: 2·5 / (2·5 + 0 + 5)."""
     there, said = np.zeros((2, 100, classes))
     there[:10, 0], said[:5, 0] = 1, 0.9

@@ -3,8 +3,8 @@
 import base64
 import io
 import json
+import re
 import shutil
-import socket
 import subprocess
 import time
 import urllib.error
@@ -34,26 +34,26 @@ class Browser:
     """Chromium by the WebDriver protocol, as far as these tests need it."""
 
     def __init__(self, directory: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self.base = f"http://127.0.0.1:{port}"
+        # It picks the port: one that is found free here may be another process's by then.
         self.process = subprocess.Popen(
-            ["chromedriver", f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            ["chromedriver", "--port=0"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
         )
+        self.base = f"http://127.0.0.1:{self._port()}"
         arguments = [*FLAGS, f"--user-data-dir={directory}"]
         options = {"args": arguments, "binary": shutil.which("chromium")}
         wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
-        answer = self._when_it_listens({"capabilities": {"alwaysMatch": wanted}})
+        answer = self.ask("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
         self.base += f"/session/{answer['sessionId']}"
 
-    def _when_it_listens(self, body: dict) -> dict:
-        for _ in range(600):  # a minute: beside other tests it may take long to start
-            try:
-                return self.ask("POST", "/session", body)
-            except urllib.error.URLError:
-                time.sleep(0.1)
-        raise TimeoutError("chromedriver does not listen")
+    def _port(self) -> int:
+        """Where it listens, as it says as soon as it does."""
+        for line in self.process.stdout:
+            if found := re.search(r"started successfully on port (\d+)", line):
+                return int(found[1])
+        raise RuntimeError("chromedriver does not start")
 
     def ask(self, method: str, path: str, body: dict | None = None):
         data = None if body is None else json.dumps(body).encode()

@@ -242,6 +242,17 @@ def test_two_replicas_and_parts_of_odd_size_mix_what_one_mixes(examples):
     assert largest_difference(trained(recipe, examples, 4), trained(recipe, examples, 4, 2)) < 1e-5
 
 
+def test_written_weights_are_those_that_a_normalization_computes_with():
+    """As where a run begins with weights, or goes on: else it would train on other pixels."""
+    adapted, fresh = (keras.layers.Normalization() for _ in range(2))
+    adapted.adapt(np.random.default_rng(3).uniform(3, 7, (11, 5)).astype("float32"))
+    computation = computation_of(PLAIN)
+    computation.model = keras.Sequential([keras.Input((5,)), fresh])
+    computation.write(adapted.get_weights(), computation.model.weights)
+    x = np.arange(10, dtype="float32").reshape(2, 5)
+    np.testing.assert_array_equal(computation.model(x), adapted(x))
+
+
 def test_workers_that_would_cut_pairs_are_refused():
     computation = TensorFlowComputation(strategy_for("auto", 2))
     computation.workers = 2
