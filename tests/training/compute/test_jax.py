@@ -86,6 +86,7 @@ def test_a_stopped_run_ends_bit_for_bit_as_the_whole_one(runs):
 
 
 def test_more_replicas_than_devices_are_told(monkeypatch):
+    pytest.importorskip("jax")
     from a2keras.training.compute import jax
 
     monkeypatch.setattr(jax, "_split_cpu", lambda count: None)  # as where JAX has GPUs
