@@ -9,6 +9,7 @@ Three forms are told apart by what stands in the file:
   `classInd.txt` beside the list.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -198,7 +199,7 @@ def _listing(
         place=",".join(paths) if len(paths) in PARTS else str(PurePath(paths[0]).parent),
         task=task,
         classes=classes,
-        names=tuple(each.name for each in listed),
+        names=_names(listed),
         labels=_numbered(known, classes, recipe.multi_label),
         splits=np.array([each.split for each in listed]),
         split_rule=_rule(paths, listed),
@@ -218,6 +219,21 @@ def _listing(
             f"{printable(files[0].path)}: tell with `root=DIR` where they lie"
         )
     return listing
+
+
+def _names(examples: Sequence[Example]) -> tuple[str, ...]:
+    """What examples are called, no two of them the same.
+
+    As their lists have them; where one name is of files in several folders, as they lie below the
+    folder that all share.
+    """
+    places: dict[str, str] = {}
+    if all(places.setdefault(each.name, each.file.path) == each.file.path for each in examples):
+        return tuple(each.name for each in examples)
+    paths = [each.file.path.split("/") for each in examples]
+    shared = len(os.path.commonprefix([parts[:-1] for parts in paths]))
+    wholes = ["/".join(parts[shared:]) for parts in paths]
+    return tuple(printable(w) + e.file.part for w, e in zip(wholes, examples, strict=True))
 
 
 def _labels_of(example: Example, multi_label: bool) -> list[str]:

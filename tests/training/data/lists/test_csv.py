@@ -310,6 +310,25 @@ def test_splits_are_drawn_from_what_can_be_read(tmp_path, write_images):
     assert otherwise.splits["test"].names != source.splits["test"].names
 
 
+def test_files_of_one_name_in_several_folders(tmp_path, write_images):
+    """What a run leaves out is the damaged file, not its namesake that another list has."""
+    for folder in ("a", "b"):
+        write_images(tmp_path / folder, 3, 2)
+        lines = [f"{i:02}.png,{'odd' if i % 2 else 'even'}\n" for i in range(3)]
+        (tmp_path / folder / "list.csv").write_text("".join(lines))
+    (tmp_path / "a/02.png").write_bytes(b"nothing")
+    data = f"csv:{tmp_path}/a/list.csv,{tmp_path}/b/list.csv"
+    recipe = resolve(Recipe("mine", data=data, size=10))
+    source = open_source(recipe)
+    assert [each.path for each in source.skipped] == ["a/02.png"]
+    _, again = open_held_out(recipe, ("even", "odd"), skipped=source.skipped)
+    assert again.splits["test"].names == ("b/00.png", "b/01.png", "b/02.png")
+    assert list_source(recipe).names[0] == "a/00.png"
+    # Lists of different names keep them as they stand there.
+    (tmp_path / "b/list.csv").write_text(f"{tmp_path}/b/00.png,even\n")
+    assert list_source(recipe).names == ("00.png", "01.png", "02.png", f"{tmp_path}/b/00.png")
+
+
 def test_media_of_the_other_kind_are_told(tmp_path, films):
     for name in ("a", "b"):
         (tmp_path / "videos" / name).mkdir(parents=True)
