@@ -35,11 +35,25 @@ def is_remote(path: Path_) -> bool:
 
 
 def absolute(place: str) -> str:
-    """The place as it is written into a recipe: absolute, `~` resolved, a URI as it is."""
+    """The place as it is written into a recipe: absolute, `~` resolved, a URI as it is.
+
+    A link stays what it is called: what is looked for beside a list lies beside its name. Links in
+    front of it are followed, as the system does before it takes `..`.
+    """
     if is_remote(place):
         return place.rstrip("/")
     # Those of pathlib raise where links go in circles, and for the home of somebody unknown.
-    return os.path.realpath(os.path.expanduser(place))  # noqa: PTH111
+    place = os.path.expanduser(place)  # noqa: PTH111
+    folder, name = os.path.split(place.rstrip("/"))
+    if name in ("", ".", ".."):
+        return os.path.realpath(place)
+    return os.path.join(os.path.realpath(folder), name)  # noqa: PTH118
+
+
+def target(place: str) -> str:
+    """As `absolute`, but where a link leads to: what is written goes there."""
+    place = absolute(place)
+    return place if is_remote(place) else os.path.realpath(place)
 
 
 def check_text(what: str, path: str) -> None:

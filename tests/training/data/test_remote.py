@@ -29,6 +29,7 @@ from a2keras.models.preprocessing.places import (
     reason_of_store,
     scheme_of,
     size_of,
+    target,
     tensorflow_io,
 )
 from a2keras.training.config import Recipe
@@ -330,7 +331,16 @@ def test_places(tmp_path, monkeypatch):
     assert not is_remote(tmp_path)
     monkeypatch.chdir(tmp_path)
     assert absolute("x/../y") == f"{tmp_path}/y"
-    assert absolute("gs://bucket/a/") == "gs://bucket/a"
+    assert absolute("gs://bucket/a/") == target("gs://bucket/a/") == "gs://bucket/a"
+    (tmp_path / "away/in").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("away/in")
+    for place in ("link", "link/", f"{tmp_path}/./link"):
+        assert absolute(place) == f"{tmp_path}/link"
+        assert target(place) == f"{tmp_path}/away/in"
+    # As the system takes them: behind a link, `..` is the folder that it leads out of.
+    assert absolute("link/../x") == target("link/../x") == f"{tmp_path}/away/x"
+    assert absolute("link/..") == f"{tmp_path}/away"
+    assert (absolute("."), absolute("/")) == (str(tmp_path), "/")
     (tmp_path / "file").write_bytes(b"1234567")
     assert size_of("file") == 7
     assert size_of("none") is None

@@ -9,7 +9,8 @@ Three forms are told apart by what stands in the file:
   `classInd.txt` beside the list.
 """
 
-import os
+import itertools
+import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -98,7 +99,7 @@ def _located(lists: Sequence[ListFile], root: str | None) -> tuple[list[Example]
     The folders of a list are looked through only where a path is not there as it stands, and for
     files of which the list gives nothing but the name only where none of its paths is there.
     """
-    folders = [each.path.rpartition("/")[0] if root is None else root for each in lists]
+    folders = [posixpath.dirname(each.path) if root is None else root for each in lists]
     finders = {folder: Finder(folder) for folder in folders}
     direct = [
         [finders[folder].at(row.path) for row in each.rows]
@@ -145,7 +146,7 @@ def _check_first(examples: Sequence[Example]) -> None:
 def _whole(folder: str, path: str) -> str:
     if is_remote(path):
         return path
-    return f"{folder}/{path}" if is_remote(folder) else str(PurePath(folder or "/", path))
+    return f"{folder}/{path}" if is_remote(folder) else str(PurePath(folder, path))
 
 
 def _check_apart(examples: Sequence[Example], place: str) -> list[str]:
@@ -231,7 +232,9 @@ def _names(examples: Sequence[Example]) -> tuple[str, ...]:
     if all(places.setdefault(each.name, each.file.path) == each.file.path for each in examples):
         return tuple(each.name for each in examples)
     paths = [each.file.path.split("/") for each in examples]
-    shared = len(os.path.commonprefix([parts[:-1] for parts in paths]))
+    folders = [parts[:-1] for parts in paths]
+    pairs = zip(min(folders), max(folders), strict=False)  # what these share, all others do
+    shared = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
     wholes = ["/".join(parts[shared:]) for parts in paths]
     return tuple(printable(w) + e.file.part for w, e in zip(wholes, examples, strict=True))
 

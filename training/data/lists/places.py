@@ -1,5 +1,6 @@
 """Places of lists: as the text of `--data` names them, with commas between, and in folders."""
 
+import posixpath
 import re
 from pathlib import Path
 
@@ -51,8 +52,8 @@ def lists_in(folder: str, fold: int) -> list[str]:
     names = sorted(path.name for path in Path(folder).iterdir())
     found = [match for match in map(_HMDB51.fullmatch, names) if match]
     if of_fold := [match[0] for match in found if match["fold"] == str(fold)]:
-        return [f"{folder}/{name}" for name in of_fold]
+        return [posixpath.join(folder, name) for name in of_fold]
     if found:
         folds = ", ".join(sorted({match["fold"] for match in found}))
         raise UserError(f"{printable(folder)} has the splits {folds} of HMDB51, not fold={fold}")
-    return [f"{folder}/{kind}list0{fold}.txt" for kind in ("train", "test")]
+    return [posixpath.join(folder, f"{kind}list0{fold}.txt") for kind in ("train", "test")]

@@ -60,7 +60,7 @@ def read_lists(paths: Sequence[str], root: str | None, multi_label: bool = False
     found: list[tuple[Table, tuple[Row, ...]]] = []
     for path in paths:
         table = read_table(path)
-        folder = path.rpartition("/")[0] if root is None else root
+        folder = posixpath.dirname(path) if root is None else root
         if "youtube_id" in table.columns:
             rows = kinetics_rows(table, folder)
         elif label := hmdb51_class(path):
@@ -109,7 +109,7 @@ def _with_label_sets(table: Table, root: str | None) -> ListFile:
             f"{printable(table.path)} has no columns of files and labels, which multi_label needs, "
             "such as path,labels"
         )
-    folder = table.path.rpartition("/")[0] if root is None else root
+    folder = posixpath.dirname(table.path) if root is None else root
     rows = []
     for line in table.lines:
         path = inside(table.required(line, "path"), folder, table.at(line))
@@ -120,7 +120,7 @@ def _with_label_sets(table: Table, root: str | None) -> ListFile:
 
 def _class_index(path: str) -> dict[str, str]:
     """The classes by their numbers, of the file beside the list; none where there is none."""
-    beside = f"{path.rpartition('/')[0]}/{CLASS_INDEX}"
+    beside = posixpath.join(posixpath.dirname(path), CLASS_INDEX)
     if not (as_path(beside) if is_remote(beside) else Path(beside)).exists():
         return {}
     names: dict[str, str] = {}

@@ -6,6 +6,7 @@ import pytest
 from a2keras.errors import UserError
 from a2keras.training.config import Recipe
 from a2keras.training.data import list_source, open_held_out, open_source, resolve
+from a2keras.training.data.lists import tables
 from a2keras.training.data.source import Skipped
 
 
@@ -308,6 +309,42 @@ def test_splits_are_drawn_from_what_can_be_read(tmp_path, write_images):
     assert again.skipped == source.skipped
     _, otherwise = open_held_out(recipe, ("blue", "red"), skipped=[Skipped("red/00.png", "")])
     assert otherwise.splits["test"].names != source.splits["test"].names
+
+
+def test_a_list_that_is_a_link_names_what_lies_beside_the_link(tmp_path, films):
+    """Also its classes, and where a folder before it is a link."""
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists/shared.txt").write_text("films/0.avi 1\nfilms/1.avi 2\n")
+    (tmp_path / "lists/classInd.txt").write_text("1 wrong\n2 wrong too\n")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/films").symlink_to(films)
+    (tmp_path / "mine/mine.txt").symlink_to("../lists/shared.txt")
+    (tmp_path / "mine/classInd.txt").write_text("1 run\n2 jump\n")
+    (tmp_path / "folder").symlink_to("mine")
+    for place in (f"{tmp_path}/mine/mine.txt", f"{tmp_path}/folder/mine.txt"):
+        recipe = resolve(Recipe("mine", data=f"csv:{place}"))
+        assert recipe.data == f"csv:{tmp_path}/mine/mine.txt"
+        listing = list_source(recipe)
+        assert listing.classes == ("run", "jump")
+        assert [file.path for file in listing.files] == [
+            f"{tmp_path}/mine/films/{k}.avi" for k in (0, 1)
+        ]
+
+
+def test_a_list_in_the_root_directory(tmp_path, films, monkeypatch):
+    read = tables.read_bytes
+    monkeypatch.setattr(
+        tables, "read_bytes", lambda path: below.encode() if path == "/list.csv" else read(path)
+    )
+    monkeypatch.chdir(tmp_path)  # where nothing of the list is
+    below = f"{films}/0.avi,a\n{films}/1.avi,b\n".replace("\n/", "\n").removeprefix("/")
+    assert [file.path for file in listing_of("csv:/list.csv").files] == [
+        f"{films}/0.avi",
+        f"{films}/1.avi",
+    ]
+    below = "../0.avi,a\n"
+    with pytest.raises(UserError, match=r"line 1: \.\./0\.avi leaves /, where the list's paths"):
+        listing_of("csv:/list.csv")
 
 
 def test_files_of_one_name_in_several_folders(tmp_path, write_images):
