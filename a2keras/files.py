@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from a2keras.errors import UserError
 from a2keras.whole_numbers import is_number
 
 PARTIAL = ".partial"  # in the names of what is being written, hidden ones
@@ -234,8 +235,20 @@ def write_bytes(path: str | Path, content: bytes) -> None:
 
 
 def cache_directory() -> Path:
-    """Where what can be fetched or made again is kept: `a2keras` in XDG_CACHE_HOME, or ~/.cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "a2keras"
+    """Where what can be fetched or made again is kept: `a2keras` in XDG_CACHE_HOME, or ~/.cache.
+
+    Raises:
+        UserError: there is neither, as for a user without a name in a container.
+    """
+    named = os.environ.get("XDG_CACHE_HOME", "")
+    # Its specification has a path that is not absolute ignored.
+    cache = Path(named if os.path.isabs(named) else os.path.expanduser("~/.cache"))  # noqa: PTH111, PTH117
+    if not cache.is_absolute():
+        raise UserError(
+            "XDG_CACHE_HOME or HOME must be the absolute path of a folder that can be written. "
+            f"Received: XDG_CACHE_HOME={named!r}, HOME={os.environ.get('HOME')!r}"
+        )
+    return cache / "a2keras"
 
 
 def sha256(path: str | Path) -> str:

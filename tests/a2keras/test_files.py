@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from a2keras import files
+from a2keras.errors import UserError
 
 
 def names(directory):
@@ -134,3 +135,25 @@ def test_a_file_keeps_two_suffixes_for_those_who_go_by_them(tmp_path):
         assert partial.name.endswith(".partial.weights.h5")
         partial.touch()
     assert names(tmp_path) == ["net.v1.weights.h5"]
+
+
+def test_the_cache_is_in_the_first_absolute_place(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for named, place in {
+        str(tmp_path / "cache"): tmp_path / "cache",
+        "": tmp_path / ".cache",
+        "cache": tmp_path / ".cache",
+        "~/cache": tmp_path / ".cache",
+    }.items():
+        monkeypatch.setenv("XDG_CACHE_HOME", named)
+        assert files.cache_directory() == place / "a2keras"
+
+
+def test_without_a_home_it_says_what_to_name(no_home, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", "cache")
+    with pytest.raises(UserError) as error:
+        files.cache_directory()
+    assert str(error.value) == (
+        "XDG_CACHE_HOME or HOME must be the absolute path of a folder that can be written. "
+        "Received: XDG_CACHE_HOME='cache', HOME=None"
+    )

@@ -146,6 +146,7 @@ def test_published_weights_are_run_in_a_process_of_their_own(tmp_path, monkeypat
         variable.assign(keras.random.normal(variable.shape, seed=1))
     network.save_weights(kept / fetching.WEIGHTS)
     fetching.preprocessing(record, tuple(f"class {i}" for i in range(1000))).save(kept)
+    fetching.write_sums(kept)
     batch = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3)).astype("float32")
     expected = keras.ops.convert_to_numpy(network((batch - 127) / 128, training=False))
     with load(record.title) as artefact:

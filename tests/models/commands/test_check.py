@@ -12,6 +12,7 @@ import pytest
 from a2keras import backend_check
 from a2keras.errors import UserError
 from a2keras.models.commands import check
+from a2keras.models.weights import fetching
 
 
 def test_a_backend_that_does_not_start_is_broken_and_the_others_are_told(tmp_path):
@@ -113,6 +114,22 @@ def test_a_cache_that_cannot_be_written_is_broken(monkeypatch, tmp_path):
 def test_a_cache_that_cannot_be_looked_at_is_broken(monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", "/" + 300 * "x")
     assert check.cache()["detail"].endswith("/a2keras/weights: File name too long")
+
+
+def test_a_cache_without_a_place_is_broken(no_home):
+    assert check.cache()["detail"].startswith("XDG_CACHE_HOME or HOME must be the absolute path")
+
+
+def test_damaged_weights_in_the_cache_are_told(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    record = check.FETCHED[0]
+    fetching.kept(record).mkdir(parents=True)
+    found = check.cache()
+    assert (found["state"], found["detail"]) == (
+        "ok",
+        f"{tmp_path}/a2keras/weights: nothing yet, 0.0 MB; not whole, and fetched anew when used: "
+        f"{record.title}",
+    )
 
 
 def test_a_library_that_does_not_load_is_broken(monkeypatch):

