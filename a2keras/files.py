@@ -97,20 +97,71 @@ def replacing(path: str | Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+def check_removable(directory: Any, what: str, is_ours: Callable[[str], bool]) -> None:
+    """Makes sure that nothing of a user's goes with an output that is removed or replaced.
+
+    Args:
+        directory: of this machine, or an `epath` of a cloud store; it need not be there.
+        what: it is to hold, such as "the export".
+        is_ours: whether a file is part of that, by its path relative to the directory.
+
+    Raises:
+        UserError: the current directory is it, or within it, or something there is not ours.
+    """
+    if holds_current_directory(directory):
+        raise UserError(
+            f"{directory} is replaced as a whole, and the current directory is it or within it: "
+            "choose another `output`"
+        )
+    for file in _files_below(directory):
+        if not is_ours(file.relative_to(directory).as_posix()):
+            raise UserError(f"{file} is not part of {what} in {directory}: move it away first")
+
+
+def holds_current_directory(directory: Any) -> bool:
+    """Whether this process is in a directory, or in one below it."""
+    with contextlib.suppress(OSError):  # one of them is not there
+        found, here = Path(directory).stat(), Path.cwd()
+        return any(os.path.samestat(found, each.stat()) for each in (here, *here.parents))
+    return False
+
+
+def _files_below(directory: Any) -> Iterator[Any]:
+    """All that lies below a directory but directories; what links lead to lies elsewhere."""
+    if not directory.is_dir():
+        return
+    for path in directory.iterdir():
+        if path.is_dir() and not Path(path).is_symlink():
+            yield from _files_below(path)
+        else:
+            yield path
+
+
+def _nothing() -> None:
+    pass
+
+
 @contextlib.contextmanager
-def replacing_directory(path: Path) -> Iterator[Path]:
+def replacing_directory(path: Path, check: Callable[[], object] = _nothing) -> Iterator[Path]:
     """Gives a new directory beside `path`, which takes its place when the block ends well.
 
     If the block fails, what was at `path` is still there. What killed processes have left beside it
     is removed; of one that was killed between the two renames, the earlier directory comes back.
+
+    Args:
+        path: the directory.
+        check: raises an error where `path` may not be removed, see `check_removable`; it is called
+            once more when the block has ended, since which somebody may have put something there.
     """
     _clear_up(path)
+    check()
     partial = path.with_name(f".{_beginning(path)}.{os.getpid()}{PARTIAL}")
     earlier = partial.with_suffix(".earlier")
     with locked(partial):
         try:
             yield partial
             with locked(path):  # which is `earlier` meanwhile
+                check()
                 path.rename(earlier)
                 try:
                     partial.rename(path)

@@ -20,7 +20,7 @@ from a2keras.export.manifest import MANIFEST, files_of, hashes, read_manifest
 from a2keras.export.parity import Compute, Parity, Signature
 from a2keras.export.reading import loaders
 from a2keras.export.reading.trained import classifier_of, load_classifier
-from a2keras.files import remove, replacing_directory, sha256
+from a2keras.files import check_removable, remove, replacing_directory, sha256
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.spec import FILE_NAME, Preprocessing
 from a2keras.models.weights import published
@@ -48,7 +48,7 @@ def export(
 
     Args:
         source: a run, a `.keras` file, or a model of this program, functional or Sequential.
-        output: the directory to write: new, empty or an earlier export.
+        output: the directory to write: new, empty or an earlier export, and not the current one.
         formats: keys of `FORMATS`.
         samples: images or videos to compare on, beside random pixels and what the run has held out.
             Where there is no run that has kept some, integers are calibrated on them, too.
@@ -78,7 +78,10 @@ def export(
         )
     name, path, classifier = _trained(source, preprocessing)
     classifier = _with_samples(classifier, samples)
-    with _written(output), replacing_directory(place) as partial:
+    with (
+        _written(output),
+        replacing_directory(place, lambda: _check_output(output)) as partial,
+    ):
         reference = _Reference(classifier, name, tolerance)
         artefacts, failed = _write_all(formats, reference, partial)
         if not requested & artefacts.keys():
@@ -135,17 +138,16 @@ def _known_formats(formats: Sequence[str], output: Path) -> list[str]:
 
 def _check_output(output: Path) -> set[str]:
     """The formats that an earlier export holds; `UserError` if something would be lost."""
-    if (output.is_dir() and not any(output.iterdir())) or not output.exists():
-        return set()
-    if not (output / MANIFEST).is_file():
-        raise UserError(f"{output} exists and is not an export of a2keras: choose another `output`")
-    earlier = read_manifest(output)["artefacts"]
-    ours = {MANIFEST, FILE_NAME}.union(*(artefact["sha256"] for artefact in earlier.values()))
-    for file in output.rglob("*"):
-        if (file.is_symlink() or not file.is_dir()) and file.relative_to(
-            output
-        ).as_posix() not in ours:
-            raise UserError(f"{file} is not part of the export in {output}: move it away first")
+    earlier: dict[str, Any] = {}
+    ours: set[str] = set()
+    if output.exists() and not (output.is_dir() and not any(output.iterdir())):
+        if not (output / MANIFEST).is_file():
+            raise UserError(
+                f"{output} exists and is not an export of a2keras: choose another `output`"
+            )
+        earlier = read_manifest(output)["artefacts"]
+        ours = {MANIFEST, FILE_NAME}.union(*(artefact["sha256"] for artefact in earlier.values()))
+    check_removable(output, "the export", ours.__contains__)
     return set(earlier)
 
 

@@ -66,7 +66,7 @@ def export(
     Args:
         source: a run, a `.keras` file, published weights, or a model of this program: functional or
             Sequential, of one input and one output.
-        output: the directory to write: new, empty or an earlier export.
+        output: the directory to write: new, empty or an earlier export, and not the current one.
         formats: "saved_model", "tflite_float32" and so on, see `export.formats.FORMATS`.
         samples: images or videos, or folders of them, to compare on besides random pixels and what
             the run has held out. Where no run has kept some, integers are calibrated on them, too.

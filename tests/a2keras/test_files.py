@@ -49,6 +49,46 @@ def test_what_is_half_replaced_comes_back(tmp_path):
     assert names(tmp_path) == ["out"]
 
 
+def test_nothing_of_a_user_s_is_removable(tmp_path, monkeypatch):
+    """Not the current directory, nor one that it lies in, nor files that are not ours."""
+    place = tmp_path / "out"
+    files.check_removable(place, "the export", {"one/a"}.__contains__)
+    (place / "one").mkdir(parents=True)
+    (place / "one/a").touch()
+    files.check_removable(place, "the export", {"one/a"}.__contains__)
+    for here, output in ((place, "."), (place / "one", ".."), (place, place)):
+        monkeypatch.chdir(here)
+        with pytest.raises(UserError) as told:
+            files.check_removable(files.Path(output), "the export", {"one/a"}.__contains__)
+        assert str(told.value) == (
+            f"{output} is replaced as a whole, and the current directory is it or within it: "
+            "choose another `output`"
+        )
+    monkeypatch.chdir(tmp_path)
+    (place / "link").symlink_to(tmp_path)
+    with pytest.raises(UserError) as told:
+        files.check_removable(place, "the export", {"one/a"}.__contains__)
+    assert str(told.value) == (
+        f"{place}/link is not part of the export in {place}: move it away first"
+    )
+
+
+def test_what_comes_in_the_meantime_stays(tmp_path):
+    """A directory is looked at before and after what takes its place is made."""
+    place = tmp_path / "out"
+    place.mkdir()
+
+    def check() -> None:
+        files.check_removable(place, "the export", lambda name: False)
+
+    with (
+        pytest.raises(UserError, match="mine is not part of the export in"),
+        files.replacing_directory(place, check),
+    ):
+        (place / "mine").touch()
+    assert (names(tmp_path), names(place)) == (["out"], ["mine"])
+
+
 def test_only_what_nobody_uses_is_cleared_up(tmp_path):
     for name in (".out.7.partial", ".out.8.partial", ".out.x.partial", ".outer.9.partial"):
         (tmp_path / name).mkdir()

@@ -201,6 +201,21 @@ def test_what_is_there_is_not_overwritten(image_run, image_export, copy_of, tmp_
     assert listing(tmp_path) == before
 
 
+def test_the_current_directory_is_not_replaced(image_run, image_export, copy_of, monkeypatch):
+    ours = copy_of(image_export)
+    before = listing(ours)
+    for here, output in ((ours, "."), (ours / "saved_model", "..")):
+        monkeypatch.chdir(here)
+        with pytest.raises(UserError) as caught:
+            export(image_run, output)
+        assert str(caught.value) == (
+            f"{output} is replaced as a whole, and the current directory is it or within it: "
+            "choose another `output`"
+        )
+    assert listing(ours) == before
+    assert Path.cwd() == ours / "saved_model"
+
+
 def test_an_artefact_of_other_weights_is_removed(
     image_run, image_export, copy_of, tmp_path, monkeypatch
 ):
@@ -301,8 +316,8 @@ def test_the_tolerance_may_be_chosen(image_run, tmp_path):
 
 
 def test_what_killed_exports_have_left_is_removed(image_run, tmp_path):
-    for number, kind in ((11, "partial"), (12, "partial"), (13, "earlier")):
-        (tmp_path / f".out.{number}.{kind}" / "saved_model").mkdir(parents=True)
+    for name in ("11.partial/saved_model", "12.partial/saved_model", "13.earlier"):
+        (tmp_path / f".out.{name}").mkdir(parents=True)
     (tmp_path / ".out.notes").mkdir()
     (tmp_path / ".other.11.partial").mkdir()
     with files.locked(tmp_path / ".out.12.partial"):  # as by an export that runs

@@ -5,6 +5,7 @@ import dataclasses
 import glob
 import importlib.util
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from a2keras.console import say
 from a2keras.documents import as_json
 from a2keras.errors import UserError, counted, system_reason
 from a2keras.models.names import comma_separated
-from a2keras.models.preprocessing.places import absolute, as_tfds_path, check_text, is_remote
+from a2keras.models.preprocessing.places import as_tfds_path, check_text, is_remote, target
 from a2keras.training.data.errors import reachable
 from a2keras.training.data.records.manifest import Manifest
 from a2keras.training.output import alone
@@ -25,6 +26,16 @@ from a2keras.training.prepare.plan import plan
 from a2keras.training.prepare.shards import ShardWriter
 
 PLAN = "plan.json"
+# Files of a preparation on its way, and of the folder in which TFDS describes it.
+_OURS = re.compile(
+    r"""(tmp\w+/)?[a-z]+-\d+\.(array_record|json)(\.\d+)?    # shards; a cloud's, half there
+    | prepared-[a-z]+\.array_record-\d+-of-\d+
+    | (plan|manifest|dataset_info|features)\.json
+    | \.(plan|manifest)\.json\..*\.partial\.json             # of `files.replacing`
+    | examples\.csv | \w+\.labels\.txt | downloads/.*""",
+    re.VERBOSE,
+)
+_TFDS_FOLDER = re.compile(r"incomplete\.[A-Z0-9]{6}_")
 # Several threads of this process: the decoders work without Python's lock. Named in full, since
 # Beam's "DirectRunner" first looks for another runner, which it would download.
 LOCAL = {
@@ -79,7 +90,7 @@ def prepare(
         short_side = VIDEO_SHORT_SIDE if manifest["task"] == "video" else 0
     encoding = dataclasses.replace(encoding, short_side=short_side)
     manifest["stored_as"] = encoding.as_dict()
-    directory = as_tfds_path(absolute(output))
+    directory = as_tfds_path(target(output))
     work = directory.parent / f"{directory.name}.incomplete"
     with reachable(output):
         if _is_done(directory, manifest):
@@ -122,6 +133,7 @@ def _is_done(directory: epath.Path, manifest: dict[str, Any]) -> bool:
             raise UserError(
                 f"{directory} exists and is no prepared data set: choose another `output`"
             )
+        _check_removable(directory)
         directory.rmdir()
         return False
     was = dataclasses.asdict(Manifest.load(directory))
@@ -152,6 +164,7 @@ def _begin(work: epath.Path, manifest: dict[str, Any]) -> None:
         if plan_file in left and files.read_bytes(plan_file) == text:
             say(f"going on with what is in {work}")
         elif left:
+            _check_removable(work)
             say(f"{work} is left of another preparation, which begins anew")
             for each in left:
                 _remove(each)
@@ -159,9 +172,16 @@ def _begin(work: epath.Path, manifest: dict[str, Any]) -> None:
             plan_file.write_bytes(text)
         else:
             files.write_bytes(plan_file, text)
-        name = glob.escape(work.name.removesuffix(".incomplete"))
-        for folder in work.parent.glob(f"incomplete.*_{name}"):  # TFDS's, of a call that was killed
-            folder.rmtree()
+        name = work.name.removesuffix(".incomplete")
+        for folder in work.parent.glob(f"incomplete.*_{glob.escape(name)}"):
+            if _TFDS_FOLDER.fullmatch(folder.name.removesuffix(name)):
+                with contextlib.suppress(UserError):
+                    _check_removable(folder)
+                    folder.rmtree()  # TFDS's, of a call that was killed
+
+
+def _check_removable(folder: epath.Path) -> None:
+    files.check_removable(folder, "a preparation", lambda name: bool(_OURS.fullmatch(name)))
 
 
 def _remove(path: epath.Path) -> None:

@@ -208,13 +208,37 @@ def test_what_another_preparation_has_left_goes_but_not_what_it_links_to(images,
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/film").touch()
     work = tmp_path / "set.incomplete"
-    (work / "folder").mkdir(parents=True)
-    (work / "link").symlink_to(tmp_path / "mine")
+    (work / "tmpfolder").mkdir(parents=True)
+    (work / "train-00000.json").symlink_to(tmp_path / "mine")
     (work / "plan.json").write_text("{}")
     prepare(f"folder:{images}", str(tmp_path / "set"))
     assert (tmp_path / "mine/film").exists() and not work.exists()
     begins = f"{work} is left of another preparation, which begins anew\n"
     assert capsys.readouterr().err.startswith(begins)
+
+
+def test_a_user_s_own_folders_of_such_names_stay(images, tmp_path, monkeypatch):
+    """`set.incomplete` may hold somebody's films, `incomplete.…_set` their notes."""
+    work = tmp_path / "set.incomplete"
+    for folder in ("set.incomplete", "incomplete.old_set", "incomplete.ABCDE0_set"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "film.avi").touch()
+    (tmp_path / "incomplete.ABCDE1_set").mkdir()
+    (tmp_path / "incomplete.ABCDE1_set/dataset_info.json").touch()
+    with pytest.raises(UserError) as told:
+        prepare(f"folder:{images}", str(tmp_path / "set"))
+    film = work / "film.avi"
+    assert str(told.value) == f"{film} is not part of a preparation in {work}: move it away first"
+    film.rename(tmp_path / "film.avi")
+    (tmp_path / "set").mkdir()
+    monkeypatch.chdir(tmp_path / "set")
+    with pytest.raises(UserError, match="set is replaced as a whole, and the current directory is"):
+        prepare(f"folder:{images}", ".")
+    monkeypatch.chdir(tmp_path)
+    prepare(f"folder:{images}", "set")
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "film.avi", "images", "incomplete.old_set", "incomplete.ABCDE0_set", "set",
+    }  # fmt: skip
 
 
 def test_nothing_behind_a_link_is_emptied(images, tmp_path):
