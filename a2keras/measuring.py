@@ -30,7 +30,7 @@ def peak_memory(before: int) -> tuple[str, int, str]:
     """The device, the peak of its memory in bytes, and whose memory that is."""
     import tensorflow as tf
 
-    if gpus := tf.config.list_physical_devices("GPU"):
+    if gpus := tf.config.get_visible_devices("GPU"):
         name = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
         peak = tf.config.experimental.get_memory_info("GPU:0")["peak"]
         return f"{len(gpus)} × {name}", peak, "the first GPU"

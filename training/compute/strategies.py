@@ -1,5 +1,6 @@
 """Where a run is computed: one device, or replicas that stay in step."""
 
+import functools
 import os
 import re
 import socket
@@ -10,7 +11,7 @@ import tensorflow as tf
 from a2keras.console import say
 from a2keras.errors import UserError
 from a2keras.training.compute.checks import check_strategy
-from a2keras.training.compute.cluster import cluster_from
+from a2keras.training.compute.cluster import Cluster, cluster_from
 from a2keras.training.compute.computation import Computation
 from a2keras.training.compute.tensorflow import TensorFlowComputation
 
@@ -39,8 +40,9 @@ def strategy_for(name: str, replicas: int | None = None) -> tf.distribute.Strate
     """Returns the distribution strategy of a run.
 
     Args:
-        name: `none`: one device; `mirrored`: every GPU, or the `replicas` that are asked for;
-            `auto`: mirrored where there are several GPUs or several replicas are asked for;
+        name: `none`: one device; `mirrored`: every GPU that TensorFlow may see, or the `replicas`
+            that are asked for; `auto`: mirrored where there are several GPUs or several replicas
+            are asked for;
             `multi_worker`: every GPU, or the CPU, of every worker, see `cluster_from`;
             `tpu`: the TPU that TPU_NAME names, or the machine's own.
         replicas: number of replicas: GPUs where there are any, otherwise logical devices of the CPU
@@ -55,7 +57,7 @@ def strategy_for(name: str, replicas: int | None = None) -> tf.distribute.Strate
     if name == "tpu":
         return _tpu(os.environ.get("TPU_NAME", "local"))
     # Not the logical ones: asking for them starts TensorFlow, and then the CPU cannot be split.
-    gpus = tf.config.list_physical_devices("GPU")
+    gpus = tf.config.get_visible_devices("GPU")  # a program may have hidden some of them
     count = replicas or max(len(gpus), 1)
     if name == "none" or (name == "auto" and count == 1):
         return tf.distribute.get_strategy()
@@ -64,12 +66,26 @@ def strategy_for(name: str, replicas: int | None = None) -> tf.distribute.Strate
             f"`replicas` must be at most {len(gpus)}, the GPUs there are. "
             f"Received: `replicas={count}`"
         )
-    if gpus:
-        return tf.distribute.MirroredStrategy([f"GPU:{i}" for i in range(count)])
-    _split_cpu(count)
-    # Named, because MirroredStrategy would look for NCCL first and warn that there is none.
-    reduction = tf.distribute.ReductionToOneDevice()
-    return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(count)], reduction)
+    if not gpus:
+        _split_cpu(count)
+    kind = "GPU" if gpus else "CPU"
+    return _mirrored(tuple(f"{kind}:{i}" for i in range(count)))
+
+
+_STRATEGIES: dict[tuple[str, ...], tf.distribute.Strategy] = {}
+
+
+def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
+    """The strategy of devices, one in the life of a process.
+
+    Two strategies number their collective operations (NCCL's, on GPUs) alike, which fails or waits
+    for ever. So only the first devices have such; the CPU has none, where they gain nothing.
+    """
+    if devices not in _STRATEGIES:
+        without = devices[0].startswith("CPU") or bool(_STRATEGIES)
+        reduction = tf.distribute.ReductionToOneDevice() if without else None
+        _STRATEGIES[devices] = tf.distribute.MirroredStrategy(list(devices), reduction)
+    return _STRATEGIES[devices]
 
 
 def _split_cpu(count: int) -> None:
@@ -89,7 +105,11 @@ def _split_cpu(count: int) -> None:
 
 def _multi_worker() -> tf.distribute.Strategy:
     """All GPUs of all workers, or one CPU of each."""
-    cluster = cluster_from(os.environ)
+    return _of_cluster(cluster_from(os.environ))
+
+
+@functools.cache  # as `_mirrored`
+def _of_cluster(cluster: Cluster) -> tf.distribute.Strategy:
     spec = tf.train.ClusterSpec({"worker": list(cluster.workers)})
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
         spec, task_type="worker", task_id=cluster.index, rpc_layer="grpc"

@@ -12,6 +12,7 @@ import tensorflow as tf
 from a2keras.__main__ import run
 from a2keras.errors import UserError
 from a2keras.training import recipes
+from a2keras.training.compute import strategies
 from a2keras.training.compute.strategies import computation_for, strategy_for
 from a2keras.training.compute.tensorflow import TensorFlowComputation
 from a2keras.training.config import Recipe
@@ -253,6 +254,25 @@ def test_auto_is_one_device_without_gpus():
         strategy_for("auto", 3)
 
 
+def test_devices_have_one_strategy_in_a_process(monkeypatch):
+    """Of two, the second's collective operations are refused, see `tests/test_plain_keras.py`."""
+    assert strategy_for("auto", 2) is strategy_for("mirrored", 2)
+    made = []
+    monkeypatch.setattr(strategies, "_STRATEGIES", {})
+    monkeypatch.setattr(
+        tf.distribute, "MirroredStrategy", lambda *how: made.append(how) or len(made)
+    )
+    # What a program has left visible of four.
+    monkeypatch.setattr(
+        tf.config, "get_visible_devices", lambda kind: [f"{kind}:{i}" for i in "123"]
+    )
+    assert [strategy_for("mirrored", count) for count in (2, None, 2, 3)] == [1, 2, 1, 2]
+    (two, reduction), (three, other) = made
+    assert (two, reduction) == (["GPU:0", "GPU:1"], None)  # by their numbers among the visible
+    assert three == ["GPU:0", "GPU:1", "GPU:2"]
+    assert isinstance(other, tf.distribute.ReductionToOneDevice)
+
+
 def test_a_tpu_that_is_not_there_is_told(monkeypatch):
     monkeypatch.setenv("TPU_NAME", "grpc://127.0.0.1:1")
     with pytest.raises(
@@ -275,7 +295,7 @@ def test_a_tpu_that_is_not_there_is_told(monkeypatch):
 
 
 def test_more_replicas_than_gpus_are_told(monkeypatch):
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["GPU:0", "GPU:1"])
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: ["GPU:0", "GPU:1"])
     with pytest.raises(UserError) as error:
         strategy_for("mirrored", 3)
     told = "`replicas` must be at most 2, the GPUs there are. Received: `replicas=3`"
