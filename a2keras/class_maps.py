@@ -17,7 +17,7 @@ import numpy as np
 from keras import ops
 
 from a2keras.copying import copy_operation
-from a2keras.graphs import as_graph, layers_of
+from a2keras.graphs import Call, as_graph, flattened, layers_of, passes_by
 
 # What only makes maps smaller or larger, or prepares the input: the maps are those before it.
 _NO_MAPS = re.compile(
@@ -61,7 +61,7 @@ class ClassMaps:
                 "class maps need a functional model of one input and one output. "
                 f"Received: model={model!r}"
             )
-        graph, calls = _flattened(graph)
+        graph, calls = flattened(graph)
         scores, self._copied = _scores(graph, calls)
         self._trunk, self._head, self.layer = _split(graph, calls, scores, model.name)
         self._axis = -1 if keras.config.image_data_format() == "channels_last" else 1
@@ -128,26 +128,8 @@ def class_activation_maps(model: keras.Model, x: Any, classes: Sequence[int] | i
     return maps(x, classes)
 
 
-def _flattened(graph: keras.Model) -> tuple[keras.Model, list[tuple[Any, tuple, Any]]]:
-    """The graph over the same layers without models in models, and its calls in order."""
-    while True:
-        calls: list[tuple[Any, tuple, Any]] = []
-
-        def call(operation: Any, *args: Any, calls: list = calls, **kwargs: Any) -> Any:
-            nested = as_graph(operation)
-            outputs = operation(*args, **kwargs) if nested is None else nested.call(*args)
-            calls.append((operation, (args, kwargs), outputs))
-            return outputs
-
-        graph = keras.models.clone_model(
-            graph, clone_function=lambda operation: operation, call_function=call
-        )
-        if not any(as_graph(operation) for operation, _, _ in calls):
-            return graph, calls
-
-
 def _split(
-    graph: keras.Model, calls: list[tuple[Any, tuple, Any]], scores: Any, name: str
+    graph: keras.Model, calls: list[Call], scores: Any, name: str
 ) -> tuple[keras.Model, keras.Model, str]:
     """(input → last maps, last maps → scores, the name of the maps' layer)."""
     rank = len(graph.inputs[0].shape)
@@ -158,7 +140,7 @@ def _split(
         sizes = maps.shape[1:-1] if channels_last else maps.shape[2:]
         if all(size == 1 for size in sizes) or _NO_MAPS.fullmatch(type(operation).__name__):
             continue
-        if _passes_by(maps, scores, calls):
+        if passes_by(maps, scores, calls):
             continue
         return keras.Model(graph.inputs[0], maps), keras.Model(maps, scores), operation.name
     raise NoMaps(
@@ -167,9 +149,7 @@ def _split(
     )
 
 
-def _scores(
-    graph: keras.Model, calls: list[tuple[Any, tuple, Any]]
-) -> tuple[Any, list[tuple[Any, Any]]]:
+def _scores(graph: keras.Model, calls: list[Call]) -> tuple[Any, list[tuple[Any, Any]]]:
     """What the last softmax or sigmoid takes, or the output where there is none.
 
     Also a layer and its copy without the softmax, where it takes one to have it.
@@ -187,23 +167,6 @@ def _scores(
     scores = linear(*arguments)
     calls.append((linear, (arguments, {}), scores))
     return scores, [(operation, linear)]
-
-
-def _passes_by(maps: Any, scores: Any, calls: list[tuple[Any, tuple, Any]]) -> bool:
-    """Whether something of the input reaches the scores but by the maps."""
-    made_from = {
-        id(made): args for _, args, outputs in calls for made in keras.tree.flatten(outputs)
-    }
-    pending, seen = [scores], {id(maps)}
-    while pending:
-        tensor = pending.pop()
-        if id(tensor) in seen or not isinstance(tensor, keras.KerasTensor):
-            continue
-        seen.add(id(tensor))
-        if id(tensor) not in made_from:  # an input
-            return True
-        pending += keras.tree.flatten(made_from[id(tensor)])
-    return False
 
 
 def _gradient(function: Callable[[Any], Any], x: Any) -> Any:

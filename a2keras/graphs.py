@@ -4,6 +4,9 @@ from typing import Any
 
 import keras
 
+# An operation, its positional and its named arguments, and its outputs.
+Call = tuple[Any, tuple, Any]
+
 
 def as_graph(layer: Any) -> keras.Model | None:
     """A functional or built `Sequential` model as a plain functional model over the same layers.
@@ -33,6 +36,41 @@ def has_own_call(model: Any) -> bool:
     lineage = reversed(type(model).__mro__)
     of_keras: Any = next(each for each in lineage if all(issubclass(each, kind) for kind in kinds))
     return type(model).call is not of_keras.call
+
+
+def flattened(graph: keras.Model) -> tuple[keras.Model, list[Call]]:
+    """The graph over the same layers without models in models, and its calls in order."""
+    while True:
+        calls: list[Call] = []
+
+        def call(operation: Any, *args: Any, calls: list = calls, **kwargs: Any) -> Any:
+            nested = as_graph(operation)
+            outputs = operation(*args, **kwargs) if nested is None else nested.call(*args)
+            calls.append((operation, (args, kwargs), outputs))
+            return outputs
+
+        graph = keras.models.clone_model(
+            graph, clone_function=lambda operation: operation, call_function=call
+        )
+        if not any(as_graph(operation) for operation, _, _ in calls):
+            return graph, calls
+
+
+def passes_by(maps: Any, scores: Any, calls: list[Call]) -> bool:
+    """Whether something of the input reaches the scores but by the maps."""
+    made_from = {
+        id(made): args for _, args, outputs in calls for made in keras.tree.flatten(outputs)
+    }
+    pending, seen = [scores], {id(maps)}
+    while pending:
+        tensor = pending.pop()
+        if id(tensor) in seen or not isinstance(tensor, keras.KerasTensor):
+            continue
+        seen.add(id(tensor))
+        if id(tensor) not in made_from:  # an input
+            return True
+        pending += keras.tree.flatten(made_from[id(tensor)])
+    return False
 
 
 def layers_of(model: keras.layers.Layer, recursive: bool = True) -> list[keras.layers.Layer]:

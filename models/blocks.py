@@ -27,6 +27,11 @@ def block_of(attention: str, channels: int | None = None, name: str | None = Non
     return BLOCKS[attention](channels, pre_activation=True, name=name)
 
 
+def is_inserted(layer: Any) -> bool:
+    """Whether a layer is an attention block that was put in; SE-ResNet's gates are its own."""
+    return isinstance(layer, tuple(BLOCKS.values())) and not layer.name.endswith("_se")
+
+
 def check_attention(attention: str | None) -> None:
     """Raises a `ValueError` for an unknown kind of block."""
     if attention is not None and attention not in BLOCKS:

@@ -16,12 +16,14 @@ from a2keras.errors import UserError, printable, reason_of
 from a2keras.insertion import insert_blocks
 from a2keras.models import keras_files, names
 from a2keras.models.blocks import check_attention
+from a2keras.models.inputs import HEAD
 from a2keras.models.names import PREFIX, is_file
 from a2keras.models.preprocessing.entry import ENTRIES, Entry, entry_of
 from a2keras.models.preprocessing.pixels import Pixels
-from a2keras.models.preprocessing.spec import FILE_NAME, Preprocessing
+from a2keras.models.preprocessing.spec import Preprocessing, taken_by
 from a2keras.models.trunks import Rebuilding, cut, with_blocks, with_head
 from a2keras.models.weights import weight_files
+from a2keras.precision import dtype_policy
 
 
 def check(name: str) -> None:
@@ -47,7 +49,8 @@ def pixels_of(name: str, mode: str) -> Pixels:
         name: of the host.
         mode: of a file, "auto" or one of `ENTRIES`.
     """
-    if mode == "auto" and (beside := _beside(name)) and beside.takes == "raw":
+    beside = _beside(name)
+    if mode in ("auto", "raw") and beside and beside.takes == "raw":
         return beside.pixels
     return entry(name, mode).pixels
 
@@ -56,24 +59,18 @@ def entry(name: str, mode: str = "auto") -> Entry:
     """What a host's pixels go through before its own layers."""
     if not is_file(name):
         return entry_of(sys.modules[_builder(name).__module__].preprocess_input)
-    if mode == "auto":
-        beside = _beside(name)
-        mode = beside.takes if beside else "raw"
-    return ENTRIES[mode]()
+    return ENTRIES[taken_by(name) if mode == "auto" else mode]()
 
 
 def _beside(name: str) -> Preprocessing | None:
-    """What lies beside a host's file, if anything, and says what it takes."""
-    if is_file(name) and (Path(name).parent / FILE_NAME).is_file():
-        return Preprocessing.load(Path(name).parent)
-    return None
+    return Preprocessing.beside(name) if is_file(name) else None
 
 
 def build(
     name: str,
     input_shape: tuple[int, ...],
     classes: int,
-    attention: str | None = None,
+    attention: str | None = "auto",
     positions: tuple[str, ...] = (),
     mode: str = "auto",
     fresh: bool = False,
@@ -86,7 +83,8 @@ def build(
         name: `keras:NAME`, whose weights are new, or `FILE.keras`.
         input_shape: ([frames,] height, width, 3).
         classes: outputs of the classifier.
-        attention: kind of the blocks, None for none.
+        attention: kind of the blocks that are put in, instead of those that a file has; None for
+            none, "auto" for those that a file has.
         positions: names of the layers that a block follows; empty: `trunks.usual_positions`.
         mode: of a file, "auto" or one of `ENTRIES`.
         fresh: not with the file's weights, but with new ones.
@@ -97,20 +95,27 @@ def build(
         UserError: no such network or file, or one that is no host.
         ValueError: sizes, positions or layers that do not go together.
     """
-    check_attention(attention)
-    if positions and attention is None:
+    kind = None if attention == "auto" else attention
+    check_attention(kind)
+    if positions and kind is None:
         raise ValueError(
             f"`positions` are for blocks, and there is no attention. Received: {positions}"
         )
     own = _trunk_of_file(name) if is_file(name) else _application(name, input_shape=input_shape)
     pixels = keras.Input(input_shape, dtype="float32", name="pixels")
-    rebuilding = Rebuilding(precision, fresh and is_file(name), renumber=not is_file(name))
+    rebuilding = Rebuilding(
+        precision,
+        fresh=fresh and is_file(name),
+        renumber=not is_file(name),
+        with_blocks=attention == "auto",
+        reserved=HEAD,
+    )
     try:
         trunk = rebuilding.rebuild(own, pixels, entry(name, mode)(pixels))
         if re.fullmatch(r"keras:EfficientNetB\d", name):
             trunk = _with_scale_of_imagenet(trunk)
-        if attention is not None:
-            trunk = with_blocks(trunk, attention, positions)
+        if kind is not None:
+            trunk = with_blocks(trunk, kind, positions)
         return with_head(trunk, classes, own.name, classifier_activation)
     except (UserError, ValueError):
         raise
@@ -129,6 +134,7 @@ def _with_scale_of_imagenet(trunk: keras.Model) -> keras.Model:
     )
 
 
+@dtype_policy("float32")
 def pretrained(name: str, weights: str | Path) -> keras.Model:
     """The trunk of a network of `keras.applications` as Keras builds it, with weights for it.
 

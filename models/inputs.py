@@ -6,6 +6,8 @@ from typing import Any
 import keras
 from keras import layers
 
+HEAD = ("avg_pool", "predictions", "probabilities")  # layers of `classifier` and `network_model`
+
 # From the last feature maps and the number of classes to the logits (B, classes).
 Top = Callable[[Any, int], Any]
 

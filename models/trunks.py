@@ -1,17 +1,19 @@
 """A trunk out of somebody's model: cut at its last maps, rebuilt for a size, and places in it."""
 
+import itertools
 import math
 import re
 from collections import defaultdict
+from collections.abc import Collection
 from typing import Any
 
 import keras
 
 from a2keras.copying import copy_operation, copy_state
 from a2keras.errors import UserError
-from a2keras.graphs import as_graph
+from a2keras.graphs import as_graph, flattened, layers_of, passes_by
 from a2keras.insertion import insert_blocks
-from a2keras.models.blocks import block_of
+from a2keras.models.blocks import block_of, is_inserted
 from a2keras.models.inputs import classifier, network_model
 from a2keras.models.preprocessing.entry import ENTRIES
 from a2keras.places import operation_paths
@@ -23,34 +25,98 @@ _PRODUCTS = {"Multiply", "Dot", "Matmul", "Einsum"}
 _ACTIVATIONS = (keras.layers.Activation, keras.layers.ReLU)
 # They see pixels, of which half precision would lose digits.
 _OF_PIXELS = (keras.layers.Rescaling, keras.layers.Normalization)
+_IN_FLOAT32 = {"InputLayer", *(kind.__name__ for kind in _OF_PIXELS)}
+# Their configurations hold those of layers.
+_AROUND_OTHERS = (keras.layers.Wrapper, keras.layers.RNN)
 
 
 def cut(model: keras.Model) -> keras.Model:
     """The part of a model of one input and output up to its last maps, over the same layers.
 
-    Maps are (B, *spatial, C) with two or three spatial axes and more than one position: what
-    the global pooling takes, or a layer that flattens.
+    Maps are (B, *spatial, C) with two or three spatial axes and more than one position, which all
+    that the output is computed from goes through: what the global pooling takes, or a layer that
+    flattens, in a nested model too.
 
     Raises:
-        UserError: a model with a `call` of its own, or without maps.
+        UserError: a model with a `call` of its own, without maps, with nothing that learns before
+            them, or with layers behind them that see more than one position: no classifier's.
     """
     graph = as_graph(model)
     if graph is None:
         raise UserError(
             f"model {model.name!r} has a `call` of its own, which does not show its layers"
         )
+    _check_colours(graph)
+    flat, calls = flattened(graph)
+    (output,) = flat.outputs
+    ends = [
+        i
+        for i, (_, _, made) in enumerate(calls)
+        if _are_maps(made) and not passes_by(made, output, calls)
+    ]
+    if not ends:
+        raise UserError(
+            f"model {model.name!r} has no maps (height, width, channels) that its whole output is "
+            "computed from"
+        )
+    operation = calls[ends[-1]][0]
+    for layer, arguments, _ in calls[ends[-1] + 1 :]:
+        if (seen := _positions_seen(arguments)) and getattr(layer, "weights", None):
+            raise UserError(
+                f"behind the last maps of model {model.name!r}, the output of "
+                f"{operation.name!r}, there must be only a classifier of the pooled or flattened "
+                f"maps. Received: layer {layer.name!r}, which takes {seen}"
+            )
+    learning = (e for e, _, _ in calls[: ends[-1] + 1] if not isinstance(e, _OF_PIXELS))
+    if not any(getattr(each, "weights", None) for each in learning):
+        raise UserError(
+            f"model {model.name!r} has no layer that learns up to its last maps, the output of "
+            f"{operation.name!r}"
+        )
+    return _up_to(graph, operation)
+
+
+def _check_colours(graph: keras.Model) -> None:
+    """`UserError`: a network that does not take RGB, the channels last."""
+    shape = tuple(graph.input_shape)
+    if len(shape) not in (4, 5) or shape[-1] != 3:
+        raise UserError(
+            "it must take RGB, the channels last: (B, [frames,] height, width, 3). "
+            f"Received: {shape}"
+        )
+    for layer in layers_of(graph):
+        if getattr(layer, "data_format", None) == "channels_first":
+            raise UserError(
+                "all of its layers must have data_format='channels_last'. "
+                f"Received: layer {layer.name!r} with 'channels_first'"
+            )
+
+
+def _positions_seen(arguments: Any) -> tuple | None:
+    """The shape of the first tensor with more than one position, if any."""
+    shapes = [
+        tuple(each.shape)
+        for each in keras.tree.flatten(arguments)
+        if isinstance(each, keras.KerasTensor)
+    ]
+    return next((shape for shape in shapes if any(size != 1 for size in shape[1:-1])), None)
+
+
+def _up_to(graph: keras.Model, last: Any) -> keras.Model:
+    """The part of a graph up to an operation, which may stand in a model nested in it."""
     found: list[Any] = []
 
     def call(operation: Any, *args: Any, **kwargs: Any) -> Any:
         outputs = operation(*args, **kwargs)
-        if _are_maps(outputs):
+        nested = as_graph(operation)
+        if operation is last:
             found.append(outputs)
+        elif nested is not None and any(each is last for _, each in operation_paths(nested)):
+            found.append(_up_to(nested, last)(*args, **kwargs))
         return outputs
 
     copy = keras.models.clone_model(graph, clone_function=lambda each: each, call_function=call)
-    if not found:
-        raise UserError(f"model {model.name!r} has no maps (height, width, channels) to pool")
-    return keras.Model(copy.input, found[-1], name=model.name)
+    return keras.Model(copy.input, found[-1], name=graph.name)
 
 
 def _are_maps(outputs: Any) -> bool:
@@ -70,12 +136,23 @@ class Rebuilding:
         fresh: initialise what learns anew. What a `Normalization` has been adapted to stays.
         renumber: count again from nothing in the names that Keras has given, so that they do not
             depend on what else this process has built.
+        with_blocks: keep the attention blocks that were put into the trunk.
+        reserved: names that its layers are not to have.
     """
 
-    def __init__(self, precision: str = "float32", fresh: bool = False, renumber: bool = False):
+    def __init__(
+        self,
+        precision: str = "float32",
+        fresh: bool = False,
+        renumber: bool = False,
+        with_blocks: bool = True,
+        reserved: Collection[str] = (),
+    ):
         self.precision = precision
         self.fresh = fresh
         self.renumber = renumber
+        self.with_blocks = with_blocks
+        self.reserved = reserved
         self.copies: dict[int, Any] = {}
         self.variables: dict[int, Any] = {}
         self.names: dict[str, str] = {}
@@ -90,6 +167,9 @@ class Rebuilding:
         """
         if self.renumber:
             self.names = _numbered_again(trunk)
+        before = keras.Model(pixels, entered) if entered is not pixels else pixels
+        taken = {each.name for each in getattr(before, "operations", [pixels])} | {*self.reserved}
+        self.names |= _renamed(trunk, taken)
 
         def call(operation: Any, *args: Any, **kwargs: Any) -> Any:
             args, kwargs = keras.tree.map_structure(
@@ -102,6 +182,8 @@ class Rebuilding:
         )
 
     def call(self, original: Any, *args: Any, **kwargs: Any) -> Any:
+        if not self.with_blocks and is_inserted(original):
+            return args[0]
         nested = as_graph(original)
         if (is_new := id(original) not in self.copies) and nested is not None:
             inputs = keras.tree.map_structure(_input_like, args[0])
@@ -118,10 +200,24 @@ class Rebuilding:
         return outputs
 
     def copy(self, original: Any) -> Any:
-        changes = {"name": self.names.get(original.name, original.name)}
+        config = original.get_config() if isinstance(original, _AROUND_OTHERS) else {}
+        inside = {key: self._in_precision(value) for key, value in config.items()}
+        changes = {**inside, "name": self.names.get(original.name, original.name)}
         if not isinstance(original, _OF_PIXELS):
             changes["dtype"] = self.precision
         return copy_operation(original, **changes)
+
+    def _in_precision(self, config: Any) -> Any:
+        """The configuration of a layer with that of the layers inside it in the precision."""
+        if isinstance(config, list):
+            return [self._in_precision(each) for each in config]
+        if not isinstance(config, dict):
+            return config
+        config = {key: self._in_precision(value) for key, value in config.items()}
+        own = config.get("config")
+        if isinstance(own, dict) and "dtype" in own and config["class_name"] not in _IN_FLOAT32:
+            config["config"] = {**own, "dtype": self.precision}
+        return config
 
 
 def taking_raw(model: keras.Model, takes: str) -> keras.Model:
@@ -139,6 +235,16 @@ def taking_raw(model: keras.Model, takes: str) -> keras.Model:
 
 def _input_like(tensor: Any) -> Any:
     return keras.Input(tensor.shape[1:], dtype=tensor.dtype)
+
+
+def _renamed(trunk: keras.Model, taken: Collection[str]) -> dict[str, str]:
+    """{old: new} for the layers of a trunk whose names are taken."""
+    names = {operation.name for operation in trunk.operations}
+    found = {}
+    for name in sorted(names & {*taken}):
+        numbers = (f"{name}_{i}" for i in itertools.count(1))
+        found[name] = next(each for each in numbers if each not in names | {*taken})
+    return found
 
 
 def _numbered_again(model: keras.Model) -> dict[str, str]:

@@ -100,6 +100,7 @@ def _convert(checkpoint: str, output: Path, values: flags.FlagValues) -> None:
         raise UserError(f"there is no file {checkpoint}")
     from a2keras import models
     from a2keras.models.weights import checkpoints, layouts, loading, translation
+    from a2keras.precision import dtype_policy
 
     builder = models.builder(values.model)
     say(f"reading {checkpoint}")
@@ -117,7 +118,8 @@ def _convert(checkpoint: str, output: Path, values: flags.FlagValues) -> None:
         if classes is None:
             classes = translation.classes_of(layout, found.arrays)
     arguments = {"classes": 1000 if classes is None else classes, **options}
-    model = builder(**arguments)
+    with dtype_policy("float32"):  # keras.json may have another
+        model = builder(**arguments)
     if layout is None:
         loading.load(model, checkpoint, values.skip_mismatch)
     else:

@@ -112,7 +112,7 @@ def _host(
     shape: tuple[int, ...],
     classes: int,
     *,
-    attention: str | None = None,
+    attention: str | None = "auto",
     positions: tuple[str, ...] = (),
 ) -> Any:
     from a2keras.models import hosts

@@ -2,14 +2,16 @@
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 
-from a2keras.errors import UserError
+from a2keras.console import say
+from a2keras.errors import UserError, printable, system_reason
 from a2keras.models.preprocessing.file_formats import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from a2keras.models.preprocessing.image import NotAnImage, read_image
 from a2keras.models.preprocessing.places import Path_
+from a2keras.models.preprocessing.scanning import scan, suffix_of
 from a2keras.models.preprocessing.video import read_video
 
 __all__ = ["IMAGE_SUFFIXES", "VIDEO_SUFFIXES", "files_in", "read"]
@@ -35,17 +37,27 @@ def read(path: Path_, short_side: int | None = None) -> np.ndarray:
 def files_in(places: Iterable[str], is_video: bool) -> list[str]:
     """The files that a user names, and for a folder all images, or all videos, below it.
 
+    What counts as being below a folder is the same as for training, see `scan`.
+
     Raises:
-        UserError: a folder without any.
+        UserError: a folder without any, or one that cannot be listed.
     """
     suffixes, kind = (VIDEO_SUFFIXES, "video") if is_video else (IMAGE_SUFFIXES, "image")
     files: list[str] = []
     for place in places:
-        if not Path(place).is_dir():
+        # That of pathlib raises where a folder may not be looked into.
+        if not os.path.isdir(place):  # noqa: PTH112
             files.append(place)
             continue
-        paths = [each for each in sorted(Path(place).rglob("*")) if each.suffix.lower() in suffixes]
-        if not paths:
-            raise UserError(f"the folder {place} holds no {kind}")
-        files += map(str, paths)
+        try:
+            tree = scan(place)
+        except OSError as error:
+            reason = system_reason(error)
+            raise UserError(f"{printable(place)} cannot be listed: {reason}") from error
+        for note in tree.notes:
+            say(note)
+        found = [file for file in tree.files if suffix_of(file) in suffixes]
+        if not found:
+            raise UserError(f"the folder {printable(place)} holds no {kind}")
+        files += [str(PurePath(place, file)) for file in found]
     return files

@@ -282,6 +282,13 @@ class Preprocessing:
         return cls.read_file(path)
 
     @classmethod
+    def beside(cls, path: str | Path) -> "Preprocessing | None":
+        """What lies beside a model's file and says what it takes, if anything does. Raises as
+        `load`."""
+        directory = Path(path).parent
+        return cls.load(directory) if (directory / FILE_NAME).is_file() else None
+
+    @classmethod
     def read_file(cls, path: str | Path) -> "Preprocessing":
         """Reads a file of this kind, whatever it is called. Raises as `load`."""
         spec: Preprocessing = read_json(path, cls, "a description of a model's input")
@@ -290,3 +297,13 @@ class Preprocessing:
 
 def _finite(number: Any) -> bool:
     return isinstance(number, int | float) and math.isfinite(number)
+
+
+def taken_by(path: str | Path) -> str:
+    """One of `TAKES`: what a model's file takes, as the file beside it says; raw if there is none.
+
+    Raises:
+        UserError: as `Preprocessing.load`.
+    """
+    beside = Preprocessing.beside(path)
+    return beside.takes if beside else "raw"

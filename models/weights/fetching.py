@@ -148,13 +148,16 @@ def _make(record: Fetched) -> None:
     """Fetches and converts aside; the whole takes its place."""
     from a2keras import models
     from a2keras.models.weights import loading
+    from a2keras.precision import dtype_policy
 
     with replacing_directory(kept(record)) as made:
         with tempfile.TemporaryDirectory(dir=made) as scratch:
             labels = labels_of(record, Path(scratch))
             checkpoint = _file(record.source, Path(scratch))
             say(f"converting {checkpoint.name}")
-            model = models.build(record.network, classes=record.classes, **record.arguments)
+            # A caller who computes in float16 would leave weights of float16 to everybody.
+            with dtype_policy("float32"):
+                model = models.build(record.network, classes=record.classes, **record.arguments)
             loading.convert(checkpoint, model, record.layout)
         model.save_weights(made / WEIGHTS)
         preprocessing(record, labels).save(made)

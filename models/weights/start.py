@@ -8,6 +8,7 @@ import keras
 from a2keras.models.blocks import BLOCKS
 from a2keras.models.weights import checkpoints, layouts, loading, published, translation
 from a2keras.models.weights.assignment import listing
+from a2keras.precision import dtype_policy
 
 
 class Start(NamedTuple):
@@ -99,8 +100,9 @@ def start_of(network: str, named: Any) -> Start:
     )
 
 
+@dtype_policy("float32")
 def classifier(record: published.Published) -> keras.Model:
-    """Published weights as runs save theirs: raw pixels 0..255 in and probabilities out.
+    """Published weights as runs save theirs: raw pixels 0..255 in and probabilities out, float32.
 
     Raises:
         UserError: they cannot be fetched.

@@ -13,6 +13,7 @@ from a2keras.models.preprocessing.entry import ENTRIES, RAW, Entry
 from a2keras.models.preprocessing.pixels import Pixels
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.models.weights import loading
+from a2keras.training.compute import network
 
 layers = keras.layers
 PIXELS = np.random.default_rng(5).integers(0, 256, (2, 7, 11, 3)).astype("float32")
@@ -192,7 +193,8 @@ def test_a_runs_file_tells_the_runs_normalisation(file, tmp_path):
     Preprocessing(("a", "b"), 31, mean=(1, 2, 3), scale=(4, 5, 6)).save(tmp_path)
     assert hosts.pixels_of(file, "auto") == Pixels((1.0, 2.0, 3.0), (4.0, 5.0, 6.0))
     assert hosts.entry(file, "auto") == Entry(RAW)  # its own first layer applies it
-    assert hosts.pixels_of(file, "raw") == RAW
+    assert hosts.pixels_of(file, "raw") == Pixels((1.0, 2.0, 3.0), (4.0, 5.0, 6.0))
+    assert hosts.pixels_of(file, "unit") == ENTRIES["unit"]().pixels
 
 
 def test_mixed_precision_is_the_recipes(file):
@@ -286,7 +288,7 @@ def test_every_network_of_keras_applications_is_known():
          r"`positions` names a layer that the model does not have: 'unit3_add': "),
         ("own", {"attention": "a2", "size": (9, 9)},
          r"`positions` must be given: no layer of 'own' has more than 49 positions"),
-        ("flat", {}, r"flat.keras can be no host: model 'flat' has no maps \(height"),
+        ("flat", {}, r"flat.keras can be no host: it must take RGB, .* Received: \(None, 3\)"),
         ("keras:VGG16", {"size": (8, 31, 37)}, r"keras:VGG16 takes images. Received: input_shape"),
         ("keras:VGG16", {"size": (9, 9)}, r"Input size must be at least 32x32; Received"),
     ],
@@ -320,3 +322,157 @@ def test_a_file_beside_a_host_says_what_it_takes(file):
     assert hosts.entry(file) == ENTRIES["tf"]()
     assert hosts.pixels_of(file, "auto") == Pixels((127.5,) * 3, (1 / 127.5,) * 3)
     assert hosts.entry(file, "unit") == ENTRIES["unit"]()
+
+
+def saved(model: keras.Model, directory: Path) -> str:
+    model.save(directory / "host.keras")
+    return str(directory / "host.keras")
+
+
+def sequential(*stack, shape=(31, 37, 3)) -> keras.Model:
+    return keras.Sequential([keras.Input(shape), *stack], name="stack")
+
+
+def pooled(name="backbone", channels=7) -> keras.Model:
+    """A backbone that pools by itself, as keras.applications' with pooling="avg"."""
+    return sequential(
+        layers.Conv2D(5, 3, name="conv1"),
+        layers.Conv2D(channels, 3, activation="relu", name="conv2"),
+        layers.GlobalAveragePooling2D(),
+    )
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_maps_within_nested_models_are_found(tmp_path, depth):
+    backbone = pooled()
+    backbone.name = "backbone"
+    nested = backbone
+    if depth == 2:
+        nested = sequential(backbone, layers.Dense(11))
+        nested.name = "outer"
+    source = sequential(layers.Rescaling(1 / 255), nested, layers.Dense(3, activation="softmax"))
+    built = hosts.build(saved(source, tmp_path), (31, 37, 3), 5, "a2", ("conv2",))
+    x = np.random.default_rng(1).uniform(0, 255, (2, 31, 37, 3)).astype("float32")
+    maps = keras.Model(built.input, built.get_layer("avg_pool").output)
+    expected = numbers(backbone(x / 255))
+    np.testing.assert_allclose(numbers(maps(x)), expected, rtol=1e-4, atol=1e-5)
+    assert network.describe_network(built, "host.keras") == (
+        "host.keras up to conv2 and a new classifier"
+    )
+
+
+def branches() -> keras.Model:
+    pixels = keras.Input((31, 37, 3))
+    pooled = [layers.GlobalMaxPooling2D()(layers.Conv2D(5, k)(pixels)) for k in (3, 5)]
+    return keras.Model(pixels, layers.Dense(2)(layers.Concatenate()(pooled)), name="branches")
+
+
+NO_HOSTS = {
+    "mlp": (
+        lambda: sequential(layers.Rescaling(1 / 255), layers.Flatten(), layers.Dense(3)),
+        r"model 'stack' has no layer that learns up to its last maps, the output of 'rescaling",
+    ),
+    "patches": (
+        lambda: sequential(
+            layers.Conv2D(8, 8, 8, name="patches"), layers.Reshape((12, 8)),
+            layers.Dense(7, name="mixer"), layers.GlobalAveragePooling1D(), layers.Dense(3),
+        ),
+        r"behind the last maps of model 'stack', the output of 'patches', there must be only a "
+        r"classifier of the pooled or flattened maps. Received: layer 'mixer', which takes "
+        r"\(None, 12, 8\)",
+    ),
+    "frames": (
+        lambda: sequential(
+            layers.TimeDistributed(pooled(), name="each"), layers.LSTM(5), layers.Dense(3),
+            shape=(5, 31, 37, 3),
+        ),
+        r"model '\w+' has no maps \(height, width, channels\) that its whole output is computed",
+    ),
+    "branches": (
+        branches,
+        r"model 'branches' has no maps \(height, width, channels\) that its whole output is com",
+    ),
+    "grey": (
+        lambda: sequential(layers.Conv2D(5, 3), layers.Flatten(), shape=(31, 37, 1)),
+        r"it must take RGB, the channels last: \(B, \[frames,\] height, width, 3\). Received: "
+        r"\(None, 31, 37, 1\)",
+    ),
+    "channels first": (
+        lambda: sequential(
+            layers.Permute((3, 1, 2)),
+            layers.GlobalAveragePooling2D(data_format="channels_first", name="pool"),
+        ),
+        r"all of its layers must have data_format='channels_last'. Received: layer 'pool' with "
+        r"'channels_first'",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", NO_HOSTS)
+def test_what_is_no_trunk_is_refused(tmp_path, kind):
+    make, message = NO_HOSTS[kind]
+    with pytest.raises(UserError, match=r"host.keras can be no host: " + message):
+        hosts.check(saved(make(), tmp_path))
+
+
+def test_attention_of_another_kind_takes_the_place_of_a_files_own(file, tmp_path):
+    kinds = (models.blocks.BLOCKS[kind] for kind in ("a2", "non_local", "se"))
+    a2, non_local, _ = kinds
+    first = hosts.build(file, (31, 37, 3), 5, "a2")
+    first.get_layer("unit2_add_double_attention").output_projection.kernel.assign(
+        np.ones((1, 7), "float32")
+    )
+    again = saved(first, tmp_path)
+
+    def blocks(attention):
+        built = hosts.build(again, (31, 37, 3), 5, attention)
+        return built, [type(e) for e in built.layers if isinstance(e, (a2, non_local))]
+
+    kept, found = blocks("auto")
+    assert found == [a2]
+    block = kept.get_layer("unit2_add_double_attention")
+    assert numbers(block.output_projection.kernel).min() == 1
+    assert blocks("non_local")[1] == [non_local]
+    plain, found = blocks(None)
+    assert found == []
+    original = hosts.build(file, (31, 37, 3), 5)
+    x = np.random.default_rng(1).uniform(0, 255, (2, 31, 37, 3)).astype("float32")
+    pools = [keras.Model(e.input, e.get_layer("avg_pool").output) for e in (plain, original)]
+    assert np.array_equal(*(numbers(each(x)) for each in pools))
+
+
+def test_layers_may_have_the_names_of_what_is_put_on_them(tmp_path):
+    source = sequential(
+        layers.Conv2D(5, 3, name="pixels"),
+        layers.Conv2D(7, 3, name="predictions"),
+        layers.AveragePooling2D(2, name="avg_pool"),
+        layers.Conv2D(7, 3, name="avg_pool_1"),
+        layers.Flatten(),
+    )
+    built = hosts.build(saved(source, tmp_path), (31, 37, 3), 2, mode="unit")
+    assert [each.name for each in built.layers] == [
+        "pixels", "normalisation", "pixels_1", "predictions_1", "avg_pool_2", "avg_pool_1",
+        "avg_pool", "predictions", "probabilities",
+    ]  # fmt: skip
+    kernels = built.get_layer("pixels_1").kernel, source.get_layer("pixels").kernel
+    assert np.array_equal(*map(numbers, kernels))
+
+
+def test_layers_within_others_have_the_recipes_precision(tmp_path):
+    convolution = layers.Conv2D(5, 3, dtype="mixed_float16")
+    inner = sequential(layers.Rescaling(0.5), convolution, shape=(11, 13, 3))
+    source = sequential(
+        layers.TimeDistributed(inner, dtype="mixed_float16", name="each"),
+        layers.ConvLSTM2D(7, 3, dtype="mixed_float16", name="memory"),
+        layers.GlobalAveragePooling2D(),
+        shape=(3, 11, 13, 3),
+    )
+    name = saved(source, tmp_path)
+    for precision, computed in (("float32", "float32"), ("mixed_bfloat16", "bfloat16")):
+        built = hosts.build(name, (3, 11, 13, 3), 2, precision=precision)
+        rescaling, convolution = built.get_layer("each").layer.layers
+        assert rescaling.compute_dtype == "float32"
+        assert convolution.compute_dtype == computed
+        assert built.get_layer("memory").cell.compute_dtype == computed
+        kernels = convolution.kernel, inner.layers[1].kernel
+        assert np.array_equal(*map(numbers, kernels))

@@ -9,7 +9,8 @@ from a2keras import models
 from a2keras.errors import UserError, reason_of
 from a2keras.graphs import layers_of
 from a2keras.models import hosts
-from a2keras.models.blocks import BLOCKS
+from a2keras.models.blocks import is_inserted
+from a2keras.models.inputs import HEAD
 from a2keras.models.names import is_host
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.normalization import batch_normalizations
@@ -19,13 +20,24 @@ from a2keras.squeeze_excitation import SqueezeExcitation
 from a2keras.training.compute.checks import check_network, check_task
 from a2keras.training.config import Recipe
 from a2keras.training.host_files import checked_host
+from a2keras.wiring import places_of
 
 OPEN = 3.0  # what a gate's sigmoid takes: 0.953, where it still learns
 
 
 def check(recipe: Recipe) -> None:
-    """Refuses a network that does not exist or does not fit the task, before any data is read."""
+    """Refuses a network that does not exist or does not fit the task, before any data is read.
+
+    Raises:
+        UserError: that, or Keras is set to channels first.
+    """
     check_network(recipe)
+    if (data_format := keras.config.image_data_format()) != "channels_last":
+        raise UserError(
+            "training takes images of (height, width, 3): Keras must be set to channels_last, by "
+            "`keras.config.set_image_data_format` or its keras.json. "
+            f"Received: image_data_format={data_format}"
+        )
     if hosts.is_file(recipe.model):
         hosts.check(recipe.model)
         check_task(recipe, hosts.is_video(recipe.model))
@@ -48,10 +60,11 @@ def build(recipe: Recipe, preprocessing: Preprocessing, precision: str = "float3
     before = keras.config.dtype_policy()
     keras.utils.set_random_seed(recipe.seed)
     try:
+        # A host's layers have their precision one by one: its pixels and its head are in float32.
+        keras.config.set_dtype_policy("float32" if is_host(recipe.model) else precision)
         if is_host(recipe.model):
             model = _host(recipe, preprocessing, precision)
         else:
-            keras.config.set_dtype_policy(precision)
             model = _of_the_zoo(recipe, preprocessing)
     except ValueError as error:
         raise UserError(
@@ -98,13 +111,24 @@ def _host(recipe: Recipe, preprocessing: Preprocessing, precision: str) -> keras
 
 def describe_blocks(model: keras.Model) -> str:
     """A sentence on where a network's attention blocks are, and on how many positions; or none."""
-    blocks: Any = [each for each in layers_of(model) if isinstance(each, tuple(BLOCKS.values()))]
     found = [
         f"{block.name} ({'×'.join(map(str, block.input.shape[1:-1]))})"
-        for block in blocks
-        if not _is_own(block)
+        for block in layers_of(model)
+        if is_inserted(block)
     ]
     return f"blocks (positions): {', '.join(found)}" if found else "no attention blocks"
+
+
+def describe_network(model: keras.Model, name: str) -> str:
+    """What a network is called; of a host also where it was cut for the new classifier."""
+    if not is_host(name):
+        return name
+    places = places_of(model)
+    pool = next(each for each in places if each.operation is model.get_layer(HEAD[0]))
+    (last,) = pool.follows
+    while is_inserted(places[last].operation):
+        (last,) = places[last].follows
+    return f"{name} up to {places[last].operation.name} and a new classifier"
 
 
 def block_arguments(recipe: Recipe) -> dict[str, Any]:
@@ -141,17 +165,12 @@ def _open_gates(model: keras.Model) -> None:
     have learned have other biases than zeros, and stay.
     """
     for block in layers_of(model):
-        if not isinstance(block, SqueezeExcitation) or _is_own(block):
+        if not isinstance(block, SqueezeExcitation) or not is_inserted(block):
             continue
         kernel, bias = block.excite.kernel, block.excite.bias
         if bias is not None and not np.any(keras.ops.convert_to_numpy(bias)):
             kernel.assign(keras.ops.zeros_like(kernel))
             bias.assign(keras.ops.full_like(bias, OPEN))
-
-
-def _is_own(block: keras.layers.Layer) -> bool:
-    """Whether a block is of SE-ResNet's own units."""
-    return block.name.endswith("_se")
 
 
 def set_batch_normalization(model: keras.Model, recipe: Recipe) -> None:

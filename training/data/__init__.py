@@ -13,6 +13,7 @@ from a2keras.console import show, show_table
 from a2keras.errors import UserError
 from a2keras.models import names
 from a2keras.models.preprocessing.places import absolute, check_text, is_remote
+from a2keras.models.preprocessing.spec import taken_by
 from a2keras.training.config import Recipe
 from a2keras.training.data.errors import reachable
 from a2keras.training.data.labels import counts, renumbered
@@ -177,13 +178,15 @@ def list_data(recipe: Recipe, to_train: bool = True, listing: Listing | None = N
 
 def _with_network(recipe: Recipe, task: str, to_train: bool) -> Recipe:
     """The task, and the network that is trained for it: a file by its full path and its hash."""
-    model, found = recipe.model, recipe.model_sha256
+    model, found, pixels = recipe.model, recipe.model_sha256, recipe.pixels
     if model == "auto":
         model = "a2_resnet11_video" if task == "video" else "a2_resnet11"
-    elif model.endswith(".keras") and not model.startswith("keras:") and to_train:
+    elif names.is_file(model) and to_train:
         model = absolute(model)
         found = checked_host(model, recipe.model_sha256)
-    return dataclasses.replace(recipe, task=task, model=model, model_sha256=found)
+        # The same from its first epoch to its last, whatever becomes of the file that says it.
+        pixels = taken_by(model) if pixels == "auto" else pixels
+    return dataclasses.replace(recipe, task=task, model=model, model_sha256=found, pixels=pixels)
 
 
 def list_source(recipe: Recipe) -> Listing:

@@ -117,7 +117,8 @@ def _train(
             with run.writing("a run"):
                 computation.preprocessing.save(run.path)
         say(
-            f"{recipe.model}, {computation.model.count_params():,} parameters; {parts} examples of "
+            f"{network.describe_network(computation.model, recipe.model)}, "
+            f"{computation.model.count_params():,} parameters; {parts} examples of "
             f"{len(source.classes)} classes; {computation.replicas} replica(s); "
             f"{network.describe_blocks(computation.model)}"
         )
