@@ -1,10 +1,13 @@
 """Flags of one subcommand, by absl: typed, checked, with help; a wrong flag is a `UserError`."""
 
 import contextlib
+import itertools
+import os
 import re
 import sys
 import textwrap
 from collections.abc import Callable, Container, Iterable, Iterator
+from typing import Any
 
 from absl import flags
 
@@ -32,7 +35,8 @@ def parse(
         settings: what its --set takes, which is easily taken for flags.
 
     Returns:
-        The flag values and the positional arguments. `--help` prints the help and exits with 0.
+        The flag values, a leading `~` of texts expanded, and the positional arguments. `--help`
+        prints the help and exits with 0.
 
     Raises:
         UserError: absl's sentence about an unknown flag or a bad or missing value.
@@ -44,10 +48,13 @@ def parse(
     if HELP & set(arguments):
         show(help_text(usage, description, values))
         sys.exit(0)
-    for argument in arguments:
-        if argument.startswith("-") and len(name := argument.partition("=")[0]) > 100:
+    for argument in itertools.takewhile("--".__ne__, arguments):
+        name = argument.partition("=")[0]
+        if argument.startswith("-") and len(name) > 100:
             # absl looks for flags of similar names, and so deep that it ends in a RecursionError.
             raise UserError(f"there is no flag {name[:40]}…: see --help")
+        if argument.startswith("-") and name.lstrip("-") in _FOR_PROGRAMMERS:
+            raise UserError(f"there is no flag {name}: see --help")
     try:
         positional = values(["a2keras", *arguments])[1:]
     except flags.UnrecognizedFlagError as error:
@@ -55,6 +62,8 @@ def parse(
         near = near or [f"--set {each}=VALUE" for each in nearest(error.flagname, settings)]
         hint = did_you_mean(near, "see --help")
         raise UserError(f"there is no flag --{error.flagname}: {hint}") from error
+    except ValueError as error:  # --noflag=VALUE
+        raise UserError(f"{reason_of(error)} (see --help)") from error
     except flags.Error as error:
         if missing := re.match(r"flag --(\w+)=None: Flag --\1 must have a value", str(error)):
             raise UserError(f"--{missing[1]} is missing (see --help)") from error
@@ -70,7 +79,28 @@ def parse(
                 near = [f"--{several}={wrong[2]}"]
             hint = did_you_mean(near, "see --help")
         raise UserError(f"{reason_of(error, 1000)} ({hint or 'see --help'})") from error
+    for name in values:
+        values[name].value = _given(name, values[name])
     return values, positional
+
+
+_FOR_PROGRAMMERS = ("flagfile", "undefok")  # absl's own, by which flags are passed over in silence
+
+
+def _given(name: str, flag: flags.Flag) -> Any:
+    """The value of a flag, a leading `~` expanded: of --output=~/run no shell does that.
+
+    Raises:
+        UserError: an empty text, where that would be the path of the current directory.
+    """
+    value = flag.value
+    texts = value if isinstance(value, list) else [value]
+    if flag.present and flag.default != "" and "" in texts:
+        raise UserError(f"--{name} must not be empty (see --help)")
+    if not all(isinstance(text, str) for text in texts):
+        return value
+    texts = [os.path.expanduser(text) for text in texts]  # noqa: PTH111 (which raises for some)
+    return texts if isinstance(value, list) else texts[0]
 
 
 _ASKED = ["\0flags"]  # what no command line can have

@@ -100,6 +100,13 @@ def define(values):
     flags.DEFINE_boolean("fast", False, "hurry", flag_values=values)
 
 
+def define_paths(values):
+    define(values)
+    flags.DEFINE_string("path", None, "of a file", flag_values=values)
+    flags.DEFINE_string("root", "", "of all files", flag_values=values)
+    flags.DEFINE_list("paths", [], "of files", flag_values=values)
+
+
 def test_flags_are_typed_and_positional_arguments_kept():
     arguments = ["x", "--count=5", "--set=a=1", "--set=b=2", "y"]
     values, rest = parse("a2keras x", "Does x.", define, arguments)
@@ -114,12 +121,29 @@ def test_flags_are_typed_and_positional_arguments_kept():
         ("--zzz=5", r"^there is no flag --zzz: see --help$"),
         ("--count=many", r"flag --count=many: .*\(see --help\)"),
         ("--kind=c", r"flag --kind=c: value should be one of <a\|b> \(see --help\)$"),
+        ("--nofast=1", r"^--nofast=1 does not take an argument \(see --help\)$"),
+        ("--undefok=cuont", r"^there is no flag --undefok: see --help$"),
+        ("-undefok", r"^there is no flag -undefok: see --help$"),
+        ("--flagfile=mine", r"^there is no flag --flagfile: see --help$"),
+        ("--path=", r"^--path must not be empty \(see --help\)$"),
+        ("--set=", r"^--set must not be empty \(see --help\)$"),
         ("--format=cvs", r"one of <text\|json\|csv> \(did you mean 'csv'\?\)$"),
     ],
 )
 def test_wrong_flags(argument, message):
     with pytest.raises(UserError, match=message):
-        parse("a2keras x", "Does x.", define, [argument])
+        parse("a2keras x", "Does x.", define_paths, [argument])
+
+
+def test_a_home_is_found_in_every_flag(monkeypatch):
+    """Shells expand `~` at the beginning of an argument, which --path=~ has none."""
+    monkeypatch.setenv("HOME", "/home/somebody")
+    arguments = ["--path=~/run", "--paths=a~,~", "--set=a=~", "--set=~/b", "--root=", "~/c"]
+    values, rest = parse("a2keras x", "Does x.", define_paths, arguments)
+    assert (values.path, values.paths) == ("/home/somebody/run", ["a~", "/home/somebody"])
+    assert (values.set, values.root, rest) == (["a=~", "/home/somebody/b"], "", ["~/c"])
+    values, rest = parse("a2keras x", "Does x.", define_paths, ["--", "--path=a", "--undefok=b"])
+    assert (values.path, rest) == (None, ["--path=a", "--undefok=b"])
 
 
 def test_one_value_given_to_the_flag_beside_the_one_of_several():
