@@ -5,7 +5,7 @@ from typing import Any
 
 from a2keras.drawing import drawable, figure
 from a2keras.training.ablation.statistics import LEVEL
-from a2keras.training.ablation.words import words_of
+from a2keras.training.ablation.words import examples_of, span, words_of
 from a2keras.training.charts import BLUE, INK, MUTED, ORANGE
 
 GREEN = "#3a8f5c"
@@ -33,8 +33,9 @@ def title_of(document: dict[str, Any]) -> str:
     names = dict.fromkeys(row["model"] for row in document["rows"])
     what = f"Table {document['table']}" if document["table"] else drawable(", ".join(names), 60)
     runs = [len(row["runs"]) for row in document["rows"]]
-    over = f"{min(runs)}" if min(runs) == max(runs) else f"{min(runs)} to {max(runs)}"
-    return f"{what} on {document['examples']} examples, {over} runs of each row"
+    over = span(runs)
+    examples = "1 example" if (count := span(examples_of(document))) == "1" else f"{count} examples"
+    return f"{what} on {examples}, {over} {'run' if over == '1' else 'runs'} of each row"
 
 
 def _draw_accuracies(document: dict[str, Any], axis: Any) -> None:
@@ -69,7 +70,9 @@ def _draw_accuracies(document: dict[str, Any], axis: Any) -> None:
     example = "a clip" if document["task"] == "video" else "an image"
     axis.set_xlabel(f"multiply-adds of {example} in G (logarithmic)", color=MUTED)
     axis.set_ylabel(f"{words_of(main)} in %", color=MUTED)
-    axis.set_title("mean ± std over the seeds", loc="left", color=INK)
+    several = any(row[main]["std"] is not None for row in document["rows"])
+    title = "mean ± std over the seeds" if several else "of one seed"
+    axis.set_title(title, loc="left", color=INK)
     axis.margins(x=0.1, y=0.1)
     axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
 
@@ -95,7 +98,8 @@ def _draw_differences(document: dict[str, Any], axis: Any) -> None:
     axis.set_yticks(range(len(others)), [drawable(row["row"]) for row in others])
     axis.set_ylim(len(others) - 0.5, -0.5)
     axis.set_xlabel(f"points of {words_of(main)} more than {drawable(first['row'])}", color=MUTED)
-    title = f"paired differences, {LEVEL:.0%} intervals"
+    several = any(each["interval"] is not None for each in found.values())
+    title = "paired differences" + (f", {LEVEL:.0%} intervals" if several else "")
     axis.set_title(title, loc="left", color=INK)
 
 

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from a2keras.errors import UserError
 from a2keras.models.weights import published
@@ -13,6 +13,7 @@ from a2keras.training.compute.checks import begin
 from a2keras.training.config import Recipe
 from a2keras.training.data import Listed, list_data
 from a2keras.training.data.listing import Listing
+from a2keras.training.data.opening import assign_splits
 from a2keras.training.evaluation.held_out import SCORED, folds_of
 from a2keras.training.run.directory import Run
 
@@ -22,6 +23,18 @@ class Planned(NamedTuple):
 
     row: Row
     run: Run
+
+
+class Prepared(NamedTuple):
+    """What can be known of an ablation before Keras is loaded.
+
+    Attributes:
+        recipes: of each row by its key, with what the data decide.
+        listing: the data, which are the same for all rows.
+    """
+
+    recipes: dict[str, Recipe]
+    listing: Listing
 
 
 @dataclass(frozen=True)
@@ -53,14 +66,15 @@ class Ablation:
         if self.seeds < 1:
             raise UserError(f"`seeds` must be at least 1. Received: `seeds={self.seeds}`")
 
-    def recipes(self, listing: Listing | None = None) -> dict[str, Recipe]:
-        """The recipe of each row by its key, see `recipe_of`; the data are listed once.
+    def prepared(self, listing: Listing | None = None) -> Prepared:
+        """The recipes of the rows and the data, which are listed once; nothing is decoded.
 
         Args:
             listing: the data, where they have been listed already.
 
         Raises:
-            UserError: among others, for weights whose blocks only some of the rows would have.
+            UserError: among others, for weights whose blocks only some of the rows would have, and
+                for data that have nothing to score the runs on.
         """
         found: dict[str, Recipe] = {}
         for row in self.rows:
@@ -74,7 +88,25 @@ class Ablation:
                     "these would begin with others: give other `weights`, or none. "
                     f"Received: weights={recipe.weights}"
                 )
-        return found
+        prepared = Prepared(found, cast(Listing, listing))
+        self._check_scored(prepared)
+        return prepared
+
+    def _check_scored(self, prepared: Prepared) -> None:
+        """`UserError` where a run would have nothing to be scored on, which it tells once trained.
+
+        The rows share what chooses the examples.
+        """
+        row = self.rows[:1]
+        for _, run in dataclasses.replace(self, rows=row).planned(prepared.recipes):
+            splits, rule = assign_splits(prepared.listing, run.recipe)
+            if not {*self.scored} & {*splits.tolist()}:
+                names = " or ".join(self.scored)
+                fields = " and ".join(f"{name}_fraction" for name in self.scored)
+                raise UserError(
+                    f"runs are scored on {names} examples, and {run.recipe.data} has none "
+                    f"({rule or 'all are for training'}): see {fields}"
+                )
 
     def recipe_of(self, row: Row) -> Recipe:
         """The recipe of a row with what its data decide; nothing is decoded."""
@@ -94,7 +126,7 @@ class Ablation:
         """All runs, seed by seed and fold by fold: one that is stopped has compared like with like.
 
         Args:
-            recipes: of each row by its key, see `recipe_of`.
+            recipes: of each row by its key, see `prepared`.
         """
         for seed in range(self.recipe.seed, self.recipe.seed + self.seeds):
             for fold in folds_of(self.recipe):

@@ -1,20 +1,21 @@
 """An ablation as JSON and as Markdown tables; its picture is drawn beside them."""
 
 import dataclasses
+from collections import Counter
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
-import keras
 import numpy as np
-import tensorflow as tf
+from typing_extensions import TypedDict
 
-from a2keras.documents import write_json
+from a2keras.documents import read_json, write_json
 from a2keras.files import write_text
 from a2keras.training.ablation.picture import draw_ablation
 from a2keras.training.ablation.plan import Ablation
 from a2keras.training.ablation.rows import Row
 from a2keras.training.ablation.statistics import differences
-from a2keras.training.ablation.words import difference_table, remarks, words_of
+from a2keras.training.ablation.words import difference_table, remarks, rule_of, words_of
 from a2keras.training.config import Recipe
 from a2keras.training.data.source import Skipped
 from a2keras.training.evaluation.folds import pooled
@@ -40,6 +41,13 @@ def classes_of(scores: dict[str, Any]) -> int:
 
 
 Results = list[tuple[Row, Run, dict[str, Any]]]
+Parts = dict[int, dict[str, Any]]  # by fold an evaluation
+
+
+class Trained(TypedDict):
+    """What of a run's results.json is told."""
+
+    versions: dict[str, str]
 
 
 def document(
@@ -54,14 +62,29 @@ def document(
         planned: how many runs there are to be.
     """
     first, recipe = results[0][2], results[0][1].recipe
-    measures = measures_of(recipe)
+    measures, output = measures_of(recipe), ablation.output
+    of_rows = {
+        row: own
+        for row in ablation.rows
+        if (own := [(run, scores) for each, run, scores in results if each == row])
+    }
+    recipes = {row: dataclasses.asdict(own[0][0].recipe) for row, own in of_rows.items()}
+    shared = [
+        name
+        for name, value in recipes[results[0][0]].items()
+        if name not in _OWN and all(each[name] == value for each in recipes.values())
+    ]
+    whole = max(Counter((row, run.recipe.seed) for row, run, _ in results).values())
     rows = []
-    for row in ablation.rows:
-        own = [(run, scores) for each, run, scores in results if each == row]
-        if own:
-            rows.append(_row(row, own, measures, costs[row.key], ablation.output))
-    # One evaluation of every part of the data.
-    parts = {run.recipe.fold: scores for _, run, scores in reversed(results)}
+    for row, own in of_rows.items():
+        apart = {k: v for k, v in recipes[row].items() if k not in (*_OWN, *shared)}
+        rows.append(_row(row, own, measures, whole, costs[row.key] | {"recipe": apart}, output))
+    # One evaluation of every part of the data, of every seed and of the first one.
+    seeds: dict[int, Parts] = {}
+    parts: Parts = {}
+    for _, run, scores in results:
+        seeds.setdefault(run.recipe.seed, {}).setdefault(run.recipe.fold, scores)
+        parts.setdefault(run.recipe.fold, scores)
     parts = dict(sorted(parts.items()))
     protocols = [line for _, _, scores in results for line in scores["protocol"]]
     return {
@@ -69,35 +92,68 @@ def document(
         "task": recipe.task,
         "data": first["data"],
         "fingerprint": first["fingerprint"],
-        "skipped": len({file.path for each in parts.values() for file in _skipped(each)}),
+        "skipped": len({file.path for _, _, each in results for file in _skipped(each)}),
         "split": first["split"],
         "split_rules": list(dict.fromkeys(scores["split_rule"] for _, _, scores in results)),
+        "drawn_by_seed": _drawn_by_seed(seeds),
         "folds": [_fold(fold, each) for fold, each in parts.items()] if recipe.folds else [],
         "examples": sum(each["examples"] for each in parts.values()),
         "classes": classes_of(first),
-        **_by_chance(list(parts.values())),
+        **_by_chance(seeds),
         "protocol": list(dict.fromkeys(protocols)),
         "seeds": ablation.seeds,
         "planned": planned,
+        "missing": _missing(ablation.rows, results),
         "measures": list(measures),
-        "recipe": {
-            name: value
-            for name, value in dataclasses.asdict(ablation.recipe).items()
-            if name not in _OWN
-        }
-        | {"data": recipe.data, "task": recipe.task},
+        "recipe": {name: recipes[results[0][0]][name] for name in shared},
         "rows": rows,
         "differences": differences(rows, measures),
-        "versions": {"keras": keras.__version__, "tensorflow": tf.__version__},
+        "versions": _versions([run for _, run, _ in results]),
     }
 
 
-def _by_chance(parts: list[dict[str, Any]]) -> dict[str, float]:
-    """What says nothing of a network: the rate of the most frequent class, or guessing's mAP."""
-    if "confusion" not in parts[0]:
-        return pooled(parts, ["chance_mAP"])
-    totals = sum(np.array(each["confusion"]).sum(axis=1) for each in parts)
-    return {"majority_rate": float(totals.max() / totals.sum())}
+def _drawn_by_seed(seeds: dict[int, Parts]) -> bool:
+    """Whether the examples that are scored are others with every seed, by the rules' words."""
+    rules: dict[int, set[str]] = {}
+    for of_seed in seeds.values():
+        for fold, scores in of_seed.items():
+            rules.setdefault(fold, set()).add(rule_of(scores["split_rule"], scores["split"]))
+    return any(len(each) > 1 for each in rules.values())
+
+
+def _missing(rows: tuple[Row, ...], results: Results) -> list[dict[str, Any]]:
+    """The runs that some row has and another one lacks."""
+    there = {(row.key, run.recipe.seed, run.recipe.fold) for row, run, _ in results}
+    pairs = sorted({(seed, fold) for _, seed, fold in there})
+    return [
+        {"row": row.title, "seed": seed, "fold": fold}
+        for row in rows
+        for seed, fold in pairs
+        if (row.key, seed, fold) not in there
+    ]
+
+
+def _versions(runs: list[Run]) -> dict[str, str]:
+    """Of what the runs were trained with, by its name."""
+    found: dict[str, dict[str, None]] = {}
+    for run in runs:
+        results = read_json(run.path / "results.json", Trained, "the results of a run")
+        for name, version in results["versions"].items():
+            found.setdefault(name, {})[version] = None
+    return {name: " and ".join(versions) for name, versions in found.items()}
+
+
+def _by_chance(seeds: dict[int, Parts]) -> dict[str, float]:
+    """What says nothing of a network: the rate of the most frequent class, or guessing's mAP.
+
+    The mean over the seeds, which may draw other examples, as far as they have all parts.
+    """
+    most = max(map(len, seeds.values()))
+    whole = [[*parts.values()] for parts in seeds.values() if len(parts) == most]
+    if "confusion" not in whole[0][0]:
+        return {"chance_mAP": fmean(pooled(each, ["chance_mAP"])["chance_mAP"] for each in whole)}
+    totals = [sum(np.array(each["confusion"]).sum(axis=1) for each in parts) for parts in whole]
+    return {"majority_rate": fmean(float(each.max() / each.sum()) for each in totals)}
 
 
 def _skipped(scores: dict[str, Any]) -> list[Skipped]:
@@ -113,10 +169,16 @@ def _row(
     row: Row,
     own: list[tuple[Run, dict[str, Any]]],
     measures: tuple[str, ...],
-    costs: dict[str, Any],
+    whole: int,
+    more: dict[str, Any],
     output: Path,
 ) -> dict[str, Any]:
-    """A row: its settings, costs, pooled score of every seed, and all runs."""
+    """A row: its settings, its costs and what `more` there is, the pooled score of every seed, and
+    all runs.
+
+    A seed counts once all of its folds have been scored: there are `whole` of them. Of a row that
+    has no such seed all count.
+    """
     recipe = own[0][0].recipe
     runs = [
         {
@@ -124,12 +186,14 @@ def _row(
             "seed": run.recipe.seed,
             "fold": run.recipe.fold,
             "examples": scores["examples"],
+            "batch_size": run.batch_size() or recipe.batch_size,
             **{measure: scores[measure] for measure in measures},
         }
         for run, scores in own
     ]
+    counts = Counter(run["seed"] for run in runs)
     seeds = []
-    for seed in dict.fromkeys(run["seed"] for run in runs):
+    for seed in [seed for seed in counts if counts[seed] == whole] or counts:
         of_seed = [run for run in runs if run["seed"] == seed]
         examples = sum(run["examples"] for run in of_seed)
         seeds.append({"seed": seed, "examples": examples, **pooled(of_seed, measures)})
@@ -140,7 +204,8 @@ def _row(
         "attention": None if recipe.attention == "none" else recipe.attention,
         "positions": list(recipe.unit_names()),
         "settings": list(row.settings),
-        **costs,
+        "protocol": own[0][1]["protocol"],
+        **more,
         **{name: spread([seed[name] for seed in seeds]) for name in measures},
         "seeds": seeds,
         "runs": runs,
@@ -157,12 +222,14 @@ def write(document: dict[str, Any], output: Path, suffix: str = "") -> None:
 
 def markdown(document: dict[str, Any]) -> str:
     """The table, what the rows differ by, and what it was measured on."""
-    first, measures = document["rows"][0], document["measures"]
+    measures = document["measures"]
+    batches = {row["batch_size"] for row in document["rows"]}
+    kind = "clips" if document["task"] == "video" else "images"
     head = [
         "row",
         "parameters",
         "multiply-adds",
-        f"step of {first['batch_size']} {'clips' if document['task'] == 'video' else 'images'}",
+        f"step of {batches.pop()} {kind}" if len(batches) == 1 else "step",
         "processor time",
         "activations",
         "peak memory",

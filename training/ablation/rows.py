@@ -73,7 +73,7 @@ def _of_table(table: int, names: tuple[str, ...]) -> Iterable[Row]:
     for name in names:
         if name not in rows:
             raise UserError(f"Table {table} has no row {name}: its rows are {', '.join(rows)}")
-    return [of_paper(row) for name, row in rows.items() if not names or name in names]
+    return [of_paper(rows[name]) for name in names or rows]
 
 
 def _of_kinds(names: Iterable[str]) -> Iterable[Row]:

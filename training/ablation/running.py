@@ -13,7 +13,7 @@ from a2keras.console import say
 from a2keras.documents import read_json, write_json
 from a2keras.errors import UserError
 from a2keras.training.ablation import report
-from a2keras.training.ablation.plan import Ablation, Planned
+from a2keras.training.ablation.plan import Ablation, Planned, Prepared
 from a2keras.training.ablation.step_cost import Costs, measure
 from a2keras.training.compute import network
 from a2keras.training.config import Recipe
@@ -41,7 +41,7 @@ class KeptCosts(TypedDict):
     costs: Costs
 
 
-def ablate(ablation: Ablation, recipes: dict[str, Recipe] | None = None) -> dict[str, Any]:
+def ablate(ablation: Ablation, prepared: Prepared | None = None) -> dict[str, Any]:
     """Measures, trains and scores every row, and writes ablation.json, ablation.md, ablation.png.
 
     Scored on validation examples alone, the files are ablation_validation.json and so on.
@@ -51,18 +51,18 @@ def ablate(ablation: Ablation, recipes: dict[str, Recipe] | None = None) -> dict
 
     Args:
         ablation: what to train.
-        recipes: of `Ablation.recipes`, where it has been asked already.
+        prepared: of `Ablation.prepared`, where it has been asked already.
 
     Returns:
         What ablation.json says.
 
     Raises:
-        UserError: data that cannot be used, such as images for a table of videos; a network that
-            does not exist or has no place for blocks; an output that is something else; or, after
-            all the others, runs that failed.
+        UserError: data that cannot be used, such as images for a table of videos, or are not those
+            that runs have begun with; a network that does not exist or has no place for blocks; an
+            output that is something else; or, after all the others, runs that failed.
         Stopped: by a signal; the same call goes on.
     """
-    recipes = recipes or ablation.recipes()
+    recipes, listing = prepared or ablation.prepared()
     for recipe in recipes.values():
         network.check(recipe)
     if (ablation.output / "recipe.json").is_file():
@@ -70,6 +70,8 @@ def ablate(ablation: Ablation, recipes: dict[str, Recipe] | None = None) -> dict
     planned = list(ablation.planned(recipes))
     for _, run in planned:
         run.check()
+        if run.begun:  # also where all have been scored: their table would be of other files
+            run.check_data(listing.fingerprint)
     costs = _costs(ablation, recipes)
     scores = {run.path: kept for _, run in planned if (kept := _kept_score(run, ablation.scored))}
     failures: dict[Path, str] = {}

@@ -9,7 +9,7 @@ import numpy as np
 
 LEVEL = 0.95
 
-# (seed, fold) → (accuracy, examples that it was scored on)
+# (seed, fold) → (score, examples that it was scored on)
 Scores = Mapping[tuple[int, int], tuple[float, int]]
 
 
@@ -44,12 +44,15 @@ def difference(scores: Scores, against: Scores) -> dict[str, Any]:
     A pair is two runs of one seed and one fold: they share the examples that they are trained on
     and tested on. What differs from seed to seed on one fold is not independent of each other,
     since the test examples are the same. So one observation is a fold, the mean of its seeds; where
-    there is one split only, it is a seed. The interval is Student's t of the observations' mean,
-    each with the weight of its examples (all weights equal: the ordinary paired t interval).
+    there is one split only, it is a seed. The interval is Student's t of the observations' mean.
+    There a fold has the weight of its examples, however many seeds it has, as in the score of all
+    folds; a seed counts as much as any other, as in the mean over the seeds, also where each draws
+    its own examples to test on.
 
     Returns:
-        `mean` (what the pooled scores differ by), `interval` [low, high] at `LEVEL`, None of a
-        single observation; `observations`, `unit` ("fold" or "seed"), and all `pairs`.
+        `mean` (what the rows' scores differ by where both have the same runs), `interval`
+        [low, high] at `LEVEL`, None of a single observation; `observations`, `unit` ("fold" or
+        "seed"), and all `pairs`.
     """
     pairs = sorted(scores.keys() & against.keys())
     folds = {fold for _, fold in pairs}
@@ -58,9 +61,9 @@ def difference(scores: Scores, against: Scores) -> dict[str, Any]:
     for pair in pairs:
         value = scores[pair][0] - against[pair][0]
         grouped.setdefault(pair[place], []).append((value, scores[pair][1]))
-    observed = [np.array(each).T for each in grouped.values()]
-    values = np.array([np.average(each, weights=examples) for each, examples in observed])
-    weights = np.array([examples.sum() for _, examples in observed])
+    observed = [np.array(each).mean(axis=0) for each in grouped.values()]
+    values, examples = np.array(observed).T
+    weights = examples if unit == "fold" else np.ones(len(values))
     mean, interval = interval_of(values, weights)
     return {
         "mean": mean,

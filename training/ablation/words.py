@@ -1,11 +1,13 @@
 """What the tables of an ablation say in words, and what it takes to judge them."""
 
 import math
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from a2keras.errors import counted
 from a2keras.training.ablation.statistics import LEVEL
 
+SHOWN = 3  # missing runs of a row
 _WORDS = {"top1": "top-1", "clip_mAP": "clip mAP"}
 
 
@@ -39,109 +41,225 @@ def _points(difference: dict[str, Any]) -> str:
 
 def remarks(document: dict[str, Any]) -> list[str]:
     """What it takes to judge the numbers, a line each."""
-    runs = sum(len(row["runs"]) for row in document["rows"])
-    missing = document["planned"] - runs
     return [
-        *([f"not complete: {runs} of {document['planned']} runs"] if missing else []),
+        *_of_missing(document),
         *_of_data(document),
         *_of_chance(document),
+        *_of_differences(document),
+        *_by_chance(document),
         *_of_costs(document),
         *_of_training(document),
     ]
 
 
+def by_rows(rows: list[dict[str, Any]], told: Callable[[dict[str, Any]], str]) -> str:
+    """What is told of every row: once where it is the same of all, else with the rows' titles."""
+    titles: dict[str, list[str]] = {}
+    for row in rows:
+        titles.setdefault(told(row), []).append(row["row"])
+    if len(titles) == 1:
+        return next(iter(titles))
+    return "; ".join(f"{text} ({', '.join(names)})" for text, names in titles.items())
+
+
+def span(values: Iterable[int]) -> str:
+    """`4`, or `4 to 7` of several."""
+    low, high = min(values := [*values]), max(values)
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def examples_of(document: dict[str, Any]) -> list[int]:
+    """How many examples the scores are of, of every seed where each draws its own."""
+    if document["folds"] or not document["drawn_by_seed"]:
+        return [document["examples"]]
+    return sorted({seed["examples"] for row in document["rows"] for seed in row["seeds"]})
+
+
+def _of_missing(document: dict[str, Any]) -> list[str]:
+    rows, missing = document["rows"], document["missing"]
+    runs = sum(len(row["runs"]) for row in rows)
+    lines = []
+    if runs < document["planned"]:
+        lines.append(f"not complete: {runs} of {document['planned']} runs")
+    if missing:
+        fold = ", fold {fold}" if document["folds"] else ""
+        lacks: dict[str, list[str]] = {}
+        for each in missing:
+            text = f"seed {{seed}}{fold}".format_map(each)
+            lacks.setdefault(each["row"], []).append(text)
+        lacking = "; ".join(
+            f"{row} lacks {' and '.join(each[:SHOWN])}"
+            + (f" and {len(each) - SHOWN} more" if len(each) > SHOWN else "")
+            for row, each in lacks.items()
+        )
+        lines.append(
+            f"{lacking}, which others have: the score of a row is of its own runs, a difference "
+            "of those that both rows have"
+        )
+    if any({run["seed"] for run in row["runs"]} > _seeds(row) for row in rows):
+        lines.append("a seed counts in the score of a row once its runs of all folds are there")
+    return lines
+
+
+def _seeds(row: dict[str, Any]) -> set[int]:
+    return {seed["seed"] for seed in row["seeds"]}
+
+
 def _of_data(document: dict[str, Any]) -> list[str]:
-    count, folds = document["examples"], document["folds"]
-    rules = list(dict.fromkeys(_rule(each, document["split"]) for each in document["split_rules"]))
-    of = f"of the {document['split']} split"
-    if folds:
-        tested = ", each tested once" if document["split"] == "test" else ", validation examples"
-        of = f"of all {len(folds)} folds{tested}"
+    folds, split, drawn = document["folds"], document["split"], document["drawn_by_seed"]
+    rules = list(dict.fromkeys(rule_of(each, split) for each in document["split_rules"]))
+    of = f"of the {split} split"
     rule = " | ".join(rules)
     if folds:
+        planned = document["recipe"]["folds"]
+        tested = ", each tested once" if split == "test" else ", validation examples"
+        of = f"of {len(folds)} of {planned} folds{tested}"
+        if len(folds) == planned:
+            of = f"of all {planned} folds{tested}"
         dealt = (
             f"{each['fold']}: {', '.join(each['groups']) or each['examples']}" for each in folds
         )
         kind = "groups" if folds[0]["groups"] else "examples"
-        rule = f"{kind} of the folds {'; '.join(dealt)}"
+        first = f", as seed {document['rows'][0]['runs'][0]['seed']} draws them," if drawn else ""
+        rule = f"{kind} of the folds{first} {'; '.join(dealt)}"
+    counts = examples_of(document)
     data = (
-        f"data: {document['data']}, {counted(count, 'example')} {of} ({rule}), "
+        f"data: {document['data']}, {span(counts)} example{'s' * (counts != [1])} {of} ({rule}), "
         f"{counted(document['skipped'], 'file')} skipped, file list {document['fingerprint'][:16]}"
     )
-    others = ["the held-out examples are others with every seed"]
-    return [data, *(others if len(rules) > 1 and not folds else []), *document["protocol"]]
+    others = ["the held-out examples are others with every seed"] if drawn else []
+    return [data, *others, *_protocol(document)]
 
 
-def _rule(rule: str, split: str) -> str:
+def _protocol(document: dict[str, Any]) -> list[str]:
+    """A line for each measure; with the rows' titles where these have other views."""
+    rows = document["rows"]
+    if len({len(row["protocol"]) for row in rows}) > 1:
+        return [by_rows(rows, lambda row: "; ".join(row["protocol"]))]
+    return [
+        by_rows(rows, lambda row, i=i: row["protocol"][i])  # type: ignore[misc]
+        for i in range(len(rows[0]["protocol"]))
+    ]
+
+
+def rule_of(rule: str, split: str) -> str:
     """What of a rule tells which examples are scored: validation is drawn from the rest."""
     return rule.partition("; validation: ")[0] if split == "test" else rule
 
 
 def _of_chance(document: dict[str, Any]) -> list[str]:
-    count, main = document["examples"], document["measures"][-1]
+    main, drawn = document["measures"][-1], document["drawn_by_seed"]
     is_share = "majority_rate" in document
-    of_folds = "share of all folds' examples" if is_share else "mean over the folds"
-    pooled = f", each the {of_folds}" if document["folds"] else ""
-    lines = [
-        f"± is the sample standard deviation over the seeds{pooled}, which change the initial "
-        "weights, the order and the augmentation"
-    ]
+    lines = []
+    if document["folds"]:
+        over = "share of all folds' examples" if is_share else "mean over the folds, by examples"
+        lines.append(f"the score of a seed is the {over}")
+    if any(row[main]["std"] is not None for row in document["rows"]):
+        own = ", and the held-out examples" if drawn else ""
+        lines.append(
+            "± is the sample standard deviation over the seeds, which change the initial weights "
+            f"as far as these are drawn, the order and the augmentation{own}"
+        )
     if is_share:
         best = max(row[main]["mean"] for row in document["rows"])
+        count = examples_of(document)[0]
         error = math.sqrt(best * (1 - best) / count)
-        lines[0] += (
-            f"; one example is {100 / count:.1f} points, and the binomial standard error of "
-            f"{100 * best:.1f} % on {count} examples {100 * error:.1f} points"
-        )
-    if document["differences"]:
-        units = [each[main] for each in document["differences"]]
-        unit, least = units[0]["unit"], min(each["observations"] for each in units)
-        of_fold = ", the mean of its seeds, since these share their test examples"
         lines.append(
-            f"differences are of runs of the same seed{' and fold' if document['folds'] else ''}; "
-            f"their {LEVEL:.0%} intervals are Student's t of {least} observations: one is a {unit}"
-            f"{of_fold if unit == 'fold' else ''}. "
-            + (
-                "They cover what is left to chance in training, not in these test examples"
-                if unit == "seed"
-                else "Folds share examples to train on, so the intervals are rather too narrow"
-            )
-            + (
-                f"; of {len(units)} intervals one in twenty misses by chance alone"
-                if len(units) > 1
-                else ""
-            )
+            f"one of {counted(count, 'example')} is {100 / count:.1f} points, and the binomial "
+            f"standard error of {100 * best:.1f} % on {count} {100 * error:.1f} points"
         )
-    if not is_share:
-        return [*lines, f"mAP by chance: {100 * document['chance_mAP']:.1f} %"]
+    return lines
+
+
+def _of_differences(document: dict[str, Any]) -> list[str]:
+    """How to read the differences, as far as there are any, and their intervals, likewise."""
+    main, folds = document["measures"][-1], document["folds"]
+    differences = [each[main] for each in document["differences"]]
+    if not differences:
+        return []
+    lines = [f"differences are of runs of the same seed{' and fold' if folds else ''}"]
+    intervals = [each for each in differences if each["interval"] is not None]
+    for unit in dict.fromkeys(each["unit"] for each in intervals):
+        counts = [each["observations"] for each in intervals if each["unit"] == unit]
+        lines.append(
+            f"their {LEVEL:.0%} intervals are Student's t of {span(counts)} observations: one is a "
+            + _observation(unit, document)
+        )
+    if len(intervals) > 1:
+        lines.append(f"of {len(intervals)} intervals one in twenty misses by chance alone")
+    return ["; ".join(lines)]
+
+
+def _observation(unit: str, document: dict[str, Any]) -> str:
+    """What one is, and what the interval says then."""
+    drawn = document["drawn_by_seed"]
+    if unit == "fold":
+        since = "" if drawn else ", since these share their test examples"
+        return (
+            f"fold, the mean of its seeds{since}. Folds share examples to train on, so the "
+            "intervals are rather too narrow"
+        )
+    if drawn:
+        return (
+            "seed. The seeds' splits share examples to train on and to test on, so the intervals "
+            "are rather too narrow"
+        )
+    return (
+        "seed. They cover what is left to chance in training, not in these "
+        f"{document['split']} examples"
+    )
+
+
+def _by_chance(document: dict[str, Any]) -> list[str]:
+    mean = ", the mean over the seeds" if document["drawn_by_seed"] else ""
+    if "majority_rate" not in document:
+        return [f"mAP by chance: {100 * document['chance_mAP']:.1f} %{mean}"]
     majority = 100 * document["majority_rate"]
-    return [*lines, f"always answering the most frequent class: {majority:.1f} %"]
+    return [f"always answering the most frequent class: {majority:.1f} %{mean}"]
 
 
 def _of_costs(document: dict[str, Any]) -> list[str]:
-    first, recipe = document["rows"][0], document["recipe"]
-    beyond = ", beyond what it took before there was a network"
-    pixels = f"{recipe['size']}×{recipe['size']} pixels"
-    example = f"image of {pixels}"
-    if document["task"] == "video":
-        example = f"clip of {recipe['frames']} frames of {pixels}"
+    rows = document["rows"]
+
+    def example(row: dict[str, Any]) -> str:
+        recipe = document["recipe"] | row["recipe"]
+        pixels = f"{recipe['size']}×{recipe['size']} pixels"
+        if document["task"] == "video":
+            return f"clip of {recipe['frames']} frames of {pixels}"
+        return f"image of {pixels}"
+
+    def peak(row: dict[str, Any]) -> str:
+        beyond = ", beyond what it took before there was a network"
+        return f"{row['peak_of']}{beyond if row['peak_of'] == 'the process' else ''}"
+
+    kind = "clips" if document["task"] == "video" else "images"
+    batches = by_rows(rows, lambda row: f"{row['batch_size']} {kind}")
     return [
-        "parameters with moving statistics; multiply-adds and activations of one "
-        f"{example}, by count",
-        f"steps: median of at least {min(row['steps'] for row in document['rows'])} training steps "
-        f"after warm-up on {first['device']}: the time that passes, and that of all cores, which "
-        "other work on the machine disturbs less",
-        f"peak memory: of {first['peak_of']}{beyond if first['peak_of'] == 'the process' else ''}",
+        f"parameters with moving statistics; multiply-adds and activations, by count, of one "
+        f"{by_rows(rows, example)}",
+        f"steps: of {batches}, median of at least {min(row['steps'] for row in rows)} training "
+        f"steps after warm-up on {by_rows(rows, lambda row: row['device'])}: the time that passes, "
+        "and that of all cores, which other work on the machine disturbs less",
+        f"peak memory: of {by_rows(rows, peak)}",
     ]
 
 
 def _of_training(document: dict[str, Any]) -> list[str]:
-    recipe, rows = document["recipe"], document["rows"]
+    rows = document["rows"]
+
+    def training(row: dict[str, Any]) -> str:
+        recipe = document["recipe"] | row["recipe"]
+        most = "at most " if recipe["patience"] else ""
+        size = span(run["batch_size"] for run in row["runs"])
+        return (
+            f"{most}{counted(recipe['epochs'], 'epoch')}, batch size {size}, learning rate "
+            f"{recipe['learning_rate']:g}, {recipe['precision']}"
+        )
+
     settings = [f"{row['row']}: {' '.join(row['settings'])}" for row in rows]
     models = ", ".join(dict.fromkeys(row["model"] for row in rows))
     return [
         f"rows of {models}: {'; '.join(settings)}",
-        f"{recipe['epochs']} epochs, batch size {recipe['batch_size']}, learning rate "
-        f"{recipe['learning_rate']:g}, {recipe['precision']}; all else in ablation.json",
+        f"{by_rows(rows, training)}; all else in ablation.json",
         "versions: " + ", ".join(f"{name} {each}" for name, each in document["versions"].items()),
     ]

@@ -36,11 +36,11 @@ def ablate(arguments: list[str]) -> None:
     try:
         with naming_flags(values, FIELDS):
             ablation, listing = _ablation(values)
-            recipes = ablation.recipes(listing)
+            prepared = ablation.prepared(listing)
             from a2keras.training.ablation.report import markdown
             from a2keras.training.ablation.running import ablate as run_ablation
 
-            document = run_ablation(ablation, recipes)
+            document = run_ablation(ablation, prepared)
     except Stopped as stopped:
         say(f"a2keras ablate: {stopped}")
         sys.exit(stopped.exit_code)

@@ -155,7 +155,7 @@ def settings(output: Path, *more: str) -> list[str]:
 @pytest.mark.slow
 def test_an_ablation_from_videos_to_the_table(tmp_path, videos, small_networks, run_command):
     output = tmp_path / "ablation"
-    call = ["ablate", "--table=2", f"--data=folder:{videos}", "--rows=nl_conv3,resnet_26"]
+    call = ["ablate", "--table=2", f"--data=folder:{videos}", "--rows=resnet_26,nl_conv3"]
     first = json.loads(run_command(*call, *settings(output), "--seeds=1", "--format=json"))
     assert [row["key"] for row in first["rows"]] == ["resnet_26", "nl_conv3"]
     assert all(row["video@1"]["std"] is None for row in first["rows"])
@@ -247,7 +247,7 @@ def check_markdown(text: str, document: dict) -> None:
     assert cells[4] == f"{1000 * row['processor_seconds']:.0f} ms"
     assert cells[8:] == [f"{100 * mean:.1f} ± {100 * deviation:.1f} %", "2"]
     assert f"1 file skipped, file list {document['fingerprint'][:16]}" in text
-    assert "one example is 25.0 points" in text
+    assert "one of 4 examples is 25.0 points" in text
     assert "always answering the most frequent class: 50.0 %" in text
 
 

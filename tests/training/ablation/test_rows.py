@@ -41,6 +41,9 @@ def test_rows_of_one_s_own():
     assert recipe.unit_names() == ("conv3_1", "conv4_1")
     assert recipe.rate_factors()[0][1] == 0.1
     assert (recipe.attention, recipe.size) == ("a2", 16)
+    assert [row.key for row in rows_of(2, ("nl_conv3", "resnet_26"), ())] == [
+        "nl_conv3", "resnet_26"
+    ]  # fmt: skip
     rows = rows_of(2, ("resnet_26",), [text])
     assert [row.key for row in rows] == ["resnet_26", "slow.3"]
     assert [row.key for row in rows_of(None, ("none",), [text])] == ["none", "slow.3"]
@@ -128,6 +131,25 @@ def test_with_folds_an_observation_is_a_fold():
     assert len(found["pairs"]) == 6
 
 
+def test_a_seed_counts_as_much_as_any_other():
+    """Splits drawn by the seeds may differ in size; the scores of rows are means over seeds."""
+    ours = {(0, 1): (0.50, 10), (1, 1): (0.70, 30)}
+    theirs = {(0, 1): (0.40, 10), (1, 1): (0.40, 30)}
+    found = difference(ours, theirs)
+    assert found["mean"] == pytest.approx((0.1 + 0.3) / 2)
+    reach = 12.7062047 * 0.1  # t(0.975, 1) · s / √2, s = 0.2 / √2
+    assert found["interval"] == pytest.approx([0.2 - reach, 0.2 + reach])
+
+
+def test_a_fold_weighs_by_its_examples_however_many_seeds_it_has():
+    """0.1 in the mean of two seeds of a fold of 10, 0.4 in one of 30: (0.1 + 3 · 0.4) / 4."""
+    ours = {(0, 1): (0.5, 10), (1, 1): (0.7, 10), (0, 2): (0.8, 30)}
+    theirs = {(0, 1): (0.4, 10), (1, 1): (0.6, 10), (0, 2): (0.4, 30), (1, 2): (0.1, 30)}
+    found = difference(ours, theirs)
+    assert (found["unit"], found["observations"]) == ("fold", 2)
+    assert found["mean"] == pytest.approx(1.3 / 4)
+
+
 def test_differences_are_of_every_two_rows_and_of_what_both_have():
     def row(name, *seeds):
         runs = [{"seed": s, "fold": 1, "examples": 7, "top1": 0.1 * s} for s in seeds]
@@ -144,25 +166,6 @@ def test_pools_and_the_recipes_of_folds():
     assert folds_of(IMAGE) == [IMAGE]
     three = dataclasses.replace(IMAGE, folds=3, fold=2)
     assert [each.fold for each in folds_of(three)] == [1, 2, 3]
-
-
-def test_only_other_test_examples_are_told():
-    """Validation goes with the seed, test examples by folders do not."""
-    from a2keras.training.ablation.words import _of_data
-
-    told = {
-        "examples": 5, "folds": [], "split": "test", "data": "d", "skipped": 1, "protocol": [],
-        "fingerprint": "f" * 64,
-        "split_rules": [f"by the folders; validation: {k} of every class" for k in (1, 2)],
-    }  # fmt: skip
-    assert _of_data(told) == [
-        "data: d, 5 examples of the test split (by the folders), 1 file skipped, file list "
-        "ffffffffffffffff"
-    ]
-    told["split_rules"] = ["test: groups 1; validation: groups 3", "test: groups 2"]
-    data, others = _of_data(told)
-    assert "(test: groups 1 | test: groups 2)" in data
-    assert others == "the held-out examples are others with every seed"
 
 
 @pytest.fixture
@@ -244,9 +247,11 @@ def test_rows_that_come_later_need_the_same_files(tmp_path, images, small_networ
         run_command(*call, "--rows=none,se,a2")
     runs = tmp_path / "ablation/runs"
     assert str(error.value) == (
-        f"2 of 3 runs failed, such as {runs}/se_seed0: the files of folder:{images} have changed "
-        f"since {runs}/none_seed0 began"
+        f"the files of folder:{images} have changed since {runs}/none_seed0 began"
     )
+    with pytest.raises(UserError) as again:  # also where nothing is left to train
+        run_command(*call, "--rows=none")
+    assert str(again.value) == str(error.value)
     assert [each.name for each in runs.iterdir()] == ["none_seed0"]
 
 
@@ -335,6 +340,38 @@ def test_what_is_refused_before_anything_is_trained(tmp_path, images, small_netw
     with pytest.raises(UserError, match="folds must be 0, or at least 2"):
         run_command(*call, "--folds=1")
     assert not (tmp_path / "ablation/runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (
+            ["--split=validation"],
+            "runs are scored on validation examples, and folder:{0} has none (test: 0.2 of every "
+            "class (seed 0); validation: 0 of every class (seed 0)): see validation_fraction",
+        ),
+        (
+            ["--split=validation", "--folds=2"],
+            "runs are scored on validation examples, and folder:{0} has none (test: fold 1 of 2, "
+            "every class; validation: 0 of every class (seed 0)): see validation_fraction",
+        ),
+        (
+            ["--set=test_fraction=0"],
+            "runs are scored on test or validation examples, and folder:{0} has none (test: 0 of "
+            "every class (seed 0); validation: 0 of every class (seed 0)): see test_fraction and "
+            "validation_fraction",
+        ),
+    ],
+)
+def test_nothing_to_score_on_is_told_before_anything_is_measured(
+    tmp_path, images, run_command, monkeypatch, flags, message
+):
+    monkeypatch.setattr(running, "measure", None)
+    call = ["ablate", f"--data=folder:{images}", "--model=resnet20", "--rows=none,a2", *flags]
+    with pytest.raises(UserError) as error:
+        run_command(*call, *settings(tmp_path / "ablation"))
+    assert str(error.value) == message.format(images)
+    assert not (tmp_path / "ablation").exists()
 
 
 def test_weights_that_only_some_rows_could_take_whole_are_refused(tmp_path, images, run_command):
