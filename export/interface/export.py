@@ -1,18 +1,18 @@
 """`a2keras.export`."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from a2keras.console import say
-from a2keras.errors import UserError, counted
+from a2keras.errors import UserError, printable, system_reason
 from a2keras.export.exporting import export as write
 from a2keras.export.formats import DEFAULT_FORMATS
-from a2keras.models.preprocessing.decode import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.opening import check_there
-from a2keras.models.preprocessing.places import Place, places_of
+from a2keras.models.preprocessing.places import Place, place_of, places_of
+from a2keras.models.preprocessing.scanning import scan
 from a2keras.models.preprocessing.spec import Preprocessing
 
 if TYPE_CHECKING:
@@ -82,14 +82,15 @@ def export(
     Raises:
         UserError: a mistake, or none of the formats passed: then nothing is written.
     """
-    chosen = [formats] if isinstance(formats, str) else formats
+    several = isinstance(formats, Iterable) and not isinstance(formats, str)
+    chosen = [str(each) for each in (formats if several else [formats])]
     files = _files([Path(each) for each in places_of(samples)])
-    if isinstance(source, os.PathLike):
-        source = os.fspath(source)
-    if isinstance(preprocessing, os.PathLike):
-        preprocessing = os.fspath(preprocessing)
+    if not hasattr(source, "layers"):
+        source = place_of(source)
+    if preprocessing is not None and not isinstance(preprocessing, Preprocessing):
+        preprocessing = place_of(preprocessing)
     manifest: Manifest = write(  # type: ignore[assignment]
-        source, os.fspath(output), chosen, files, tolerance, preprocessing
+        source, place_of(output), chosen, files, tolerance, preprocessing
     )
     return manifest
 
@@ -106,14 +107,13 @@ def _files(samples: list[Path]) -> list[Path]:
                 raise UserError(f"a sample cannot be read: {error}") from error
             files.append(sample)
             continue
-        media = IMAGE_SUFFIXES | VIDEO_SUFFIXES
-        inside = sorted(path for path in sample.rglob("*") if path.is_file())
-        found = [path for path in inside if path.suffix.lower() in media]
-        if not found:
+        try:
+            tree = scan(sample)
+        except OSError as error:
+            raise UserError(f"{sample} cannot be listed: {system_reason(error)}") from error
+        if not tree.files:
             raise UserError(f"`samples={sample}` holds no image and no video")
-        if len(inside) > len(found):
-            other = next(path for path in inside if path not in found)
-            count = counted(len(inside) - len(found), "file")
-            say(f"{sample}: {count} passed over, by the suffix no image or video: {other}")
-        files += found
+        for remark in tree.remarks():
+            say(f"{printable(sample)}: {remark}")
+        files += [sample / file for file in tree.files]
     return files

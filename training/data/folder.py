@@ -9,13 +9,14 @@ import numpy as np
 
 from a2keras.errors import UserError, counted, printable, system_reason
 from a2keras.models.preprocessing.places import as_path, is_remote
+from a2keras.models.preprocessing.scanning import Tree, joined, scan, suffix_of
 from a2keras.training.config import Recipe
 from a2keras.training.data.contents import FileList
 from a2keras.training.data.files import FileListing, MediaFile
 from a2keras.training.data.layout import roots_of
 from a2keras.training.data.listing import class_name
-from a2keras.training.data.scanning import SUFFIXES, Tree, joined, scan, suffix_of, task_of
 from a2keras.training.data.split_names import SPLITS
+from a2keras.training.data.tasks import SUFFIXES, task_of
 
 
 @dataclass(frozen=True, kw_only=True)

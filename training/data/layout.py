@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from a2keras.errors import UserError, counted, printable
-from a2keras.training.data.scanning import Tree, joined
+from a2keras.models.preprocessing.scanning import Tree, joined
 from a2keras.training.data.split_names import SPLITS, is_filler, split_of
 
 EXPECTED = "a folder of splits has train and test, and in each of them one folder per class"

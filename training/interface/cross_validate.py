@@ -1,20 +1,22 @@
 """`a2keras.cross_validate`."""
 
-import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from typing_extensions import Unpack
 
 from a2keras.console import say
 from a2keras.errors import UserError
-from a2keras.models.preprocessing.places import Place
+from a2keras.models.preprocessing.places import Place, place_of
+from a2keras.models.preprocessing.scanning import visible
 from a2keras.training.config import Recipe
 from a2keras.training.evaluation.scores import Folds
 from a2keras.training.interface.evaluate import evaluate
-from a2keras.training.interface.train import train
+from a2keras.training.interface.train import callbacks_of, train
 from a2keras.training.keywords import Keywords
 from a2keras.training.output import local
+from a2keras.whole_numbers import count
 
 if TYPE_CHECKING:
     import keras
@@ -29,7 +31,7 @@ def cross_validate(
     checkpoint_minutes: float = 10.0,
     checkpoint_steps: int = 0,
     checkpoint_keep: int = 2,
-    callbacks: Sequence["keras.callbacks.Callback"] = (),
+    callbacks: "keras.callbacks.Callback | Iterable[keras.callbacks.Callback] | None" = (),
     track: str | None = None,
     **fields: Unpack[Keywords],
 ) -> Folds:
@@ -52,17 +54,18 @@ def cross_validate(
         UserError, Stopped: as `train` and `evaluate`.
     """
     folds = fields.get("folds", recipe.folds if isinstance(recipe, Recipe) else 0)
-    if type(folds) is not int or folds < 2:
-        raise UserError(f"`folds` must be 2 at least. Received: `folds={folds}`")
+    folds = count("folds", folds, 2)
+    callbacks = callbacks_of(callbacks)  # for every run
     if "fold" in fields:
         raise UserError(
             f"`fold` is for one run: all are trained. Received: `fold={fields['fold']}`"
         )
     if strategy == "multi_worker":
         raise UserError("`strategy=multi_worker` is for one run: the chief alone has its files")
-    place = local(os.fspath(output))
-    others = [] if not place.is_dir() else sorted(place.iterdir())
-    if place.is_file() or any(not each.name.startswith("fold") for each in others):
+    place = local(place_of(output))
+    there = [each.name for each in place.iterdir()] if place.is_dir() else []
+    is_ours = any(re.fullmatch(r"fold\d+", name) for name in there)
+    if place.is_file() or (any(map(visible, there)) and not is_ours):
         raise UserError(f"{place} exists and holds no folds: choose another `output`")
     runs: list[Place] = []
     for fold in range(1, folds + 1):

@@ -55,7 +55,7 @@ def test_files_that_are_passed_over_are_counted(tmp_path, capsys):
     (tmp_path / "g.jpg").mkdir()
     assert _files([tmp_path]) == [tmp_path / n for n in ("a.jfif", "b.JP2", "c.m2ts")]
     assert capsys.readouterr().err == (
-        f"{tmp_path}: 3 files passed over, by the suffix no image or video: {tmp_path / 'd.txt'}\n"
+        f"{tmp_path}: 3 files were passed over, such as d.txt (.txt: 1, no suffix: 1, .svg: 1)\n"
     )
 
 

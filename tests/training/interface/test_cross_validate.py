@@ -55,11 +55,28 @@ def test_what_is_there_stays_alone(tmp_path, images):
 
 
 @pytest.mark.parametrize(
+    "names", [(".DS_Store", "Thumbs.db"), ("fold1", "notes.txt"), ("fold1", "fold2", "plots")]
+)
+def test_what_lies_beside_the_folds_does_not_stop_it(tmp_path, images, monkeypatch, names):
+    for name in names:
+        (tmp_path / "cv" / name).mkdir(parents=True)
+    trained = []
+    monkeypatch.setattr(
+        "a2keras.training.interface.cross_validate.train",
+        lambda recipe, output, **settings: trained.append(output.name),
+    )
+    monkeypatch.setattr("a2keras.training.interface.cross_validate.evaluate", len)
+    output = tmp_path / "cv"
+    assert a2keras.cross_validate("folder", data=images, output=output, folds=3) == 3
+    assert trained == ["fold1", "fold2", "fold3"]
+
+
+@pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({}, "`folds` must be 2 at least. Received: `folds=0`"),
-        ({"folds": 1}, "`folds` must be 2 at least. Received: `folds=1`"),
-        ({"folds": 2.0}, "`folds` must be 2 at least. Received: `folds=2.0`"),
+        ({}, "`folds` must be a whole number of at least 2. Received: `folds=0`"),
+        ({"folds": 1}, "`folds` must be a whole number of at least 2. Received: `folds=1`"),
+        ({"folds": 2.0}, "`folds` must be a whole number of at least 2. Received: `folds=2.0`"),
         (
             {"folds": 2, "strategy": "multi_worker"},
             "`strategy=multi_worker` is for one run: the chief alone has its files",

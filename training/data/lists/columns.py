@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from a2keras.errors import UserError, counted, printable
+from a2keras.models.preprocessing.scanning import MEDIA, suffix_of
 from a2keras.training.data.lists.column_names import (
     KINETICS,
     NAMES,
@@ -14,7 +15,6 @@ from a2keras.training.data.lists.column_names import (
     WITHOUT_HEADER,
     plain,
 )
-from a2keras.training.data.scanning import MEDIA, suffix_of
 from a2keras.training.data.split_names import SPLITS, split_of
 
 BOXES = re.compile(r"\S+( -?\d+(\.\d+)?){4,}( .*)?")  # ImageNet's: "n03995372 85 1 499 272"

@@ -19,6 +19,7 @@ import numpy as np
 
 from a2keras.errors import UserError, counted, printable
 from a2keras.models.preprocessing.places import absolute, as_path, is_remote
+from a2keras.models.preprocessing.scanning import MEDIA, suffix_of
 from a2keras.training.config import Recipe
 from a2keras.training.data.contents import FileList
 from a2keras.training.data.files import FileListing, MediaFile
@@ -27,7 +28,7 @@ from a2keras.training.data.lists.finding import Finder
 from a2keras.training.data.lists.places import lists_in, split_places
 from a2keras.training.data.lists.reading import ListFile, read_lists
 from a2keras.training.data.lists.rows import SEPARATORS, Row
-from a2keras.training.data.scanning import MEDIA, SUFFIXES, suffix_of, task_of
+from a2keras.training.data.tasks import SUFFIXES, task_of
 from a2keras.whole_numbers import NUMBER
 
 PARTS = {1: ("",), 2: ("train", "test"), 3: ("train", "validation", "test")}

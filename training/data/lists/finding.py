@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 
 from a2keras.errors import UserError, printable
 from a2keras.models.preprocessing.places import is_remote
-from a2keras.training.data.scanning import MEDIA, scan, suffix_of
+from a2keras.models.preprocessing.scanning import MEDIA, scan, suffix_of
 
 
 class Finder:

@@ -6,10 +6,10 @@ from pathlib import PurePath
 from a2keras.errors import UserError, printable
 from a2keras.models.preprocessing.decode import VIDEO_SUFFIXES
 from a2keras.models.preprocessing.places import as_path
+from a2keras.models.preprocessing.scanning import scan, suffix_of
 from a2keras.training.data.listing import class_name
 from a2keras.training.data.lists.rows import Row, split_name, times
 from a2keras.training.data.lists.tables import Table
-from a2keras.training.data.scanning import scan, suffix_of
 from a2keras.training.data.split_names import split_of
 
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from a2keras.errors import UserError, printable, reason_of, system_reason
 from a2keras.models.preprocessing.places import read_bytes
+from a2keras.models.preprocessing.scanning import MEDIA, suffix_of
 from a2keras.training.data.lists.columns import columns_of, is_known
-from a2keras.training.data.scanning import MEDIA, suffix_of
 from a2keras.whole_numbers import NUMBER
 
 SEPARATORS = ",;\t|"
