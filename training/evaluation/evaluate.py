@@ -100,18 +100,16 @@ def score(held_out: HeldOut, protocol: Protocol) -> Scored:
     if warning:
         say(warning)
     model = keras_files.load_classifier(run.model_path, preprocessing)
+    measured = []
     if protocol.precise_bn:
         from a2keras.training.evaluation.precise_statistics import with_precise_statistics
 
-        model = with_precise_statistics(run, preprocessing, model, protocol.precise_bn)
+        model, words = with_precise_statistics(run, preprocessing, model, protocol.precise_bn)
+        measured.append(words)
     probabilities, read, skipped = predict_views(model, held_out.examples, preprocessing, recipe)
     labels = held_out.examples.labels[read]
     result = scores(probabilities, labels, preprocessing.labels, recipe)
-    if protocol.precise_bn:
-        result["protocol"] = [
-            *result["protocol"],
-            f"statistics of batch normalisation from {protocol.precise_bn} training batches",
-        ]
+    result["protocol"] = [*result["protocol"], *measured]
     document = {
         "run": str(run.path),
         "data": held_out.data or recipe.data,

@@ -11,6 +11,7 @@ from a2keras.training.data import open_held_out
 from a2keras.training.data.source import Examples, Source
 from a2keras.training.data.splits import groups_of
 from a2keras.training.run.directory import Run
+from a2keras.whole_numbers import count
 
 SCORED = ("test", "validation")  # the splits that a run is scored on, the first that there is
 
@@ -29,6 +30,9 @@ class Protocol:
     views: int | None = None
     crops: int | None = None
     precise_bn: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "precise_bn", count("precise_bn", self.precise_bn, 0))
 
     def applied(self, recipe: Recipe) -> Recipe:
         views = recipe.views if self.views is None else self.views

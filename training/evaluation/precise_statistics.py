@@ -4,10 +4,12 @@ import dataclasses
 
 import keras
 
-from a2keras.errors import UserError
+from a2keras.errors import UserError, counted
 from a2keras.models.preprocessing.spec import Preprocessing
+from a2keras.normalization import batch_normalizations
 from a2keras.training.compute.batch_statistics import precise_statistics
 from a2keras.training.compute.strategies import computation_for
+from a2keras.training.config import Recipe
 from a2keras.training.data import open_source
 from a2keras.training.data.errors import readable
 from a2keras.training.data.pipeline import steps_per_epoch
@@ -16,8 +18,11 @@ from a2keras.training.run.directory import Run
 
 def with_precise_statistics(
     run: Run, preprocessing: Preprocessing, model: keras.Model, count: int
-) -> keras.Model:
-    """A finished run's model with the statistics of its last `count` training batches.
+) -> tuple[keras.Model, str]:
+    """A finished run's model with the statistics of its last `count` training batches, and what was
+    measured, in words.
+
+    What the run held in inference mode when it ended keeps its statistics: it has learned by them.
 
     Args:
         run: whose training examples are read again.
@@ -26,8 +31,8 @@ def with_precise_statistics(
         count: of batches.
 
     Raises:
-        UserError: the data are not there any more, or are not those of the run, or the model is
-            another network than the recipe's.
+        UserError: the data are not there any more, or are not those of the run, the model is
+            another network than the recipe's, or it has nothing to measure.
     """
     recipe = dataclasses.replace(run.recipe, precision="float32", jit_compile=False)
     source = open_source(recipe)
@@ -47,7 +52,25 @@ def with_precise_statistics(
     end = (len(run.history()) or recipe.epochs) * steps  # patience may have ended it before
     count = min(count, end)
     computation.enter(end - 1)
+    measured = len(computation.normalizations())
+    total = len(batch_normalizations(computation.model))
+    held = _held(recipe)
+    if not measured:
+        why = f"the run held all of it ({held})" if total else "it has none"
+        raise UserError(
+            f"`precise_bn` measures the batch normalisation of {run.path}, and {why}. "
+            f"Received: `precise_bn={count}`"
+        )
     with readable(recipe.data):
         batches = computation.training_iterator(examples, end - count)
         precise_statistics(computation, batches, count * recipe.accumulate)
-    return computation.model
+    words = f"statistics of batch normalisation from {counted(count, 'training batch', 'es')}"
+    if measured < total:
+        words += f", of {measured} of its {total} layers: the run held the others ({held})"
+    return computation.model, words
+
+
+def _held(recipe: Recipe) -> str:
+    """What of a recipe holds layers."""
+    fields = ("freeze_bn", "freeze_until", "freeze_epochs")
+    return ", ".join(f"{name}={value}" for name in fields if (value := getattr(recipe, name)))

@@ -13,6 +13,7 @@ import pytest
 from a2keras import __main__ as command
 from a2keras.errors import UserError
 from a2keras.models.preprocessing.spec import Preprocessing
+from a2keras.training.compute import network
 from a2keras.training.data import open_source
 from a2keras.training.data.pipeline import training_batches
 from a2keras.training.evaluation.precise_statistics import with_precise_statistics
@@ -93,7 +94,8 @@ def test_precise_statistics_are_those_of_the_last_batches(run):
     run, preprocessing = Run.load(run), Preprocessing.load(run)
     model = keras.models.load_model(run.model_path, compile=False)
     before = model.get_weights()
-    precise = with_precise_statistics(run, preprocessing, model, 2)
+    precise, words = with_precise_statistics(run, preprocessing, model, 2)
+    assert words == "statistics of batch normalisation from 2 training batches"
     source = open_source(run.recipe)
     recipe = dataclasses.replace(run.recipe, batch_size=9)  # 18 examples, at most 17 a batch
     steps = 2 * recipe.epochs
@@ -105,6 +107,42 @@ def test_precise_statistics_are_those_of_the_last_batches(run):
     np.testing.assert_allclose(norm.moving_mean, entering.mean((0, 1, 2)), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(norm.moving_variance, entering.var((0, 1, 2)), rtol=1e-3)
     assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_statistics_that_the_run_held_are_not_measured(run, run_command):
+    """They would be reported as measured, and are as they were."""
+    edit_recipe(run, freeze_bn=True)
+    with pytest.raises(UserError) as error:
+        run_command("evaluate", run, "--precise_bn=2")
+    assert str(error.value) == (
+        f"--precise_bn measures the batch normalisation of {run}, and the run held all of it "
+        "(freeze_bn=True). Received: --precise_bn=2"
+    )
+    assert not (run / "evaluation.json").exists()
+
+
+def test_what_was_measured_of_a_run_that_held_a_part(run, tiny_network_of_the_paper):
+    """The block's own normalisations have learned, that of the trunk has not."""
+    edit_recipe(run, freeze_bn=True)
+    held, preprocessing = Run.load(run), Preprocessing.load(run)
+    model = network.build(held.recipe, preprocessing)
+    before = {weight.path: np.array(weight) for weight in model.weights}
+    precise, words = with_precise_statistics(held, preprocessing, model, 99)
+    assert words == (
+        "statistics of batch normalisation from 12 training batches, of 4 of its 5 layers: the run "
+        "held the others (freeze_bn=True)"
+    )
+    changed = {
+        weight.path.split("/")[0]
+        for weight, old in zip(precise.weights, before.values(), strict=True)
+        if (np.array(weight) != old).any()
+    }
+    assert changed == {"attention"}
+
+
+def edit_recipe(run: Path, **fields: object) -> None:
+    recipe = json.loads((run / "recipe.json").read_text())
+    (run / "recipe.json").write_text(json.dumps({**recipe, **fields}))
 
 
 def test_a_full_disk_is_told(run, tmp_path, run_command):
