@@ -2,6 +2,7 @@
 
 import functools
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -47,9 +48,19 @@ class _Columns:
         return [plain(cell) for cell in self.header]
 
     @functools.cached_property
+    def _filled(self) -> dict[int, list[str]]:
+        """Of every column that is not empty its cells; a line may have a million empty ones."""
+        found = defaultdict(list)
+        for line in self.lines:
+            for i, cell in enumerate(line):
+                if cell:
+                    found[i].append(cell)
+        return dict(sorted(found.items()))
+
+    @property
     def used(self) -> list[int]:
         """The columns that are not empty."""
-        return [i for i in range(max(map(len, self.lines), default=0)) if self.cells(i)]
+        return list(self._filled)
 
     @functools.cached_property
     def media(self) -> list[int]:
@@ -58,7 +69,7 @@ class _Columns:
         return [i for i in self.used if sum(map(_is_media, self.cells(i))) > half]
 
     def cells(self, column: int) -> list[str]:
-        return [line[column] for line in self.lines if len(line) > column and line[column]]
+        return self._filled.get(column, [])
 
     def numbers_rows(self, column: int) -> bool:
         cells = self.cells(column)

@@ -76,18 +76,21 @@ class Table:
 def read_table(path: str) -> Table:
     """Reads a list.
 
-    The separator is the one by which most lines have a cell that ends as image and video files do,
-    or by which the first line has the names of columns; a header is a line that has them.
+    The separator is the one that a first line `sep=;` tells, else the one by which most lines have
+    a cell that ends as image and video files do, or by which the first line has the names of
+    columns; a header is a line that has them.
 
     Raises:
         UserError: it cannot be read, is no text, lists nothing, or has no columns of files and
             classes.
     """
-    texts = _without_comments(read_lines(path))
+    texts = read_lines(path)
+    told = _told_separator(path, texts[0])
+    texts = _without_comments(["", *texts[1:]] if told else texts)
     numbered = [(number, text) for number, text in enumerate(texts, 1) if text.strip()]
     if not numbered:
         raise UserError(f"{printable(path)} lists nothing")
-    separator = _separator([text for _, text in numbered])
+    separator = told or _separator([text for _, text in numbered])
     if separator is None:
         ids = _begin_with_ids([text for _, text in numbered])
         lines = [Line(number, _spaced(text, ids)) for number, text in numbered]
@@ -137,13 +140,26 @@ def read_lines(path: str) -> list[str]:
 def _without_comments(lines: list[str]) -> list[str]:
     """The lines, those that begin with # empty, unless it begins a file's name or a header."""
     kept: list[str] = []
+    has_begun = False
     for line in lines:
         after = line.strip().removeprefix("#").strip()
         if after != line.strip() and not SPACED.match(re.split(r"[,;\t| ]", after)[0]):
             headers = [cells for each in SEPARATORS if len(cells := after.split(each)) > 1]
-            line = after if not any(kept) and any(map(is_known, headers)) else ""
+            line = after if not has_begun and any(map(is_known, headers)) else ""
+        has_begun = has_begun or bool(line.strip())
         kept.append(line)
     return kept
+
+
+def _told_separator(path: str, first: str) -> str | None:
+    """What spreadsheets write above the header, and read there: `sep=;`."""
+    match = re.fullmatch(r"\s*\"?sep=(\S|\t| )\"?\s*", first, re.IGNORECASE)
+    if match and match[1] not in SEPARATORS:
+        raise UserError(
+            f"{printable(path)}, line 1: sep must be one of , ; | and a tab. "
+            f"Received: {printable(first.strip())}"
+        )
+    return match[1] if match else None
 
 
 def _separator(texts: list[str]) -> str | None:

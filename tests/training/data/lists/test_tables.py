@@ -1,5 +1,6 @@
 """Lists as people write them: headers, separators, encodings, paths; and what is said of others."""
 
+import time
 import unicodedata
 
 import pytest
@@ -8,6 +9,7 @@ from a2keras.errors import UserError
 from a2keras.training.config import Recipe
 from a2keras.training.data import list_source, resolve
 from a2keras.training.data.lists.places import split_places
+from a2keras.training.data.lists.tables import read_table
 
 
 @pytest.fixture
@@ -59,6 +61,10 @@ AB = [("a.jpg", "x"), ("b.jpg", "y")]
         "path,label\na.jpg,x,,\nb.jpg,y,,\n",
         "\ufeffpath,label\na.jpg,x\nb.jpg,y\n",
         "path,label\r\na.jpg,x\r\nb.jpg,y\r\n".encode("utf-16"),
+        "sep=;\r\npath;label\r\na.jpg;x\r\nb.jpg;y\r\n",
+        "SEP=,\na.jpg,x\nb.jpg,y\n",
+        "\ufeffsep=\t\nx\ta.jpg\ny\tb.jpg\n".encode("utf-16"),
+        '"sep=|"\n# mine\n#file|label\na.jpg|x\nb.jpg|y\n',
         "a.jpg,x\nb.jpg,y\n".encode("utf-32"),
         "path,label\nsub/../a.jpg,x\n.\\b.jpg,y\n",
         "path,label\nA.JPG,x\nb.jpeg/../b.jpg,y\n",
@@ -100,6 +106,40 @@ def test_headers_and_separators(listed, text):
 def test_paths_and_classes_with_other_characters(listed, text, expected):
     files = [name.partition("@")[0] for name, _ in expected]
     assert rows(listed(text, *files)) == expected
+
+
+def test_the_separator_of_the_first_line_wins(listed, tmp_path):
+    listing = listed("sep=;\npath;label;note\na.jpg;x,1;a.jpg\nb.jpg;y,2;c.jpg\n")
+    assert rows(listing) == [("a.jpg", "x,1"), ("b.jpg", "y,2")]
+    with pytest.raises(UserError) as error:
+        listed("sep=;\npath;label\na.jpg;\n")
+    assert str(error.value) == (
+        f"{tmp_path}/list.csv, line 3: no label in 'a.jpg,' (multi_label=true takes it for a file "
+        "without any)"
+    )
+    with pytest.raises(UserError) as error:
+        listed("sep=:\na.jpg:x\n")
+    assert str(error.value) == (
+        f"{tmp_path}/list.csv, line 1: sep must be one of , ; | and a tab. Received: sep=:"
+    )
+    with pytest.raises(UserError, match=r"list\.csv lists nothing$"):
+        listed("sep=;\n")
+
+
+@pytest.mark.parametrize("shape", ["comments", "separators"])
+def test_time_grows_as_the_list_does(tmp_path, shape):
+    def seconds(size: int) -> float:
+        path = tmp_path / f"{size}.csv"
+        if shape == "comments":
+            path.write_text("# a, b\n" * size + "a.jpg,x\nb.jpg,y\n")
+        else:
+            path.write_text("a.jpg,x\n" * (size // 10) + "b.jpg,y" + "," * size + "\n")
+        start = time.process_time()
+        read_table(str(path))
+        return time.process_time() - start
+
+    seconds(100)
+    assert seconds(20_000) < 30 * seconds(2_000)  # by its square it would be 100
 
 
 def test_numbers_are_in_their_order_and_what_is_no_number_before(listed):
