@@ -283,7 +283,8 @@ def lite_checkpoint(model):
 
 
 FETCH = """
-import pickle, sys
+import keras, pickle, sys
+keras.config.set_dtype_policy("float16")  # of the caller, which is not that of the weights
 from a2keras.models.weights import fetching
 print(fetching.weights_of(pickle.load(open(sys.argv[1], "rb"))))
 """

@@ -20,6 +20,7 @@ from a2keras.models.commands import weights as weights_command
 from a2keras.models.preprocessing.pixels import Pixels
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.models.weights import fetching, layouts, published, start
+from a2keras.precision import dtype_policy
 
 I3D, LITE0 = published.FETCHED
 
@@ -128,6 +129,9 @@ def test_weights_of_the_project_are_known_by_name(trained, capsys):
     assert trained.pixels == pixels
     x = np.random.default_rng(1).uniform(0, 255, (3, *shape)).astype("float32")
     found = start.classifier(trained)
+    assert np.array_equal(numbers(found(x)), numbers(model(x)))
+    with dtype_policy("float16"):  # a caller's own, which is not that of the weights
+        found = start.classifier(trained)
     assert np.array_equal(numbers(found(x)), numbers(model(x)))
     built = models.build("resnet20", weights="tiny", input_shape=shape, **trained.built)
     assert np.array_equal(numbers(built(numbers(pixels.normalize(x)))), numbers(model(x)))
