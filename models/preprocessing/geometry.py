@@ -1,6 +1,5 @@
 """From frames of any size to the square that the network takes. Eager, or within tf.data."""
 
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -23,8 +22,9 @@ def fit(
 ) -> Any:
     """Brings an image, or all frames of a clip alike, to size × size.
 
-    Crop and pad are done before the resize, in the source's pixels: one antialiased resize from a
-    square to a square, which never changes the aspect ratio.
+    A crop is cut in the source's pixels: one antialiased resize from a square to a square never
+    changes the aspect ratio. Bars are put on after the resize, in whole pixels: the square about a
+    strip of 80,000 pixels would not fit into the memory.
 
     Args:
         frames: uint8 (H, W, 3) or (T, H, W, 3); NumPy array or TensorFlow tensor. In a tf.data
@@ -56,10 +56,8 @@ def fit(
             f"Received: size={size}, short_side={short_side}"
         )
     if mode == "crop":
-        square = _crop_square(frames, size / short_side, offsets)
-    else:
-        square = _pad_square(frames)
-    return resize(square, size, interpolation)
+        return resize(_crop_square(frames, size / short_side, offsets), size, interpolation)
+    return _letterboxed(frames, size, interpolation)
 
 
 def _sides(frames: Any) -> tuple[Any, Any]:
@@ -86,14 +84,23 @@ def _crop_square(frames: Any, fraction: float, offsets: Any) -> Any:
     return frames[..., top : top + side, left : left + side, :]
 
 
-def _pad_square(frames: Any) -> Any:
+def _letterboxed(frames: Any, size: int, interpolation: str) -> Any:
     height, width = _sides(frames)
-    xp = namespace(height, frames)
-    side = xp.maximum(height, width)
-    above, left = (side - height) // 2, (side - width) // 2
+    xp = namespace(height)
+    longer = xp.maximum(height, width)
+
+    def share(side: Any) -> Any:  # of whole pixels, in whole numbers: the same everywhere
+        return xp.maximum((2 * size * side + longer) // (2 * longer), 1)
+
+    inner = share(height), share(width)
+    above, left = ((size - each) // 2 for each in inner)
     padding = [[0, 0]] * (len(frames.shape) - 3)
-    padding += [[above, side - height - above], [left, side - width - left], [0, 0]]
-    return xp.pad(frames, padding, "constant", constant_values=PADDING_GREY)
+    padding += [[above, size - inner[0] - above], [left, size - inner[1] - left], [0, 0]]
+    resized = _resized(frames, inner, interpolation)
+    boxed = namespace(resized).pad(resized, padding, "constant", constant_values=PADDING_GREY)
+    if is_tensorflow(boxed):
+        boxed.set_shape((*frames.shape[:-3], size, size, frames.shape[-1]))
+    return boxed
 
 
 def reduced_size(width: int, height: int, short_side: int) -> tuple[int, int]:
@@ -104,27 +111,28 @@ def reduced_size(width: int, height: int, short_side: int) -> tuple[int, int]:
     return max(round(width * scale), short_side), max(round(height * scale), short_side)
 
 
-@cache
-def _resizing(size: int, interpolation: str) -> Any:
-    import keras
-
-    return keras.layers.Resizing(
-        size, size, interpolation, antialias=True, data_format="channels_last", dtype="float32"
-    )
-
-
 def resize(frames: Any, size: int, interpolation: str = "bilinear") -> Any:
     """Stretches frames ([T,] H, W, 3) to size × size, with antialiasing: uint8."""
-    if frames.shape[-3] == size and frames.shape[-2] == size:
+    return _resized(frames, (size, size), interpolation)
+
+
+def _resized(frames: Any, sides: Any, interpolation: str) -> Any:
+    """As `resize`, to a height and a width, which in a graph may be tensors."""
+    if not is_tensorflow(*sides) and tuple(frames.shape[-3:-1]) == tuple(sides):
         return frames
-    resizing = _resizing(size, interpolation)
     # In floating point, and clipped: bicubic overshoots at edges.
     if is_tensorflow(frames):
         import tensorflow as tf
 
-        resized = resizing(tf.cast(frames, "float32"))
+        resized = tf.image.resize(tf.cast(frames, "float32"), sides, interpolation, antialias=True)
         return tf.cast(tf.clip_by_value(tf.round(resized), 0.0, 255.0), "uint8")
     from keras import ops
 
-    resized = ops.convert_to_numpy(resizing(np.asarray(frames, "float32")))
-    return np.round(resized).clip(0, 255).astype(np.uint8)
+    resized = ops.image.resize(
+        np.asarray(frames, "float32"),
+        tuple(map(int, sides)),
+        interpolation,
+        antialias=True,
+        data_format="channels_last",
+    )
+    return np.round(ops.convert_to_numpy(resized)).clip(0, 255).astype(np.uint8)

@@ -21,9 +21,8 @@ export function clipIndices(total, frames, stride) {
 /** Brings pixels to size × size by the rules of preprocessing.json: RGB bytes. */
 export function fit(pixels, rules) {
   const { size, interpolation } = rules;
-  const square = rules.fit === "crop"
-    ? cropSquare(pixels, size / (rules.short_side ?? size))
-    : padSquare(pixels);
+  if (rules.fit !== "crop") return letterbox(pixels, size, KERNELS[interpolation]);
+  const square = cropSquare(pixels, size / (rules.short_side ?? size));
   return resize(toRgb(square), square.width, square.height, size, size, KERNELS[interpolation]);
 }
 
@@ -50,14 +49,17 @@ function cropSquare({ data, width, height }, fraction) {
   return { data: square, width: side, height: side };
 }
 
-function padSquare({ data, width, height }) {
-  const side = Math.max(width, height);
-  const [above, left] = [(side - height) >> 1, (side - width) >> 1];
-  const square = new Uint8ClampedArray(side * side * 4).fill(PADDING_GREY);
+function letterbox(pixels, size, kernel) {
+  const longer = Math.max(pixels.width, pixels.height);
+  const share = (side) => Math.max(Math.floor((2 * size * side + longer) / (2 * longer)), 1);
+  const [width, height] = [share(pixels.width), share(pixels.height)];
+  const [above, left] = [(size - height) >> 1, (size - width) >> 1];
+  const rgb = resize(toRgb(pixels), pixels.width, pixels.height, width, height, kernel);
+  const square = new Uint8Array(size * size * 3).fill(PADDING_GREY);
   for (let y = 0; y < height; y++) {
-    square.set(data.subarray(y * width * 4, (y + 1) * width * 4), ((above + y) * side + left) * 4);
+    square.set(rgb.subarray(y * width * 3, (y + 1) * width * 3), ((above + y) * size + left) * 3);
   }
-  return { data: square, width: side, height: side };
+  return square;
 }
 
 function toRgb({ data, width, height }) {

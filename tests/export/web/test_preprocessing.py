@@ -70,7 +70,7 @@ def test_clip_indices(ask):
         assert indices == clip_indices(*case).tolist(), case
 
 
-SIZES = [(61, 97), (97, 61), (17, 17), (13, 11), (34, 34), (230, 19)]
+SIZES = [(61, 97), (97, 61), (17, 17), (13, 11), (34, 34), (230, 19), (1, 401)]
 RULES = [
     {},
     {"short_side": 19},

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -35,7 +37,24 @@ def test_letterbox_loses_nothing_and_pads_with_grey():
     np.testing.assert_array_equal(boxed[:, 3:10], frames)
     assert (boxed[:, :3] == 115).all()
     assert (boxed[:, 10:] == 115).all()
-    assert fit(noise(31, 5, 3), 8, "letterbox").shape == (8, 8, 3)
+    # Of what is resized the bars are whole pixels: 31:5 becomes 13 rows of 2 columns.
+    strip = np.full((31, 5, 3), 7, np.uint8)
+    boxed = fit(strip, 13, "letterbox")
+    assert (boxed[:, 5:7] == 7).all()
+    assert (np.delete(boxed, [5, 6], axis=1) == 115).all()
+    assert boxed.shape == (13, 13, 3)
+
+
+def test_a_letterboxed_strip_takes_no_more_memory_than_it_has():
+    """The square about it has 19 GB."""
+    strip = np.full((80_000, 1, 3), 7, np.uint8)
+    tracemalloc.start()
+    boxed = fit(strip, 13, "letterbox")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20 * strip.nbytes
+    assert (boxed[:, 6] == 7).all()
+    assert (np.delete(boxed, 6, axis=1) == 115).all()
 
 
 def test_resize_averages_when_it_reduces():
@@ -52,7 +71,9 @@ def test_resize_agrees_with_pillow():
 
 
 @pytest.mark.parametrize("mode", ["crop", "letterbox"])
-@pytest.mark.parametrize("shape", [(23, 37, 3), (37, 23, 3), (3, 23, 37, 3), (11, 11, 3)])
+@pytest.mark.parametrize(
+    "shape", [(23, 37, 3), (37, 23, 3), (3, 23, 37, 3), (11, 11, 3), (401, 2, 3)]
+)
 def test_a_tf_data_graph_gives_the_same_pixels(mode, shape):
     frames = noise(*shape)
     signature = tf.TensorSpec((None,) * (len(shape) - 1) + (3,), tf.uint8)
