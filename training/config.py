@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
+
 from a2keras.documents import read_json, write_json
 from a2keras.errors import UserError, did_you_mean, nearest
-from a2keras.models.names import comma_separated, is_host
+from a2keras.models.names import comma_separated, is_file, is_host
 from a2keras.training.fields import FIELDS, TYPES, Fields, said_of
 from a2keras.training.rules import BETWEEN_FIELDS, Rule, factors_of
+from a2keras.whole_numbers import as_real, as_whole
 
 
 @dataclass(frozen=True)
@@ -24,13 +27,14 @@ class Recipe(Fields):
 
     def __post_init__(self) -> None:
         for each in dataclasses.fields(self):
+            object.__setattr__(self, each.name, checked(each.name, getattr(self, each.name)))
             for said in said_of(each):
                 if isinstance(said, Rule) and not said.holds(getattr(self, each.name)):
                     self._refuse(each.name, said.words)
         for field, words, holds in BETWEEN_FIELDS:
             if not holds(self):
                 self._refuse(field, words.format(**vars(self)))
-        if self.weights == "none" and not self.model.endswith(".keras"):
+        if self.weights == "none" and not is_file(self.model):
             object.__setattr__(self, "weights", "")
 
     def __repr__(self) -> str:
@@ -101,6 +105,17 @@ class Recipe(Fields):
         """The epochs of `step_epochs` as numbers."""
         return [int(part) for part in comma_separated(self.step_epochs)]
 
+    @property
+    def starts_random(self) -> bool:
+        """Whether a run begins with no weights but random ones; a FILE.keras brings its own."""
+        return self.weights == "none" or not (self.weights or is_file(self.model))
+
+    @property
+    def holds(self) -> list[str]:
+        """The fields by which some of the network is held as it is."""
+        fields = ("freeze_epochs", "freeze_bn", "freeze_until")
+        return [name for name in fields if getattr(self, name)]
+
     def unit_names(self) -> tuple[str, ...]:
         """The units of `positions`."""
         return tuple(comma_separated(self.positions))
@@ -144,21 +159,30 @@ def values_of(settings: Iterable[str]) -> dict[str, Any]:
 def checked(key: str, value: Any) -> Any:
     """A value of a program or a file, which has a type of its own: that of its field.
 
-    A path counts as its text, a whole number as a float.
+    A path counts as its text, a whole number as a float, and NumPy's types as Python's.
 
     Raises:
         UserError: an unknown key, or a value of another type.
     """
     kind = _type_of(key)
-    if isinstance(value, os.PathLike):
-        value = os.fspath(value)
-    is_long = type(value) is int and abs(value) >= 2**63
-    if kind is float and type(value) is int and not is_long:
-        return float(value)
-    if type(value) is not kind or is_long:
+    found = _of_type(kind, os.fspath(value) if isinstance(value, os.PathLike) else value)
+    if found is None:
+        is_long = type(value) is int and abs(value) >= 2**63
         is_plain = isinstance(value, str | float) or (type(value) is int and not is_long)
         raise _wrong_type(key, repr(value)[:80] if is_plain else f"({type(value).__name__})")
-    return value
+    return found
+
+
+def _of_type(kind: type, value: Any) -> Any:
+    """A value as one of a field's type; None where it is none."""
+    if kind is bool:
+        return bool(value) if isinstance(value, bool | np.bool_) else None
+    if kind is str:
+        return str(value) if isinstance(value, str) else None
+    whole = as_whole(value)
+    if whole is not None and abs(whole) >= 2**63:
+        return None
+    return whole if kind is int else as_real(value)
 
 
 def _type_of(key: str) -> type:

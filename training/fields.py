@@ -57,7 +57,7 @@ class Fields:
     attention: Annotated[
         str,
         one_of("auto", "a2", "non_local", "se", "none"),
-        "blocks; auto: as the network has them",
+        "blocks, instead of those that the network has; auto: as the network has them",
     ] = "auto"
     positions: Annotated[
         str, "units that a block follows, with commas between; empty: the network's own"
@@ -83,7 +83,7 @@ class Fields:
     pixels: Annotated[
         str,
         one_of("auto", "raw", "unit", "tf", "torch", "caffe"),
-        "what FILE.keras takes; auto: raw",
+        "what FILE.keras takes; auto: what a preprocessing.json beside it says, or raw",
     ] = "auto"
     model_sha256: Annotated[
         str, "of FILE.keras; filled in, so that a run goes on with the same file"

@@ -283,6 +283,11 @@ def test_a_folder_starts_from_published_weights_unless_told(images, tmp_path, wr
         recipes.recipe("photos"), data=f"folder:{images}", epochs=30
     )
     assert photos.weights == "auto"
+    (tmp_path / "own.keras").touch()
+    host = f"model={tmp_path}/own.keras"
+    hosts = [data, host], [data, host, "weights=none"]
+    names = [recipes.listed("folder", values_of(settings))[0].name for settings in hosts]
+    assert names == ["photos", "folder"]
     for setting in ("weights=none", "weights="):
         scratch = recipes.listed("folder", values_of([data, setting]))[0]
         assert scratch == dataclasses.replace(
@@ -304,6 +309,21 @@ def test_a_folder_starts_from_published_weights_unless_told(images, tmp_path, wr
 )
 def test_the_published_weights_of_a_network_need_not_be_named(model, weights):
     assert resolve_weights(Recipe("mine", model=model, weights="auto")).weights == weights
+
+
+@pytest.mark.parametrize("weights", ["auto", "cifar10"])
+def test_weights_of_a_network_built_otherwise_are_refused(weights):
+    """Its stem would stay random, and be held."""
+    recipe = Recipe("mine", model="resnet20", weights=weights)
+    with pytest.raises(UserError) as error:
+        resolve_weights(recipe)
+    assert str(error.value) == (
+        "weights=cifar10 of resnet20 go with attention=a2, positions=, stem=small; weights may "
+        "also be a file, or none, which is from scratch. "
+        "Received: attention=auto, positions=, stem="
+    )
+    alike = recipe.with_fields({"attention": "a2", "stem": "small"})
+    assert resolve_weights(alike).weights == "cifar10"
 
 
 def test_a_network_without_published_weights_is_told():

@@ -13,6 +13,7 @@ from a2keras.training.compute.cluster import STRATEGIES, cluster_from
 from a2keras.training.config import Recipe
 from a2keras.training.data import Listed, list_data
 from a2keras.training.data.listing import Listing
+from a2keras.whole_numbers import count
 
 
 def begin(recipe: Recipe, listing: Listing | None = None) -> Listed:
@@ -58,8 +59,7 @@ def check_strategy(name: str, replicas: int | None = None, recipe: Recipe | None
         raise UserError(
             f"`strategy` must be one of {', '.join(STRATEGIES)}. Received: `strategy={name}`"
         )
-    if replicas is not None and replicas < 1:
-        raise UserError(f"`replicas` must be at least 1. Received: `replicas={replicas}`")
+    count("replicas", replicas)
     if name == "none" and (replicas or 1) > 1:
         raise UserError(f"`strategy=none` is one replica. Received: `replicas={replicas}`")
     if name in ("multi_worker", "tpu") and replicas is not None:
@@ -101,10 +101,12 @@ def resolve_weights(recipe: Recipe) -> Recipe:
     """Names the file by its full path; of a run, its model. Published weights keep their name.
 
     Raises:
-        UserError: weights=auto, and there are none published for the network.
+        UserError: weights=auto, and there are none published for the network; or published ones
+            of a network that was built otherwise than the recipe's.
     """
     if recipe.weights == "auto":
-        recipe = dataclasses.replace(recipe, weights=_published_for(recipe.model))
+        recipe = dataclasses.replace(recipe, weights=_published_for(recipe))
+    _check_built_alike(recipe)
     if recipe.weights in ("", "none") or _known_by_name(recipe):
         return recipe
     path = Path(absolute(recipe.weights))
@@ -119,16 +121,46 @@ def check_weights(recipe: Recipe) -> None:
         raise UserError(f"the recipe's weights cannot be loaded: there is no {recipe.weights}")
 
 
-def _published_for(model: str) -> str:
-    """What published weights of a network are called; of a FILE.keras its own have no name."""
+def _published_for(recipe: Recipe) -> str:
+    """What published weights of a network are called; of a FILE.keras its own have no name.
+
+    Where several are, those of a network that was built as the recipe's.
+    """
+    model = recipe.model
     if names.is_host(model):
         return "" if names.is_file(model) else "imagenet"
-    if known := published.names_for(model):
+    known = published.names_for(model)
+    if alike := [name for name in known if not _built_otherwise(recipe, name)]:
+        return alike[0]
+    if known:
         return known[0]
     raise UserError(
         f"no weights are published for {model}: set weights to a file, or to none, which is from "
         "scratch. Received: weights=auto"
     )
+
+
+def _built_otherwise(recipe: Recipe, weights: str) -> dict[str, str]:
+    """The fields of a recipe, as they must be for weights that this project trained, if others."""
+    record = published.of_network(recipe.model, weights)
+    if not isinstance(record, published.Trained):
+        return {}
+    built = {"attention": "auto", "positions": (), "stem": "", **record.built}
+    built["positions"] = ",".join(built["positions"])
+    ours = {**vars(recipe), "positions": ",".join(recipe.unit_names())}
+    return built if any(ours[name] != value for name, value in built.items()) else {}
+
+
+def _check_built_alike(recipe: Recipe) -> None:
+    if built := _built_otherwise(recipe, recipe.weights):
+        needed, received = (
+            ", ".join(f"{name}={values[name]}" for name in built)
+            for values in (built, vars(recipe))
+        )
+        raise UserError(
+            f"weights={recipe.weights} of {recipe.model} go with {needed}; weights may also be a "
+            f"file, or none, which is from scratch. Received: {received}"
+        )
 
 
 def _known_by_name(recipe: Recipe) -> bool:

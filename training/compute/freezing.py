@@ -126,14 +126,13 @@ class Wiring:
 
 def check_start(recipe: Recipe) -> None:
     """Refuses to hold what has not learned anything."""
-    if recipe.weights not in ("", "none") or recipe.model.endswith(".keras"):
+    if not recipe.starts_random:
         return
-    for field in ("freeze_epochs", "freeze_bn", "freeze_until"):
-        if value := getattr(recipe, field):
-            raise UserError(
-                f"recipe field {field} holds what weights have learned, and the recipe starts from "
-                f"none: see its field weights. Received: {field}={value}"
-            )
+    for field in recipe.holds:
+        raise UserError(
+            f"recipe field {field} holds what weights have learned, and the recipe starts from "
+            f"none: see its field weights. Received: {field}={getattr(recipe, field)}"
+        )
 
 
 def phases_of(recipe: Recipe, model: keras.Model, steps_per_epoch: int) -> list[Phase]:
@@ -143,7 +142,7 @@ def phases_of(recipe: Recipe, model: keras.Model, steps_per_epoch: int) -> list[
         UserError: a `freeze_until` that there is not, or behind which nothing is left to learn.
     """
     weights = model.trainable_variables
-    if not (recipe.freeze_epochs or recipe.freeze_bn or recipe.freeze_until):
+    if not recipe.holds:
         return [Phase(0, weights, [])]
     wiring = Wiring(model)
     fixed: set[int] = set()

@@ -75,14 +75,9 @@ def build(recipe: Recipe, preprocessing: Preprocessing, precision: str = "float3
     set_batch_normalization(model, recipe)
     if recipe.block_start == "random":
         _start_at_random(model)
-    elif not starts_random(recipe):
+    elif not recipe.starts_random:
         _open_gates(model)
     return model
-
-
-def starts_random(recipe: Recipe) -> bool:
-    """Whether a run begins with no weights but random ones."""
-    return recipe.weights == "none" or not (recipe.weights or hosts.is_file(recipe.model))
 
 
 def _of_the_zoo(recipe: Recipe, preprocessing: Preprocessing) -> keras.Model:

@@ -53,7 +53,7 @@ def listed(name: str, fields: Mapping[str, Any]) -> tuple[Recipe, Optional["List
     own = _opened(name)
     named = own.applied(_named(own.start))
     from_published = own.applied(dataclasses.replace(_named(own.start), weights="auto"))
-    if own.start != "folder" or not from_published.with_fields(fields).weights:
+    if own.start != "folder" or from_published.with_fields(fields).starts_random:
         return named.with_fields(fields), None
     from a2keras.training.data import list_data
 

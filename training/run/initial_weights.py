@@ -12,9 +12,11 @@ from a2keras.models.preprocessing.pixels import Pixels
 from a2keras.models.preprocessing.spec import FILE_NAME as PREPROCESSING
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.models.weights import checkpoints, fetching, loading, published
+from a2keras.models.weights.assignment import listing, variables_of
 from a2keras.models.weights.layouts import layout_of
 from a2keras.training.compute import network
 from a2keras.training.compute.computation import Computation
+from a2keras.training.compute.freezing import Wiring
 from a2keras.training.config import Recipe
 from a2keras.training.output import writing
 
@@ -54,12 +56,14 @@ def start_from_weights(computation: Computation, directory: Path) -> None:
         directory: of the run; weights.json is written there.
 
     Raises:
-        UserError: the file cannot be used, or nothing in it fits.
+        UserError: the file cannot be used, nothing in it fits, or not all of a trunk that is to be
+            held.
     """
     recipe = computation.recipe
     model = network.build(recipe, computation.preprocessing)
     try:
         report = _load(model, recipe)
+        _check_trunk(model, recipe, report)
     except (OSError, ValueError, UserError) as error:
         reason = reason_of(error, 1000)
         raise UserError(f"the recipe's weights cannot be loaded: {reason}") from error
@@ -75,6 +79,21 @@ def start_from_weights(computation: Computation, directory: Path) -> None:
         computation.write(starts, optimizer.averages)
     with writing("the report on the weights", directory):
         write_json(directory / FILE_NAME, dataclasses.asdict(report))
+
+
+def _check_trunk(model: keras.Model, recipe: Recipe, report: loading.Report) -> None:
+    """`ValueError`: a trunk that stays new in part, of weights with a name or to be held."""
+    is_file = Path(recipe.weights).is_file()
+    if not report.new or (is_file and not recipe.holds):
+        return
+    wiring, variables = Wiring(model), variables_of(model)
+    trunk = wiring.weights(wiring.trunk)
+    if lost := [name for name in report.new if id(variables[name]) in trunk]:
+        raise ValueError(
+            f"{len(lost)} variables of the trunk find no value in {report.source}, though "
+            f"{'they would be held as they are' if is_file else 'it is to have learned'}: "
+            f"{listing(lost)}"
+        )
 
 
 def _load(model: keras.Model, recipe: Recipe) -> loading.Report:

@@ -11,7 +11,6 @@ import numpy as np
 
 from a2keras.console import progress, say
 from a2keras.errors import UserError
-from a2keras.training.compute import network
 from a2keras.training.compute.computation import Computation
 from a2keras.training.compute.messages import share
 from a2keras.training.data.pipeline import steps_per_epoch
@@ -100,7 +99,7 @@ class Trainer:
         """Takes up what there is to go on from, or to start from."""
         restored = state.restore(self.run, self.computation, self.checkpoints)
         self.progress = restored or Progress()
-        if not restored and network.starts_random(self.recipe):
+        if not restored and self.recipe.starts_random:
             say("all weights start as random numbers: `--set weights=…` names others")
         if self.events and not self.progress.step:
             views = first_examples(self.examples, self.recipe, self.computation.preprocessing)

@@ -358,9 +358,11 @@ def test_something_must_be_left_to_learn(changes):
 @pytest.mark.parametrize(
     ("field", "value"), [("freeze_epochs", 1), ("freeze_bn", True), ("freeze_until", "conv1")]
 )
-@pytest.mark.parametrize("weights", ["", "none"])
-def test_without_weights_there_is_nothing_to_hold(field, value, weights):
-    recipe = dataclasses.replace(Recipe("a", epochs=3, model="a2_resnet11"), weights=weights)
+@pytest.mark.parametrize(
+    ("model", "weights"), [("a2_resnet11", ""), ("a2_resnet11", "none"), ("own.keras", "none")]
+)
+def test_without_weights_there_is_nothing_to_hold(field, value, model, weights):
+    recipe = Recipe("a", epochs=3, model=model, weights=weights)
     check_start(recipe)
     with pytest.raises(UserError) as error:
         check_start(dataclasses.replace(recipe, **{field: value}))

@@ -195,6 +195,27 @@ def test_a_network_of_keras_applications_starts_from_a_file(tmp_path):
         assert np.array_equal(model.get_layer("conv_pw_7").kernel.numpy(), kernel)
 
 
+def test_a_trunk_that_is_held_must_have_found_all_its_weights(tmp_path):
+    write_own(tmp_path / "own.keras")
+    own = keras.models.load_model(tmp_path / "own.keras")
+    recipe = Recipe("a", task="image", model=str(tmp_path / "own.keras"), size=16, epochs=3)
+    preprocessing = preprocessing_of(recipe, ("a", "b"))
+    keras.Model(own.input, own.get_layer("stem").output).save_weights(tmp_path / "x.weights.h5")
+    recipe = dataclasses.replace(recipe, weights=str(tmp_path / "x.weights.h5"))
+    model = network.build(recipe, preprocessing)
+    report = initial_weights._load(model, recipe)
+    initial_weights._check_trunk(model, recipe, report)
+    held = dataclasses.replace(recipe, freeze_bn=True)
+    with pytest.raises(ValueError) as error:
+        initial_weights._check_trunk(model, held, report)
+    names = "conv2d/kernel, conv2d/bias, bn/gamma, bn/beta, bn/moving_mean, bn/moving_variance"
+    told = str(error.value).replace(own.layers[3].name, "conv2d")
+    assert told == (
+        f"6 variables of the trunk find no value in {tmp_path}/x.weights.h5, though they would be "
+        f"held as they are: {names}"
+    )
+
+
 def test_imagenet_without_a_network(tmp_path, monkeypatch, capsys):
     """Keras fetches through the proxy that the environment names: there is none at this port."""
     for name in ("http_proxy", "https_proxy", "HTTPS_PROXY", "HTTP_PROXY"):

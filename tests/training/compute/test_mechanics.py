@@ -491,7 +491,7 @@ def test_a_network_of_clips_starts_from_one_of_images(tmp_path):
 )
 def test_what_starts_at_random(model, weights, random):
     recipe = dataclasses.replace(PLAIN, model=model, weights=weights)
-    assert network.starts_random(recipe) == random
+    assert recipe.starts_random == random
 
 
 def test_other_classes_leave_the_classifier_new(tmp_path):
