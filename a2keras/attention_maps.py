@@ -8,6 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from a2keras.graphs import layers_of
+
 _recorder: ContextVar[list | None] = ContextVar("a2keras_attention_maps", default=None)
 # Of all contexts, so that layers ask for their own only while somebody listens: torch.compile knows
 # no context variables, and would cut its graph in two at every layer.
@@ -21,7 +23,7 @@ def is_recording() -> bool:
 def record(layer: keras.layers.Layer, maps: tuple) -> None:
     """Called by the attention layers: keeps their maps while somebody listens."""
     if _listening and (recorder := _recorder.get()) is not None:
-        recorder.append((layer.name, maps))
+        recorder.append((layer, maps))
 
 
 @contextlib.contextmanager
@@ -49,7 +51,8 @@ def attention_maps(model: keras.Model, x: Any) -> dict[str, tuple[np.ndarray, ..
     Returns:
         {layer name: maps}: for `DoubleAttention` the gather maps and the distribution maps, both
         (B, *spatial, n); for `NonLocal` its one map (B, *spatial, L); for `SqueezeExcitation` its
-        gates (B, C). A layer that is used more than once has `name`, `name_2`, …
+        gates (B, C). A layer that is used more than once has `name`, `name_2`, …; of one within
+        `TimeDistributed`, which calls it for every step, the second axis are the steps.
 
     Raises:
         ValueError: the model has no attention layer of a2keras.
@@ -92,10 +95,31 @@ def call_with_maps(model: keras.Model, x: Any) -> tuple[Any, dict[str, tuple]]:
     with _recording() as recorded:
         outputs = model(x, training=False)
     maps: dict[str, tuple] = {}
-    for name, tensors in recorded:
+    for name, tensors in _of_all_steps(model, recorded):
         uses = sum(
             key == name or (key.startswith(f"{name}_") and key[len(name) + 1 :].isdigit())
             for key in maps
         )
         maps[name if name not in maps else f"{name}_{uses + 1}"] = tuple(tensors)
     return outputs, maps
+
+
+def _of_all_steps(model: keras.Model, recorded: list) -> list[tuple[str, tuple]]:
+    """The names of layers and their maps, those of the steps of a `TimeDistributed` as one."""
+    timed = {
+        id(inner)
+        for layer in (model, *layers_of(model))
+        if isinstance(layer, keras.layers.TimeDistributed)
+        for inner in layers_of(layer)
+    }
+    steps: dict[int, list[tuple]] = {}
+    for layer, maps in recorded:
+        steps.setdefault(id(layer), []).append(maps)
+    found = []
+    for layer, maps in recorded:
+        if id(layer) not in timed:
+            found.append((layer.name, maps))
+        elif own := steps.pop(id(layer), None):
+            stacked = (keras.ops.stack(each, axis=1) for each in zip(*own, strict=True))
+            found.append((layer.name, tuple(stacked)))
+    return found

@@ -93,16 +93,21 @@ class ClassMaps:
             copy.set_weights(operation.get_weights())
         features = self._trunk(ops.convert_to_tensor(x), training=False)
         positions = [i for i in range(1, len(features.shape)) if i != self._axis % features.ndim]
+        # As many times the slopes, or float16 has no numbers for those behind a mean of thousands.
+        scale = 2.0 ** min(int(np.log2(np.prod([features.shape[i] for i in positions]))), 12)
         maps = []
         for number in map(int, numbers):
-            slopes = _gradient(functools.partial(self._score, number=number), features)
+            score = functools.partial(self._score, number=number, scale=scale)
+            slopes = ops.cast(_gradient(score, features), "float32") / scale
             weights = ops.mean(slopes, axis=positions, keepdims=True)
-            maps.append(ops.relu(ops.sum(features * weights, axis=self._axis)))
+            products = ops.cast(features, "float32") * weights
+            maps.append(ops.relu(ops.sum(products, axis=self._axis)))
         return np.asarray(ops.convert_to_numpy(ops.stack(maps, axis=-1)), "float32")
 
-    def _score(self, features: Any, number: int) -> Any:
+    def _score(self, features: Any, number: int, scale: float) -> Any:
         # Of all examples together: none depends on another one's maps.
-        return ops.sum(ops.cast(self._head(features, training=False)[..., number], "float32"))
+        scores = ops.cast(self._head(features, training=False)[..., number], "float32")
+        return scale * ops.sum(scores)
 
 
 def class_activation_maps(model: keras.Model, x: Any, classes: Sequence[int] | int) -> np.ndarray:

@@ -43,6 +43,23 @@ def test_nested_sequential_subclassed_and_repeated():
     assert list(attention_maps(Outer(), X)) == ["block", "block_2", "block_3"]
 
 
+def test_the_steps_of_a_time_distributed_are_one_axis(oracle):
+    """Also of a block in a model, beside one that sees all steps."""
+    block, whole = DoubleAttention(3, 13, name="block"), NonLocal(3, name="whole")
+    inner = keras.Sequential([keras.Input((5, 7, 11)), block])
+    inputs = keras.Input((3, 5, 7, 11))
+    model = keras.Model(inputs, whole(keras.layers.TimeDistributed(inner)(inputs)))
+    oracle.randomise(block)
+    clips = np.random.default_rng(1).normal(size=(2, 3, 5, 7, 11)).astype("float32")
+    maps = attention_maps(model, clips)
+    assert list(maps) == ["block", "whole"]
+    _, *want = block(clips.reshape(6, 5, 7, 11), return_attention_scores=True)
+    for got, array in zip(maps["block"], want, strict=True):
+        array = keras.ops.convert_to_numpy(array).reshape(2, 3, 5, 7, 13)
+        np.testing.assert_allclose(got, array, rtol=1e-5, atol=1e-7)
+    assert maps["whole"][0].shape == (2, 3, 5, 7, 3 * 5 * 7)
+
+
 def test_recording_ends_with_the_call():
     model = keras.Sequential([keras.Input((5, 7, 11)), DoubleAttention()])
     attention_maps(model, X)

@@ -47,6 +47,28 @@ def test_behind_pooling_and_a_dense_layer_they_are_class_activation_mappings(ran
     assert 0 < (maps == 0).mean() < 1
 
 
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    ("size", "top", "weight", "slope"),
+    [
+        ((64, 88), layers.GlobalAveragePooling2D, 2.0**-8, 2.0**-8 / 5632),  # hardly a number there
+        ((1, 2), layers.Flatten, 1.0, 1.0),  # the sum of the channels is none there
+    ],
+)
+def test_maps_of_mixed_precision_are_computed_in_float32(policy, size, top, weight, slope):
+    inputs = keras.Input((*size, 3))
+    x = layers.Conv2D(2, 1, use_bias=False, name="maps", dtype=policy)(inputs)
+    x = top(dtype=policy)(x)
+    scores = layers.Dense(1, use_bias=False, dtype=policy)(x)
+    model = keras.Model(inputs, layers.Activation("sigmoid", dtype="float32")(scores))
+    kernel = np.array([[1.0, 0], [0, 1], [0, 0]])[None, None]
+    model.set_weights([kernel, np.full(model.weights[1].shape, weight)])
+    x = np.zeros((1, *size, 3), "float32")
+    x[0, -1, 1] = 40960, 49152, 0
+    (found,) = a2keras.class_activation_maps(model, x, [0])[0, -1, 1]
+    assert found == pytest.approx((40960 + 49152) * slope, rel=1e-2)
+
+
 def test_maps_by_hand():
     """Maps (1, 2), (3, -4), two channels at two positions, and a dense layer of each number."""
     inputs = keras.Input((1, 2, 2))

@@ -8,7 +8,8 @@ import numpy as np
 
 from a2keras.attention_maps import call_with_maps
 from a2keras.class_maps import ClassMaps, NoMaps
-from a2keras.errors import UserError, reason_of
+from a2keras.console import say
+from a2keras.errors import UserError, printable, reason_of
 from a2keras.models import keras_files
 
 CLASSES_SHOWN = 3
@@ -19,7 +20,7 @@ class Block:
     """The maps of one block for one example. An image counts as one frame.
 
     Attributes:
-        name: of the layer.
+        name: of the layer, and of a further use of it a number.
         gather: float (T', H', W', n): each descriptor's map sums to 1 over all positions.
         distribution: float (T', H', W', n): sums to 1 over the descriptors at every position.
     """
@@ -98,6 +99,7 @@ class Onlooker:
 
     def __init__(self, model: keras.Model, labels: tuple[str, ...]) -> None:
         self.model, self.labels = model, labels
+        self.told: set[str] = set()
         with keras_files.computing():
             try:
                 self.class_maps = ClassMaps(model)
@@ -108,32 +110,70 @@ class Onlooker:
         """What it makes of one view (*input_shape), whose labels may be known.
 
         Raises:
-            UserError: the network cannot be computed.
+            UserError: the network cannot be computed, or gives what is no number.
         """
         batch = pixels[None].astype("float32")
         with keras_files.computing():
             outputs, maps = call_with_maps(self.model, keras.ops.convert_to_tensor(batch))
             probabilities = keras.ops.convert_to_numpy(outputs)[0].astype("float32")
-            chosen = np.argsort(-probabilities, kind="stable")[:CLASSES_SHOWN].tolist()
-            truths = [self.labels.index(label) for label in labels if label in self.labels]
-            # The likeliest stays, in front of what is so.
-            missing = [truth for truth in truths if truth not in chosen][: CLASSES_SHOWN - 1]
-            chosen = [*chosen[: len(chosen) - len(missing)], *missing]
+            check_numbers(probabilities, "outputs")
+            truths = {self.labels.index(label) for label in labels if label in self.labels}
+            chosen = _chosen(probabilities, truths)
             found = self.class_maps(batch, chosen)[0]
+        check_numbers(found, "class maps")
         found = found[None] if found.ndim == 3 else found
         class_maps = [
             ClassMap(self.labels[number], float(probabilities[number]), found[..., i])
             for i, number in enumerate(chosen)
         ]
-        return Attended(probabilities, self.class_maps.layer, class_maps, _blocks(maps))
+        return Attended(
+            probabilities, self.class_maps.layer, class_maps, self._blocks(maps, pixels)
+        )
+
+    def _blocks(self, maps: dict[str, tuple], pixels: np.ndarray) -> list[Block]:
+        """The double attention blocks whose maps lie over the view; of others it is told once."""
+        blocks = []
+        for name, tensors in maps.items():
+            if len(tensors) != 2:  # NonLocal and SqueezeExcitation have one
+                continue
+            arrays = [keras.ops.convert_to_numpy(each).astype("float32") for each in tensors]
+            frames = [_frames(each, pixels.ndim - 1) for each in arrays]
+            if any(each is None for each in frames):
+                if name not in self.told:
+                    say(f"block {printable(name)} is not shown: its positions are not the view's")
+                self.told.add(name)
+                continue
+            gather, distribution = frames
+            for each in (gather, distribution):
+                check_numbers(each, "attention maps")
+            gather /= gather.sum(axis=(0, 1, 2))  # each frame's may be of its own
+            blocks.append(Block(name, gather, distribution))
+        return blocks
 
 
-def _blocks(maps: dict[str, tuple]) -> list[Block]:
-    blocks = []
-    for name, tensors in maps.items():
-        if len(tensors) != 2:  # NonLocal and SqueezeExcitation have one
-            continue
-        arrays = [keras.ops.convert_to_numpy(each)[0].astype("float32") for each in tensors]
-        gather, distribution = (a[None] if a.ndim == 3 else a for a in arrays)
-        blocks.append(Block(name, gather, distribution))
-    return blocks
+def _chosen(probabilities: np.ndarray, truths: set[int]) -> list[int]:
+    """The classes to show: the likeliest, then true ones, then others, by their probability."""
+    order = np.argsort(-probabilities, kind="stable").tolist()
+    first, *rest = order
+    wanted = [first, *sorted(rest, key=lambda label: label not in truths)][:CLASSES_SHOWN]
+    return sorted(wanted, key=order.index)
+
+
+def _frames(maps: np.ndarray, axes: int) -> np.ndarray | None:
+    """The maps of one view as (T', H', W', n), or None where they are of something else.
+
+    Args:
+        maps: (B, *positions, n).
+        axes: of the view's positions: 2, or of a clip 3.
+    """
+    if axes == 3 and maps.ndim == 4:  # without time: of all frames as one, or these as the batch
+        return maps
+    if maps.ndim != axes + 2 or len(maps) != 1:  # a sequence; windows of an image as the batch
+        return None
+    return maps[0] if axes == 3 else maps
+
+
+def check_numbers(values: np.ndarray, what: str) -> None:
+    """`UserError` where a network gives NaN or infinity."""
+    if not np.isfinite(values).all():
+        raise UserError(f"the network's {what} are not numbers: it has diverged")

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from a2keras.training.evaluation import forward
-from a2keras.training.explanation.attended import Attended
+from a2keras.training.explanation.attended import Attended, check_numbers
 
 STEPS = 10
 SEEDS = 4
@@ -164,7 +164,9 @@ def _probabilities(
     found: list[float] = []
     for at in range(0, len(masks), batch):
         views = [blanked(pixels, mask) for mask in masks[at : at + batch]]
-        found += forward.probabilities(model, views, batch)[:, number].tolist()
+        probabilities = forward.probabilities(model, views, batch)
+        check_numbers(probabilities, "outputs")  # of the view itself they may be
+        found += probabilities[:, number].tolist()
     return found
 
 

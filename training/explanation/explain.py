@@ -110,8 +110,7 @@ def explain(
             output directory with something else in it.
     """
     network, output = Explainable.open(str(place)), local(output)
-    ours = not output.exists() or (output / "explain.json").exists()
-    if not ours and not (output.is_dir() and not any(output.iterdir())):
+    if not _is_ours(output):
         raise UserError(f"{output} exists and holds something else: choose another `output`")
     examples, skipped = _examples(network, files, samples)
     # Keras, which takes seconds, is loaded only now.
@@ -128,6 +127,8 @@ def explain(
     }
     with writing("the pictures", output):
         output.mkdir(parents=True, exist_ok=True)
+        # By it the directory is known: this may be interrupted.
+        write_json(output / "explain.json", document)
         for number, example in enumerate(progress(examples, "explaining", unit=" examples"), 1):
             picture = output / f"{number:02}_{_file_name(example.name)}.png"
             attended = onlooker.look(example.pixels, example.labels or ())
@@ -143,6 +144,13 @@ def explain(
         write_json(output / "explain.json", document)
         write_text(output / "index.html", page(document))
     return document
+
+
+def _is_ours(output: Path) -> bool:
+    """Whether pictures may be written into a directory: it is new, or holds such already."""
+    if not output.exists() or (output / "explain.json").exists():
+        return True
+    return output.is_dir() and all(path.match(".*.partial*") for path in output.iterdir())
 
 
 def _examples(

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 
+from a2keras import DoubleAttention
 from a2keras.errors import UserError
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.spec import Preprocessing
@@ -214,12 +215,82 @@ def test_the_true_class_is_shown_where_it_is_not_among_the_likeliest():
         (("c",), "bcd"),
         (("a",), "bca"),
         (("unknown",), "bcd"),
-        (("a", "c", "e"), "bae"),
+        (("a", "c", "e"), "bce"),  # the likelier ones of all that are true
+        (("d", "e"), "bde"),
     ):
         attended = onlooker.look(pixels, labels)
         assert "".join(each.label for each in attended.class_maps) == shown
         assert attended.class_maps[0].peak() == 0  # no weight speaks for it
     assert attended.best == 1
+
+
+def onlooker_of(inputs, x):
+    """Of a network whose class maps are those of its first convolution."""
+    x = keras.layers.GlobalAveragePooling1D()(x)
+    return Onlooker(keras.Model(inputs, keras.layers.Dense(2, activation="softmax")(x)), ("a", "b"))
+
+
+def test_a_block_of_a_sequence_is_told_once_and_not_drawn(capsys):
+    inputs = keras.Input((6, 10, 3))
+    x = keras.layers.Conv2D(7, 1, name="maps")(inputs)
+    x = DoubleAttention(3, name="laid")(x)
+    x = DoubleAttention(3, name="tokens")(keras.layers.Reshape((60, 7))(x))
+    onlooker = onlooker_of(inputs, x)
+    for _ in range(2):
+        attended = onlooker.look(np.zeros((6, 10, 3), "uint8"))
+        assert [block.name for block in attended.blocks] == ["laid"]
+    assert capsys.readouterr().err == (
+        "block tokens is not shown: its positions are not the view's\n"
+    )
+
+
+@pytest.mark.parametrize("timed", [True, False])
+def test_a_block_of_every_frame_is_one_block_of_the_clip(timed):
+    """Frame by frame in a TimeDistributed, and with the frames as the batch."""
+    inputs = keras.Input((5, 6, 10, 3), batch_size=1)
+    maps = keras.layers.Conv3D(7, 1, name="maps")(inputs)
+    block = DoubleAttention(3, 2, name="block")
+    if timed:
+        x = keras.layers.TimeDistributed(block)(maps)
+    else:
+        x = block(keras.ops.reshape(maps, (5, 6, 10, 7)))
+    onlooker = onlooker_of(inputs, keras.ops.reshape(x, (1, 300, 7)))
+    pixels = np.random.default_rng(0).integers(0, 255, (5, 6, 10, 3), dtype="uint8")
+    (found,) = onlooker.look(pixels).blocks
+    assert found.name == "block"
+    assert found.gather.shape == found.distribution.shape == (5, 6, 10, 2)
+    # Each frame's map sums to 1 by itself; all that is shown is of the clip.
+    assert found.gather.sum(axis=(0, 1, 2)) == pytest.approx([1, 1])
+    assert found.gather.sum(axis=(1, 2)) == pytest.approx(np.full((5, 2), 0.2))
+    assert found.distribution.sum(axis=-1) == pytest.approx(np.ones((5, 6, 10)))
+
+
+def test_a_network_that_gives_no_numbers_is_told(tmp_path, write_images, run_command):
+    write_images(tmp_path / "photos", 1, 0)
+    inputs = keras.Input((16, 16, 3))
+    maps = keras.layers.Conv2D(7, 3, name="maps")(inputs)
+    dense = keras.layers.Dense(2, activation="softmax")
+    network = keras.Model(inputs, dense(keras.layers.GlobalAveragePooling2D()(maps)))
+    network.layers[-1].set_weights([np.full((7, 2), np.nan), np.zeros(2)])
+    model = saved(network, tmp_path / "diverged", ("a", "b"))
+    command = ["explain", model, tmp_path / "photos", f"--output={tmp_path / 'maps'}"]
+    for _ in range(2):  # what it has begun stays its own
+        with pytest.raises(UserError) as error:
+            run_command(*command)
+        assert str(error.value) == "the network's outputs are not numbers: it has diverged"
+
+
+def test_an_explanation_that_was_killed_is_done_again(tmp_path):
+    from a2keras.training.explanation import explain
+
+    output = tmp_path / "maps"
+    output.mkdir()
+    (output / ".explain.json.7.partial.json").touch()
+    assert explain._is_ours(output)
+    (output / "01_photo.png").touch()
+    assert not explain._is_ours(output)
+    (output / "explain.json").touch()
+    assert explain._is_ours(output)
 
 
 def test_published_weights_explain_photographs(tmp_path, write_images, run_command):
