@@ -14,7 +14,14 @@ UNPRINTABLE_BEYOND_ASCII = re.compile(f"[{_BEYOND_ASCII}]")
 
 
 class UserError(Exception):
-    """A user's mistake, told in one clear sentence: the command prints it and exits with code 2."""
+    """A user's mistake, told in one clear sentence: the command prints it and exits with code 2.
+
+    Args:
+        sentence: of it foreign texts, such as the names of files, are made `printable`.
+    """
+
+    def __init__(self, sentence: object) -> None:
+        super().__init__(printable(sentence))
 
 
 class OutOfResources(UserError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
-from a2keras.errors import OutOfResources, counted, lacking
+from a2keras.errors import OutOfResources, counted, lacking, printable
 from a2keras.models.preprocessing.file_formats import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from a2keras.models.preprocessing.places import as_path, is_remote
 
@@ -29,7 +29,7 @@ class Tree:
         folders: of each folder those in it.
         others: numbers of the other files by their suffix.
         other: one of these.
-        notes: sentences about links and folders that were passed over.
+        notes: sentences about links and folders that were passed over, safe to print.
     """
 
     media: dict[str, list[str]] = field(default_factory=dict)
@@ -70,7 +70,7 @@ class Tree:
         were = "was" if total == 1 else "were"
         kinds = ", ".join(f"{suffix}: {count}" for suffix, count in self.others.most_common(5))
         passed = f"{counted(total, 'file')} {were} passed over, such as {self.other} ({kinds})"
-        return (*self.notes, passed)
+        return (*self.notes, printable(passed))
 
 
 def suffix_of(name: str) -> str:
@@ -129,7 +129,8 @@ class _Walk:
             (self.special, "pipes, sockets or devices"),
         ):
             if paths:
-                self.tree.notes.append(f"passed over {are}: {len(paths)}, such as {paths[0]}")
+                such = f"{len(paths)}, such as {printable(paths[0])}"
+                self.tree.notes.append(f"passed over {are}: {such}")
         return self.tree
 
     def _below(self, top: str) -> None:
@@ -150,7 +151,8 @@ class _Walk:
                     raise OutOfResources(lack, f"{path} was listed", error) from error
                 if not folder:
                     raise
-                self.tree.notes.append(f"the folder {folder} cannot be listed: {error.strerror}")
+                note = f"the folder {printable(folder)} cannot be listed: {error.strerror}"
+                self.tree.notes.append(note)
 
     def _add(self, folder: str, entries: list[os.DirEntry]) -> list[str]:
         """Takes what is in a folder; returns the folders in it that are no links."""

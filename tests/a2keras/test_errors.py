@@ -1,8 +1,10 @@
 """Words for a user's mistake: which names are near to a wrong one."""
 
+import pickle
+
 import pytest
 
-from a2keras.errors import counted, did_you_mean, nearest
+from a2keras.errors import UserError, counted, did_you_mean, nearest
 from a2keras.training.config import FIELDS
 
 
@@ -32,6 +34,13 @@ def test_letters_in_another_order():
 def test_where_nothing_is_near_another_hint_is_given():
     assert did_you_mean(["a", "b"], "see there") == "did you mean 'a', 'b'?"
     assert did_you_mean([], "see there") == "see there"
+
+
+def test_a_mistake_is_one_line_whatever_it_names():
+    error = UserError("there is no a\nb\x1b[2J\u202e\udcff.jpg")
+    assert str(error) == r"there is no a\nb\x1b[2J\u202e\xff.jpg"
+    assert str(UserError(error)) == str(error)
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 
 def test_counts_have_their_plural():

@@ -134,3 +134,17 @@ class TinyTest(TinyPictures):
 
     def _split_generators(self, dl_manager):
         return {"test": self._generate_examples(range(1, 9, 2))}
+
+
+class TinyUnsure(TinyPictures):
+    """Images some of which have no class: the number 3 and, in a split of its own, 101."""
+
+    def _split_generators(self, dl_manager):
+        return {
+            "train": self._generate_examples(range(7)),
+            "test": self._generate_examples(range(100, 103)),
+        }
+
+    def _generate_examples(self, numbers):
+        for number, example in super()._generate_examples(numbers):
+            yield number, {**example, "label": -1 if number in (3, 101) else number % 2}

@@ -127,7 +127,7 @@ def assign_splits(listing: Listing, recipe: Recipe) -> tuple[np.ndarray, str]:
             held = ", ".join(sorted(set(groups[pool][chosen].tolist())))
             rules.append(f"{name}: groups {held or 'none'} of {recipe.group_pattern}")
         splits[pool[chosen]] = name
-    return splits, "; ".join(rules)
+    return splits, printable("; ".join(rules))
 
 
 def _named(listing: Listing, groups: np.ndarray, names: str, kept: np.ndarray) -> np.ndarray:

@@ -17,6 +17,8 @@ from a2keras.training.data.records.tfds import (
     ensure_prepared,
     layout_of,
     read_examples,
+    without_class,
+    wrong_label,
 )
 from a2keras.training.data.source import Skipped
 from a2keras.training.prepare.encoding import Encoding
@@ -41,6 +43,11 @@ class TfdsShard(Shard):
             read_examples(builder, part, layout.pixels, layout.label), self.first
         ):
             name = f"{self.name}/{number}"
+            if label < 0:
+                yield without_class(name)
+                continue
+            if label >= len(classes):
+                raise wrong_label(f"tfds:{self.place}", name, label, len(classes))
             try:
                 if task == "image":
                     yield Content(name, self.given, classes[label], image=encoded)

@@ -195,6 +195,24 @@ def test_links_are_followed_once(write, tmp_path):
     )
 
 
+def test_names_forge_no_line(write, tmp_path):
+    """What is told of a folder is a line each, whatever is in it."""
+    odd = "a\nb\x1b[31m"
+    directory = write("data/cat/1.jpg", "data/dog/1.jpg", f"data/dog/x.{odd}", f"data/{odd}.jpg")
+    directory /= "data"
+    (directory / f"dog/{odd}").symlink_to(directory / "cat")
+    (directory / f"dog/{odd} nowhere").symlink_to("gone")
+    os.mkfifo(directory / f"dog/{odd} pipe")
+    shown = r"a\nb\x1b[31m"
+    assert list_folder(directory).notes == (
+        f"passed over outside the class folders: 1 file, such as {shown}.jpg",
+        f"passed over linked folders that are read in another place: 1, such as dog/{shown}",
+        f"passed over links that lead nowhere: 1, such as dog/{shown} nowhere",
+        f"passed over pipes, sockets or devices: 1, such as dog/{shown} pipe",
+        f"1 file was passed over, such as dog/x.{shown} (.{shown}: 1)",
+    )
+
+
 def test_a_folder_that_links_to_class_folders(write, tmp_path):
     write(*pairs("away"), "data/")
     for name in ("cat", "dog"):

@@ -279,6 +279,28 @@ def test_tfds_sets_of_any_format_are_prepared(tmp_path):
         assert content.split == ("train" if number < 100 else "validation")
 
 
+def test_tfds_examples_without_a_class_are_listed_as_skipped(tmp_path, monkeypatch):
+    import tensorflow_datasets as tfds
+
+    tfds.builder("tiny_unsure", data_dir=tmp_path).download_and_prepare()
+    shards, manifest = plan("tfds:tiny_unsure", "auto", str(tmp_path), 1)
+    assert manifest["listed"] == 10
+    contents = [each for s in shards for each in s.contents("image", Encoding())]
+    skipped = [each for each in contents if isinstance(each, Skipped)]
+    assert [each.reason for each in skipped] == [f"{each.path}: has no class" for each in skipped]
+    assert sorted(each.path[:5] for each in skipped) == ["test/", "train"]
+    monkeypatch.setattr(
+        "a2keras.training.prepare.tfds.read_examples", lambda *_: iter([(b"", 1), (b"", 7)])
+    )
+    read = shards[0].contents("image", Encoding())
+    assert next(read).label == "red"
+    with pytest.raises(UserError) as error:
+        next(read)
+    assert str(error.value) == (
+        "tfds:tiny_unsure has 2 classes, and train/1 must have one of them. Received: label=7"
+    )
+
+
 def test_tfds_videos_are_prepared(tmp_path):
     import tensorflow_datasets as tfds
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from etils import epath
 
-from a2keras.errors import UserError, reason_of
+from a2keras.errors import UserError, printable, reason_of
 from a2keras.files import check_all_files
 from a2keras.models.preprocessing.places import as_path, is_remote
 from a2keras.training.config import Recipe
@@ -45,14 +45,14 @@ def list_source(place: str, recipe: Recipe) -> RecordListing:
     hashes = tuple(entry.content for entry in entries)
     number = {name: label for label, name in enumerate(manifest.classes)}
     return RecordListing(
-        place=place,
+        place=printable(place),
         task=manifest.task,
-        classes=manifest.classes,
-        names=tuple(entry.name for entry in entries),
+        classes=tuple(map(printable, manifest.classes)),
+        names=tuple(printable(entry.name) for entry in entries),
         labels=np.array([number[entry.label] for entry in entries], "int64"),
         splits=np.array([entry.split for entry in entries]),
-        split_rule=manifest.split_rule,
-        source_hash=manifest.fingerprint,
+        split_rule=printable(manifest.split_rule),
+        source_hash=printable(manifest.fingerprint),
         hashes=hashes if all(hashes) else (),
         skipped=manifest.skipped,
         records=records,

@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,14 +11,16 @@ import tensorflow as tf
 
 from a2keras.arrays import read_npy
 from a2keras.console import progress, say
-from a2keras.errors import UserError, did_you_mean, nearest, reason_of
+from a2keras.errors import UserError, counted, did_you_mean, nearest, printable, reason_of
 from a2keras.files import cache_directory, replacing
 from a2keras.training.config import Recipe
 from a2keras.training.data.records import tfds_descriptions
 from a2keras.training.data.records.listing import RecordListing
+from a2keras.training.data.source import Skipped
 from a2keras.training.data.split_names import SPLIT_NAMES
 
 AT_ONCE = 256  # records whose labels are read together
+SAMPLES = 16  # records of a split of which one must have a class
 
 
 @dataclass(frozen=True)
@@ -70,12 +72,16 @@ def list_source(place: str, recipe: Recipe) -> RecordListing:
     records = builder.as_data_source(
         "+".join(layout.splits), deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES
     )
-    return RecordListing(
+    names = tuple(f"{name}/{i}" for name in layout.splits for i in range(layout.counts[name]))
+    labels, classes = read_labels(records, layout, f"tfds:{place}"), features[layout.label].names
+    for i in np.flatnonzero(labels >= len(classes)):
+        raise wrong_label(f"tfds:{place}", names[i], labels[i], len(classes))
+    listing = RecordListing(
         place=f"tfds:{place}",
         task=layout.task,
-        classes=tuple(features[layout.label].names),
-        names=tuple(f"{name}/{i}" for name in layout.splits for i in range(layout.counts[name])),
-        labels=read_labels(records, layout, f"tfds:{place}"),
+        classes=tuple(map(printable, classes)),
+        names=names,
+        labels=labels,
         splits=np.repeat(list(layout.splits.values()), list(layout.counts.values())),
         split_rule=layout.split_rule,
         source_hash=layout.fingerprint,
@@ -83,6 +89,23 @@ def list_source(place: str, recipe: Recipe) -> RecordListing:
         places=np.arange(len(records)),
         features=features,
         pixels=layout.pixels,
+    )
+    if not (unknown := [without_class(names[i]) for i in np.flatnonzero(labels < 0)]):
+        return listing
+    note = f"left out: {counted(len(unknown), 'example')}, such as {unknown[0].reason}"
+    listing = replace(listing, skipped=tuple(unknown), notes=(note,))
+    return listing.select(np.flatnonzero(labels >= 0))
+
+
+def without_class(name: str) -> Skipped:
+    """An example whose class a set does not tell, such as those of a secret test: -1."""
+    return Skipped(name, f"{name}: has no class")
+
+
+def wrong_label(place: str, name: str, label: int, classes: int) -> UserError:
+    return UserError(
+        f"{place} has {counted(classes, 'class', 'es')}, and {name} must have one of them. "
+        f"Received: label={label}"
     )
 
 
@@ -163,7 +186,8 @@ def layout_of(builder: Any, wanted: str) -> Layout:
     splits = {name: SPLIT_NAMES[name] for name in infos if name in SPLIT_NAMES}
     # Sets whose answers are secret (ImageNet's test) have the class -1.
     for name in list(splits):
-        if next(read_examples(builder, f"{name}[:1]", pixels, label))[1] < 0:
+        part = f"{name}[:{min(SAMPLES, infos[name].num_examples)}]"
+        if all(each < 0 for _, each in read_examples(builder, part, pixels, label)):
             del splits[name]
     if not splits:
         names = ", ".join(infos) or "none"

@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from a2keras import files
 from a2keras.errors import UserError
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.training.config import Recipe
-from a2keras.training.data import open_source, resolve
+from a2keras.training.data import list_source, open_source, resolve
 from a2keras.training.data.errors import readable
 from a2keras.training.data.pipeline import training_batches
 from a2keras.training.prepare.storing import prepare
@@ -106,6 +107,21 @@ def test_a_record_that_is_no_example_is_one_sentence(prepared, change):
     assert 1 <= bad <= 4
 
 
+def test_names_in_the_descriptions_forge_no_line(prepared):
+    for name in ("manifest.json", "examples.csv"):
+        text = (prepared / name).read_bytes().decode()
+        odd = "red\\nX\\u001b" if name.endswith("json") else "red\nX\x1b"
+        text = text.replace(",red,", f',"{odd}",').replace('"red"', f'"{odd}"')
+        text = text.replace("red/00.png", '"red/\n00.png"')
+        text = text.replace('"split_rule": ""', '"split_rule": "by\\nme"')
+        (prepared / name).write_bytes(text.encode())
+    listing = list_source(recipe_of(prepared))
+    assert listing.classes == ("=blue", r"red\nX\x1b")
+    assert r"red/\n00.png" in listing.names
+    assert listing.split_rule == r"by\nme"
+    assert listing.labels.tolist().count(1) == 12
+
+
 def test_files_of_records_that_are_damaged(prepared):
     path = sorted(prepared.glob("*array_record*"))[2]
     whole, chance = path.read_bytes(), random.Random(2)
@@ -169,6 +185,7 @@ def test_descriptions_of_tfds_are_not_read(prepared):
     for name in ("features.json", "dataset_info.json"):
         (prepared / name).write_text('{"pythonClassName": "antigravity.Fly"}')
     use(prepared)
+    assert "antigravity" not in sys.modules
 
 
 def test_names_come_back_whatever_they_are(images, tmp_path):

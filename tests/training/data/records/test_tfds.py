@@ -13,6 +13,7 @@ from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.config import Recipe
 from a2keras.training.data import list_source, open_held_out, open_source, resolve
 from a2keras.training.data.pipeline import plain_batches, training_batches
+from a2keras.training.data.records import tfds
 from a2keras.training.data.records.tfds import Layout, read_labels
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -89,6 +90,32 @@ def test_data_to_be_scored_may_be_of_one_class_and_of_the_test_alone(root):
     with pytest.raises(UserError) as error:
         recipe_of("tfds:tiny_test", root)
     assert str(error.value) == "tfds:tiny_test has nothing to train on: all of it is for test"
+
+
+def test_examples_without_a_class_are_left_out_and_told(root, capsys):
+    recipe = recipe_of("tfds:tiny_unsure", root)
+    capsys.readouterr()
+    source = open_source(recipe)
+    assert sorted(numbers_of(source.splits["test"])) == [100, 102]
+    numbers = [numbers_of(source.splits[name]) for name in ("train", "validation")]
+    assert sorted(numbers[0] + numbers[1]) == [0, 1, 2, 4, 5, 6]
+    labels = source.splits["train"].labels
+    assert labels.tolist() == [number % 2 for number in numbers[0]]
+    first, second = source.skipped
+    assert (first.path[:6], first.reason) == ("train/", f"{first.path}: has no class")
+    assert (second.path[:5], second.reason) == ("test/", f"{second.path}: has no class")
+    assert f"left out: 2 examples, such as {first.path}: has no class\n" in capsys.readouterr().err
+    _, held_out = open_held_out(recipe, ("red", "blue"), skipped=source.skipped)
+    assert held_out.splits["test"].names == source.splits["test"].names
+
+
+def test_labels_that_are_no_class_are_told(root, monkeypatch):
+    monkeypatch.setattr(tfds, "read_labels", lambda *_: np.array([0, 1] * 5 + [2] + [0] * 5))
+    with pytest.raises(UserError) as error:
+        recipe_of("tfds:tiny_pictures", root)
+    assert str(error.value) == (
+        "tfds:tiny_pictures has 2 classes, and train/10 must have one of them. Received: label=2"
+    )
 
 
 def test_jpeg_is_decoded_as_pillow_decodes_it(root):
