@@ -24,6 +24,7 @@ from a2keras.files import check_removable, remove, replacing_directory, sha256
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.spec import FILE_NAME, Preprocessing
 from a2keras.models.weights import published
+from a2keras.whole_numbers import real
 
 if TYPE_CHECKING:
     import keras
@@ -66,8 +67,8 @@ def export(
             be read, a tolerance that is none, or none of the formats that were asked for computes
             what its model does.
     """
-    if tolerance is not None and not 0 <= tolerance <= 1:
-        raise UserError(f"`tolerance` must be from 0 to 1. Received: `tolerance={tolerance:g}`")
+    if tolerance is not None:
+        tolerance = real("tolerance", tolerance, "from 0 to 1", 0, 1)
     with _written(output := Path(output)):
         place = Path(os.path.realpath(output))  # `resolve` raises where links go in circles
         requested, formats = set(formats), _known_formats(formats, output)

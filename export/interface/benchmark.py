@@ -1,6 +1,5 @@
 """`a2keras.benchmark`."""
 
-import os
 from collections.abc import Sequence
 from typing import NotRequired, TypedDict
 
@@ -8,8 +7,8 @@ from a2keras.console import say
 from a2keras.errors import UserError
 from a2keras.export.benchmark import timing
 from a2keras.export.benchmark.accuracy import Labelled
-from a2keras.models.preprocessing.places import Place, places_of
-from a2keras.whole_numbers import check_counts
+from a2keras.models.preprocessing.places import Place, place_of, places_of
+from a2keras.whole_numbers import count
 
 
 class Measured(TypedDict):
@@ -80,11 +79,12 @@ def benchmark(
     Raises:
         UserError: an artefact that does not load or run, or data that cannot be used.
     """
-    check_counts(repeats=repeats, batch=batch, threads=threads, warm_up=warm_up)
+    repeats, warm_up = count("repeats", repeats), count("warm_up", warm_up)
+    batch, threads = count("batch", batch), count("threads", threads)
     paths = places_of(artefacts)
     if not paths:
         raise UserError("`artefacts` must be at least one artefact. Received: none")
-    labelled = [] if data is None else [Labelled.open(path, os.fspath(data)) for path in paths]
+    labelled = [] if data is None else [Labelled.open(path, place_of(data)) for path in paths]
     warnings = [own.warning() for own in labelled]
     for each in filter(None, warnings):
         say(each)
@@ -92,7 +92,7 @@ def benchmark(
         paths, repeats, batch, threads, warm_up
     )
     if data is not None:
-        document["data"] = {"data": os.fspath(data), **labelled[0].about()}  # type: ignore[typeddict-item]
+        document["data"] = {"data": place_of(data), **labelled[0].about()}  # type: ignore[typeddict-item]
     for entry, own, warning in zip(document["artefacts"], labelled, warnings, strict=False):
         entry |= own.score()  # type: ignore[misc,typeddict-item]
         if warning:

@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 from a2keras.cells import csv_text
 from a2keras.console import progress
 from a2keras.errors import UserError, counted
-from a2keras.models.preprocessing.places import Place, places_of
+from a2keras.models.preprocessing.places import Place, place_of, places_of
 from a2keras.models.preprocessing.spec import Preprocessing
-from a2keras.whole_numbers import check_counts
+from a2keras.whole_numbers import as_real, count
 
 if TYPE_CHECKING:  # they import what `--help` does without
     from a2keras.export.predict import Artefact, Found
@@ -161,7 +160,7 @@ def predict(
     Raises:
         UserError: no such model, a file that cannot be read, or numbers that do not fit.
     """
-    check_counts(views=views, crops=crops, top=top)
+    views, crops, top = count("views", views), count("crops", crops), count("top", top)
     if unreadable not in ("raise", "keep"):
         raise UserError(f"`unreadable` must be raise or keep. Received: `unreadable={unreadable}`")
     from a2keras.models.preprocessing.decode import files_in
@@ -221,22 +220,23 @@ def timeline(
     Raises:
         UserError: no such model, a video that cannot be read, or numbers that do not fit.
     """
-    check_counts(crops=crops)
-    if not 0 < every < math.inf:
-        raise UserError(f"`every` must be a number of seconds above 0. Received: `every={every}`")
+    crops = count("crops", crops)
+    seconds = as_real(every)
+    if seconds is None or not 0 < seconds < math.inf:
+        raise UserError(f"`every` must be a number of seconds above 0. Received: `every={every!r}`")
     from a2keras.export.timeline import timeline as classify
     from a2keras.models.preprocessing.errors import DecodeError
 
     model = _found(artefact, None, crops)
-    for error in _missing([os.fspath(file)]).values():
+    for error in _missing([place_of(file)]).values():
         raise UserError(str(error))
     with _loaded(model) as loaded:
         try:
-            found = classify(loaded, os.fspath(file), every, crops)
+            found = classify(loaded, place_of(file), seconds, crops)
         except DecodeError as error:
             raise UserError(str(error)) from error
     if output is not None:
-        found.save(os.fspath(output))
+        found.save(place_of(output))
     return found
 
 
@@ -244,7 +244,7 @@ def _found(artefact: "Place | Artefact", views: int | None, crops: int) -> "Foun
     """A model that can make such views; one on disk is not loaded yet, which takes seconds."""
     from a2keras.export.predict import Artefact, find
 
-    model = artefact if isinstance(artefact, Artefact) else find(os.fspath(artefact))
+    model = artefact if isinstance(artefact, Artefact) else find(place_of(artefact))
     _check_views(model.path, model.preprocessing, views, crops)
     return model
 

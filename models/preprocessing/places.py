@@ -18,10 +18,18 @@ Place = str | os.PathLike[str]  # as a program names a file, a folder or a run
 PLUGIN_SCHEMES = ("http", "https", "s3")  # file systems that tensorflow-io adds to TensorFlow
 
 
+def place_of(given: Place) -> str:
+    """A place as a text; `UserError` where an argument is none."""
+    place = os.fspath(given) if isinstance(given, str | os.PathLike) else None
+    if not isinstance(place, str):
+        raise UserError(f"a path must be a text or a pathlib.Path. Received: {given!r:.80}")
+    return place
+
+
 def places_of(given: Place | Iterable[Place]) -> list[str]:
-    """One place or several, as texts."""
-    several = [given] if isinstance(given, str | os.PathLike) else given
-    return [os.fspath(each) for each in several]
+    """One place or several, as texts; `UserError` where an argument is none."""
+    one = isinstance(given, str | bytes) or not isinstance(given, Iterable)
+    return [place_of(each) for each in ([given] if one else given)]
 
 
 def scheme_of(path: Path_) -> str:

@@ -137,11 +137,11 @@ def test_wrong_flags(argument, message):
 
 def test_a_home_is_found_in_every_flag(monkeypatch):
     """Shells expand `~` at the beginning of an argument, which --path=~ has none."""
-    monkeypatch.setenv("HOME", "/home/somebody")
+    monkeypatch.setenv("HOME", "/nowhere/somebody")
     arguments = ["--path=~/run", "--paths=a~,~", "--set=a=~", "--set=~/b", "--root=", "~/c"]
     values, rest = parse("a2keras x", "Does x.", define_paths, arguments)
-    assert (values.path, values.paths) == ("/home/somebody/run", ["a~", "/home/somebody"])
-    assert (values.set, values.root, rest) == (["a=~", "/home/somebody/b"], "", ["~/c"])
+    assert (values.path, values.paths) == ("/nowhere/somebody/run", ["a~", "/nowhere/somebody"])
+    assert (values.set, values.root, rest) == (["a=~", "/nowhere/somebody/b"], "", ["~/c"])
     values, rest = parse("a2keras x", "Does x.", define_paths, ["--", "--path=a", "--undefok=b"])
     assert (values.path, rest) == (None, ["--path=a", "--undefok=b"])
 

@@ -1,10 +1,11 @@
 """`a2keras.evaluate`."""
 
 import os
+from collections.abc import Iterable
 from typing import overload
 
 from a2keras.errors import UserError
-from a2keras.models.preprocessing.places import Place, places_of
+from a2keras.models.preprocessing.places import Place, place_of, places_of
 from a2keras.training.evaluation.held_out import HeldOut, Protocol
 from a2keras.training.evaluation.scores import Folds, Scores
 
@@ -20,14 +21,14 @@ def evaluate(
 ) -> Scores: ...
 @overload
 def evaluate(
-    run: list[Place] | tuple[Place, ...],
+    run: Iterable[Place],
     *,
     views: int | None = None,
     crops: int | None = None,
     precise_bn: int = 0,
 ) -> Folds: ...
 def evaluate(
-    run: Place | list[Place] | tuple[Place, ...],
+    run: Place | Iterable[Place],
     *,
     data: Place | None = None,
     views: int | None = None,
@@ -50,14 +51,14 @@ def evaluate(
         UserError: no finished run, data that cannot be used or have other classes, or runs that
             are not folds of the same data.
     """
-    several = isinstance(run, list | tuple)
+    several = not isinstance(run, str | os.PathLike)
     places = places_of(run)
     if not places:
         raise UserError("`run` must be a run, or several. Received: none")
     if several and data is not None:
         raise UserError(f"`data` is for one RUN. Received: {' '.join(places)}")
     protocol = Protocol(views, crops, precise_bn)
-    runs = [HeldOut.open(each, None if data is None else os.fspath(data)) for each in places]
+    runs = [HeldOut.open(each, None if data is None else place_of(data)) for each in places]
     for held_out in runs:
         protocol.applied(held_out.run.recipe)  # which refuses numbers that are none
     # Keras, which takes seconds, is loaded only now.

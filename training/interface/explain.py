@@ -1,13 +1,12 @@
 """`a2keras.explain`."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
-from a2keras.models.preprocessing.places import Place, places_of
+from a2keras.models.preprocessing.places import Place, place_of, places_of
 from a2keras.training.explanation.explain import explain as draw
-from a2keras.whole_numbers import check_counts
+from a2keras.whole_numbers import count
 
 
 class Explained(TypedDict):
@@ -60,8 +59,8 @@ def explain(
         UserError: no finished run, a network without feature maps, no file that can be read, or an
             output directory with something else in it.
     """
-    check_counts(samples=samples)
+    samples = count("samples", samples)
     document: Explanation = draw(  # type: ignore[assignment]
-        os.fspath(run), places_of(files), Path(output), samples, deletion
+        place_of(run), places_of(files), Path(place_of(output)), samples, deletion
     )
     return document

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
@@ -11,7 +11,7 @@ from typing_extensions import Unpack
 
 from a2keras.documents import read_json
 from a2keras.errors import UserError, counted
-from a2keras.models.preprocessing.places import Place
+from a2keras.models.preprocessing.places import Place, place_of
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training import recipes
 from a2keras.training.compute.checks import begin, check_strategy, check_weights
@@ -23,6 +23,7 @@ from a2keras.training.run.checkpoints import Saving
 from a2keras.training.run.directory import Run
 from a2keras.training.run.interruption import Interruption
 from a2keras.training.run.trackers import check_track
+from a2keras.whole_numbers import count
 
 if TYPE_CHECKING:
     import keras
@@ -128,7 +129,7 @@ def train(
     checkpoint_minutes: float = 10.0,
     checkpoint_steps: int = 0,
     checkpoint_keep: int = 2,
-    callbacks: Sequence["keras.callbacks.Callback"] = (),
+    callbacks: "keras.callbacks.Callback | Iterable[keras.callbacks.Callback] | None" = (),
     track: str | None = None,
     **fields: Unpack[Keywords],
 ) -> Trained:
@@ -142,7 +143,7 @@ def train(
         replicas: GPUs, or logical devices of the CPU, that share every batch.
         checkpoint_minutes, checkpoint_steps: between two checkpoints within an epoch; 0: none.
         checkpoint_keep: the last ones that stay, besides the best.
-        callbacks: of Keras; what they see, and what they cannot do, is in docs/python.md.
+        callbacks: of Keras, one or several; what they see, and what not, is in docs/python.md.
         track: "mlflow" or "wandb" (Weights & Biases): who is told the recipe and all figures.
         **fields: of the recipe, such as `data="folder:photos"`, `model="resnet50"` or `epochs=5`.
 
@@ -152,19 +153,21 @@ def train(
     """
     saving = Saving(checkpoint_minutes, checkpoint_steps, checkpoint_keep)
     check_track(track)
+    place, callbacks = place_of(output), callbacks_of(callbacks)
+    replicas = count("replicas", replicas)
     if callbacks:  # then Keras is there
         from a2keras.training.run.callbacks import check
 
         check(callbacks)
     with Interruption().watch():
-        listed = _begin(recipe, fields, output, strategy, replicas)
+        listed = _begin(recipe, fields, place, strategy, replicas)
     from a2keras.training.run.tracking import tracking
     from a2keras.training.run.train import train as train_recipe
 
-    with tracking(track, Path(output), listed.recipe) as trackers:
+    with tracking(track, Path(place), listed.recipe) as trackers:
         run = train_recipe(
             listed.recipe,
-            Path(output),
+            Path(place),
             strategy,
             replicas,
             saving=saving,
@@ -174,22 +177,29 @@ def train(
     return Trained(run.path, run.recipe)
 
 
+def callbacks_of(given: Any) -> list[Any]:
+    """The argument `callbacks` as a list: one callback, several, or None for none."""
+    if given is None:
+        return []
+    return list(given) if isinstance(given, Iterable) else [given]
+
+
 def _begin(
     recipe: Place | Recipe | None,
     fields: Keywords,
-    output: Place,
+    output: str,
     strategy: str,
     replicas: int | None,
 ) -> Listed:
     """The recipe and its data, listed; what is wrong is told before Keras is loaded."""
     check_strategy(strategy, replicas)
-    directory = local(os.fspath(output))
+    directory = local(output)
     kept = directory / "recipe.json"
     listing = None
     if isinstance(recipe, Recipe):
         recipe = recipe.with_fields(fields)
     elif recipe is not None:
-        recipe, listing = recipes.listed(os.fspath(recipe), fields)
+        recipe, listing = recipes.listed(place_of(recipe), fields)
     elif kept.is_file():
         recipe = Recipe.load(kept).with_fields(fields)
     else:

@@ -1,6 +1,7 @@
 """Checkpoints: written aside, verified by checksum, the last few and the best of them kept."""
 
 import contextlib
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from a2keras.arrays import read_npz
 from a2keras.console import say
 from a2keras.documents import as_json, parse_json
 from a2keras.errors import UserError, reason_of, system_reason
+from a2keras.whole_numbers import count, real
 
 STATE, DOCUMENT, SUMS = "state.npz", "document.json", "SHA256SUMS"
 _NAME = re.compile(r"step_(\d+)")
@@ -32,7 +34,7 @@ class Saving:
         keep: the last ones that stay, besides the best.
 
     Raises:
-        UserError: a negative number, or none to keep.
+        UserError: none of these numbers, or none to keep.
     """
 
     minutes: float = 10.0
@@ -40,13 +42,9 @@ class Saving:
     keep: int = 2
 
     def __post_init__(self) -> None:
-        for name, least in (("minutes", 0), ("steps", 0), ("keep", 1)):
-            value = getattr(self, name)
-            if not value >= least:
-                argument = f"checkpoint_{name}"
-                raise UserError(
-                    f"`{argument}` must be at least {least}. Received: `{argument}={value}`"
-                )
+        real("checkpoint_minutes", self.minutes, "a number of at least 0", 0, math.inf)
+        count("checkpoint_steps", self.steps, 0)
+        count("checkpoint_keep", self.keep)
 
 
 class DamagedCheckpoint(Exception):

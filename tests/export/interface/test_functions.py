@@ -99,6 +99,17 @@ COUNT = "must be a whole number of at least 1. Received:"
             lambda run: a2keras.timeline(run, "a.mp4", every=0),
             "`every` must be a number of seconds above 0. Received: `every=0`",
         ),
+        (
+            lambda run: a2keras.timeline(run, "a.mp4", every="1"),
+            "`every` must be a number of seconds above 0. Received: `every='1'`",
+        ),
+        (lambda run: a2keras.predict(run, 3), "a path must be a text or a pathlib.Path. Received"),
+        (lambda run: a2keras.export(3, "out"), "a path must be a text or a pathlib.Path. Rec"),
+        (lambda run: a2keras.export(run, "out", None), "there is no format 'None': choose from"),
+        (
+            lambda run: a2keras.export(run, "out", tolerance="1"),
+            "`tolerance` must be from 0 to 1. Received: `tolerance='1'`",
+        ),
         (lambda run: a2keras.timeline(run, "absent.mp4"), "absent.mp4: does not exist"),
         (lambda run: a2keras.benchmark([]), "`artefacts` must be at least one artefact."),
         (lambda run: a2keras.benchmark(run, repeats=0), f"`repeats` {COUNT} `repeats=0`"),

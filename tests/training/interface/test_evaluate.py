@@ -44,12 +44,15 @@ def test_several_runs_are_folds(folds):
     assert document == json.loads((folds[0].path / "folds.json").read_text())
     top1 = [fold["top1"] for fold in document["folds"]]
     assert document["mean"]["top1"]["mean"] == pytest.approx(sum(top1) / 2)
+    assert a2keras.evaluate(each.path for each in folds) == document  # as of Path.glob
 
 
 def test_messages(folds, tmp_path):
     run = folds[0]
     for arguments, message in (
         (([],), "`run` must be a run, or several. Received: none"),
+        ((3,), "a path must be a text or a pathlib.Path. Received: 3"),
+        ((b"run",), "a path must be a text or a pathlib.Path. Received: b'run'"),
         ((tmp_path,), f"{tmp_path} is not a run: it has no recipe.json"),
     ):
         with pytest.raises(a2keras.UserError) as error:
@@ -61,6 +64,11 @@ def test_messages(folds, tmp_path):
     with pytest.raises(a2keras.UserError) as error:
         a2keras.evaluate(run, views=0)
     assert str(error.value) == "recipe field views must be at least 1. Received: views=0"
+    for wrong in (-1, 2.0, True):
+        with pytest.raises(
+            a2keras.UserError, match=r"^`precise_bn` must be a whole number of at l"
+        ):
+            a2keras.evaluate(run, precise_bn=wrong)
     with pytest.raises(a2keras.UserError) as error:
         a2keras.explain(run, output=tmp_path / "out", samples=0)
     assert (

@@ -3,12 +3,14 @@
 import json
 import typing
 
+import keras
 import numpy as np
 import pytest
 
 import a2keras
 from a2keras.training import recipes
 from a2keras.training.config import Recipe
+from a2keras.training.interface.train import callbacks_of
 from a2keras.training.keywords import Keywords
 
 SMALL = {"size": 16, "batch_size": 12, "steps_per_epoch": 3, "epochs": 2}
@@ -65,6 +67,29 @@ def test_paths_and_whole_numbers_become_what_the_fields_are(tmp_path):
     assert type(recipe.learning_rate) is float
 
 
+def test_numpy_s_numbers_are_numbers():
+    fields = {"epochs": np.int64(3), "learning_rate": np.float32(0.5), "flip": np.bool_(False)}
+    fields |= {"mixup": np.float64(0.25), "seed": np.array(7), "task": np.str_("image")}
+    expected = {"epochs": 3, "learning_rate": 0.5, "flip": False}
+    expected |= {"mixup": 0.25, "seed": 7, "task": "image"}
+    for recipe in (Recipe("mine").with_fields(fields), Recipe("mine", **fields)):
+        found = {name: getattr(recipe, name) for name in expected}
+        assert found == expected
+        assert list(map(type, found.values())) == list(map(type, expected.values()))
+    for wrong in ({"epochs": "5"}, {"epochs": np.float32(5)}, {"learning_rate": 10**400}):
+        with pytest.raises(a2keras.UserError, match=r"^recipe field (epochs|learning_rate) is of"):
+            Recipe("mine", **wrong)
+
+
+def test_callbacks_are_one_or_several_or_none():
+    """A generator is read once, for all runs of a cross-validation."""
+    one = keras.callbacks.Callback()
+    assert callbacks_of(None) == callbacks_of(()) == []
+    assert (
+        callbacks_of(one) == callbacks_of([one]) == callbacks_of(each for each in (one,)) == [one]
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -77,12 +102,24 @@ def test_paths_and_whole_numbers_become_what_the_fields_are(tmp_path):
         ({"epochs": 0}, "recipe field epochs must be at least 1. Received: epochs=0"),
         ({"epoch": 5}, "recipes have no field 'epoch': did you mean 'epochs'?"),
         ({"strategy": "horovod"}, "`strategy` must be one of auto, none, mirrored, multi_worker"),
-        ({"replicas": 0}, "`replicas` must be at least 1. Received: `replicas=0`"),
-        ({"checkpoint_keep": 0}, "`checkpoint_keep` must be at least 1. Received: `checkpoint_k"),
+        ({"replicas": 0}, "`replicas` must be a whole number of at least 1. Received: `replica"),
+        (
+            {"replicas": "2"},
+            "`replicas` must be a whole number of at least 1. Received: `replicas='2'`",
+        ),
+        (
+            {"checkpoint_minutes": "10"},
+            "`checkpoint_minutes` must be a number of at least 0. Received",
+        ),
+        (
+            {"checkpoint_keep": 0},
+            "`checkpoint_keep` must be a whole number of at least 1. Received:",
+        ),
         (
             {"callbacks": [3]},
             "`callbacks` must be objects of keras.callbacks.Callback. Received: 3",
         ),
+        ({"callbacks": 3}, "`callbacks` must be objects of keras.callbacks.Callback. Received: 3"),
         ({"track": "file"}, "`track` must be mlflow or wandb. Received: `track=file`"),
         ({"data": "digit"}, "`data` must be one of digits, "),
     ],
@@ -95,6 +132,10 @@ def test_mistakes_name_arguments_and_write_nothing(tmp_path, arguments, message)
 
 
 def test_without_a_recipe_there_must_be_a_run(tmp_path):
+    for arguments in ({"output": 3}, {"recipe": 3, "output": tmp_path}):
+        with pytest.raises(a2keras.UserError) as error:
+            a2keras.train(**arguments)
+        assert str(error.value) == "a path must be a text or a pathlib.Path. Received: 3"
     with pytest.raises(a2keras.UserError) as error:
         a2keras.train(output=tmp_path)
     assert str(error.value) == f"`recipe` is missing: {tmp_path} is not a run that could go on"

@@ -128,10 +128,18 @@ def test_what_a_killed_save_has_left_is_no_checkpoint(tmp_path):
     [
         (
             {"minutes": -1},
-            "`checkpoint_minutes` must be at least 0. Received: `checkpoint_minutes=-1`",
+            "`checkpoint_minutes` must be a number of at least 0. "
+            "Received: `checkpoint_minutes=-1`",
         ),
-        ({"steps": -3}, "`checkpoint_steps` must be at least 0. Received: `checkpoint_steps=-3`"),
-        ({"keep": 0}, "`checkpoint_keep` must be at least 1. Received: `checkpoint_keep=0`"),
+        (
+            {"steps": -3},
+            "`checkpoint_steps` must be a whole number of at least 0. "
+            "Received: `checkpoint_steps=-3`",
+        ),
+        (
+            {"keep": 0},
+            "`checkpoint_keep` must be a whole number of at least 1. Received: `checkpoint_keep=0`",
+        ),
     ],
 )
 def test_bad_saving_is_refused(setting, message):

@@ -173,7 +173,10 @@ NONE = "--strategy=none is one replica. Received: --replicas=2"
         (["--replicas=2", "--set=batch_size=7"], BATCH),
         (["--replicas=2", "--set=accumulate=32"], PARTS),
         (["--replicas=2", "--set=jit_compile=true"], COMPILED),
-        (["--replicas=0"], "--replicas must be at least 1. Received: --replicas=0"),
+        (
+            ["--replicas=0"],
+            "--replicas must be a whole number of at least 1. Received: --replicas=0",
+        ),
         (["--replicas=2", "--strategy=none"], NONE),
         (["--model=a2_resnet11_video"], "a2_resnet11_video takes videos, but the data are images"),
         (["--data=folder:/nowhere/at/all"], "/nowhere/at/all does not exist"),
