@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from a2keras.documents import parse_json
-from a2keras.errors import UserError, reason_of
+from a2keras.errors import UserError, counted, reason_of
 from a2keras.whole_numbers import is_number, number_of
 
 # Where a run may be computed, see `strategies.strategy_for`; those of one process first.
@@ -29,7 +29,9 @@ class Cluster:
     index: int
 
     def __post_init__(self) -> None:
-        if not self.workers or len(set(self.workers)) < len(self.workers):
+        if not self.workers:
+            raise UserError("there must be a worker at least. Received: none")
+        if len(set(self.workers)) < len(self.workers):
             raise UserError(
                 f"the addresses of the workers must differ. Received: {', '.join(self.workers)}"
             )
@@ -38,7 +40,7 @@ class Cluster:
                 raise UserError(f"a worker's address must be host:port. Received: {worker}")
         if not 0 <= self.index < len(self.workers):
             raise UserError(
-                f"there are {len(self.workers)} workers, numbered from 0. "
+                f"there are {counted(len(self.workers), 'worker')}, numbered from 0. "
                 f"Received: worker {self.index}"
             )
 
@@ -86,8 +88,12 @@ def _from_tf_config(text: str) -> Cluster:
         config: _TfConfig = parse_json(text, _TfConfig)
         cluster, kind = config.cluster, config.task.type
         index = number_of("index", str(config.task.index))
-        if cluster.keys() - {"chief", "worker"} or kind not in cluster:
-            raise ValueError(f"tasks must be of type worker or chief, not {kind}")
+        if others := [each for each in (*cluster, kind) if each not in ("chief", "worker")]:
+            # A parameter server, such as "ps", has no part in replicas that stay in step.
+            raise ValueError(f"all tasks must be of type worker or chief, not {others[0]}")
+        count = len(cluster.get(kind, ()))
+        if index >= count:
+            raise ValueError(f"its cluster has {counted(count, kind)}, and this is {kind} {index}")
         # TensorFlow counts a chief of its own before the workers.
         chief = cluster.get("chief", ())
         workers = (*chief, *cluster.get("worker", ()))
@@ -95,7 +101,7 @@ def _from_tf_config(text: str) -> Cluster:
     except ValueError as error:
         raise UserError(
             'TF_CONFIG must be {"cluster": {"worker": ["host:port", …]}, "task": {"type": "worker",'
-            f' "index": 0}}}}. Received: {text} ({reason_of(error)})'
+            f' "index": 0}}}}. Received: {text[:1000]} ({reason_of(error)})'
         ) from error
 
 

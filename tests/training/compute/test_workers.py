@@ -127,11 +127,29 @@ def test_a_chief_of_its_own_comes_first():
         ('{"cluster": {}}', "(task: field required. Received: "),
         (
             json.dumps({"cluster": {"ps": ["a:1"]}, "task": {"type": "ps", "index": 0}}),
-            "(tasks must be of type worker or chief, not ps)",
+            "(all tasks must be of type worker or chief, not ps)",
+        ),
+        (
+            json.dumps({"cluster": {**TWO, "ps": ["a:1"]}, "task": {"type": "worker", "index": 0}}),
+            "(all tasks must be of type worker or chief, not ps)",
+        ),
+        (
+            json.dumps({"cluster": TWO, "task": {"type": "evaluator", "index": 0}}),
+            "(all tasks must be of type worker or chief, not evaluator)",
         ),
         (
             json.dumps({"cluster": TWO, "task": {"type": "worker", "index": 2}}),
-            "there are 2 workers, numbered from 0. Received: worker 2",
+            "(its cluster has 2 workers, and this is worker 2)",
+        ),
+        (
+            json.dumps(
+                {"cluster": {"chief": ["a:1"], **TWO}, "task": {"type": "chief", "index": 1}}
+            ),
+            "(its cluster has 1 chief, and this is chief 1)",
+        ),
+        (
+            json.dumps({"cluster": TWO, "task": {"type": "chief", "index": 0}}),
+            "(its cluster has 0 chiefs, and this is chief 0)",
         ),
         (
             json.dumps(
