@@ -6,12 +6,14 @@ be run here says so above its code, with the reason, or names the test that runs
 """
 
 import contextlib
+import dataclasses
 import io
 import re
 import sys
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -22,6 +24,7 @@ from blocks import OTHER, ROOT, RUN, Block, blocks, pages
 
 import a2keras.__main__ as command
 from a2keras.export.reading.loaders import load_model
+from a2keras.models.preprocessing.spec import Preprocessing
 
 PAGES = [page for page in pages() if any(b.language in RUN and not b.mark for b in blocks(page))]
 # What is put into a page's folder before its code runs, and what of it each page needs.
@@ -181,6 +184,24 @@ def test_code_runs(page, world, made):
         except Exception as error:
             error.add_note(f"in {block.place}:\n{block.text}")
             raise
+
+
+@pytest.mark.parametrize("fit", ["crop", "letterbox"])
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_a_phone_s_program_makes_the_network_s_input(fit, interpolation, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    standins.photo(tmp_path / "photo.jpg")
+    short_side = 17 if fit == "crop" else None
+    options = {"fit": fit, "short_side": short_side, "interpolation": interpolation}
+    asked = Preprocessing(("a", "b"), 13, **options)
+    (program,) = (b.text for b in blocks("docs/phone.md") if "ImageOps" in b.text)
+    program = program.partition("network = ")[0].replace("from ai_edge", "# from ai_edge")
+    names = {"preprocessing": dataclasses.asdict(asked)}
+    exec(program, names)
+    (expected,) = asked.views("photo.jpg")
+    assert names["pixels"].shape == (1, 13, 13, 3)
+    # PIL rounds otherwise. By the other method it would be 3.
+    assert np.abs(names["pixels"][0] - expected).max() <= 1
 
 
 def test_every_fence_says_what_it_is():
