@@ -58,7 +58,7 @@ def step(call: Call) -> Any:
 
 def _rule(operation: Any) -> Rule:
     kind = type(operation)
-    if f"{kind.__module__}.{kind.__name__}" in _APPLICATIONS:
+    if f"{kind.__module__}.{kind.__name__}" in APPLICATIONS:
         return _free
     is_layer = isinstance(operation, layers.Layer)
     rule = _by_kind(_RULES, operation) if is_layer else operation_rule(operation)
@@ -240,7 +240,7 @@ _FREE = """
 _RULES |= {getattr(layers, name): _free for name in _FREE.split()}
 # Layers of keras.applications that `keras.layers` has not: products with one number per channel or
 # per tensor, and a residual branch that training drops at random.
-_APPLICATIONS = {
+APPLICATIONS = {
     "keras.src.applications.convnext.LayerScale",
     "keras.src.applications.convnext.StochasticDepth",
     "keras.src.applications.inception_resnet_v2.CustomScaleLayer",

@@ -1,6 +1,5 @@
 """Put blocks into an existing model without changing what it computes."""
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -15,7 +14,7 @@ from a2keras.copying import (
 )
 from a2keras.double_attention import DoubleAttention
 from a2keras.graphs import as_graph, layers_of
-from a2keras.places import chosen_operations, operation_paths
+from a2keras.places import chosen_operations, in_snake_case, operation_paths
 
 # After these the axes may stand in another order than in the layers before.
 _REARRANGING_LAYERS = (keras.layers.Permute, keras.layers.Reshape, keras.layers.TimeDistributed)
@@ -203,7 +202,7 @@ class _Insertion:
 
     def new_name(self, followed: str) -> str:
         kind = type(self.prototype).__name__
-        words = re.sub(r"(?<=.)(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])", "_", kind).lower()
+        words = in_snake_case(kind)
         name, number = f"{followed}_{words}", 1
         while name in self.names:
             number += 1

@@ -1,5 +1,6 @@
 """Places in a model: its layers and operations, those of nested models too, by name."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -57,6 +58,11 @@ def _named(paths: list[tuple[str, Any]], name: str) -> Any:
     if _is_input(operation):
         raise ValueError(f"`after` names an input, which no block can follow: {name!r}")
     return operation
+
+
+def in_snake_case(name: str) -> str:
+    """Of a class, as Keras names its layers: DepthwiseConv2D → depthwise_conv2d."""
+    return re.sub(r"(?<=.)(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
 def _is_input(operation: Any) -> bool:

@@ -30,7 +30,7 @@ from a2keras import DoubleAttention, models
 from a2keras.export.classifier import Classifier
 from a2keras.export.litert import convert, quantize
 from a2keras.export.reading.trained import load_classifier
-from a2keras.models.preprocessing import Preprocessing, normalisation
+from a2keras.models.preprocessing import Pixels, Preprocessing
 from a2keras.training.data.pipeline import plain_batches
 from a2keras.training.evaluation.evaluate import HeldOut
 
@@ -165,7 +165,7 @@ def walk_zoo(options: argparse.Namespace) -> None:
         keras.backend.clear_session()
         spec = Preprocessing(("a", "b", "c"), 32, frames=4 if models.is_video(name) else None)
         pixels = keras.Input(spec.input_shape)
-        model = models.build(name, classes=3, input_tensor=normalisation()(pixels))
+        model = models.build(name, classes=3, input_tensor=Pixels().layer()(pixels))
         generator = np.random.default_rng(5)
         for weight in model.weights:
             noise = generator.normal(0, 0.02, weight.shape)

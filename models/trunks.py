@@ -16,7 +16,7 @@ from a2keras.insertion import insert_blocks
 from a2keras.models.blocks import block_of, is_inserted
 from a2keras.models.inputs import classifier, network_model
 from a2keras.models.preprocessing.entry import ENTRIES
-from a2keras.places import operation_paths
+from a2keras.places import in_snake_case, operation_paths
 
 MANY = 49  # positions, 7 × 7: with no more there is little that a block could gather
 STAGES = 2  # the last so many stages get a block each
@@ -252,7 +252,7 @@ def _numbered_again(model: keras.Model) -> dict[str, str]:
     numbers: dict[str, list[int]] = defaultdict(list)
     found = {}
     for _, operation in operation_paths(model):
-        base = _in_snake_case(type(operation).__name__)
+        base = in_snake_case(type(operation).__name__)
         if match := re.fullmatch(rf"{base}(?:_(\d+))?", operation.name):
             number = int(match[1] or 0)
             numbers[base].append(number)
@@ -262,10 +262,6 @@ def _numbered_again(model: keras.Model) -> dict[str, str]:
         name: f"{base}_{rank}" if (rank := ranks[base].index(number)) else base
         for name, (base, number) in found.items()
     }
-
-
-def _in_snake_case(name: str) -> str:
-    return re.sub(r"(?<=.)(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
 def with_blocks(trunk: keras.Model, attention: str, positions: tuple[str, ...]) -> keras.Model:

@@ -66,7 +66,8 @@ def no_home(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def shared_data():
-    """The folder of real data that lies beside the project; tests of it are skipped without."""
-    found = (parent / "shared/data" for parent in Path(__file__).resolve().parents)
-    return next((each for each in found if each.is_dir()), None) or pytest.skip("no shared data")
+def real_data():
+    """A folder of photographs, videos and public data sets, which the project does not have."""
+    if not (found := os.environ.get("A2KERAS_TEST_DATA")):
+        pytest.skip("A2KERAS_TEST_DATA names no folder of real data")
+    return Path(found)

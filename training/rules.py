@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
 
-from a2keras.models.names import comma_separated
+from a2keras.models.names import comma_separated, is_file
 from a2keras.whole_numbers import is_number
 
 
@@ -123,7 +123,7 @@ BETWEEN_FIELDS: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
     (
         "pixels",
         "is for a FILE.keras, not for model={model}",
-        lambda r: r.pixels == "auto" or r.model.endswith(".keras"),
+        lambda r: r.pixels == "auto" or is_file(r.model),
     ),
     (
         "class_weights",

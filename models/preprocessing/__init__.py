@@ -6,7 +6,7 @@ from a2keras.models.preprocessing.geometry import fit
 from a2keras.models.preprocessing.image import read_image
 from a2keras.models.preprocessing.pixels import Pixels
 from a2keras.models.preprocessing.sampling import clip_indices, even_starts, steady_indices
-from a2keras.models.preprocessing.spec import Preprocessing, normalisation
+from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.models.preprocessing.video import Video, decode_video, read_video
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
     "decode_video",
     "even_starts",
     "fit",
-    "normalisation",
     "read",
     "read_image",
     "read_video",

@@ -23,11 +23,6 @@ THRESHOLD = 0.5  # the probability from which on a multi-label model says a labe
 MOST = 2**16  # pixels of a side, frames of a clip: what a file says may be anything
 
 
-def normalisation(name: str = "normalisation") -> Any:
-    """The first layer of a network that starts from nothing: the defaults of `Pixels`."""
-    return Pixels().layer(name)
-
-
 @dataclass(frozen=True)
 class Preprocessing:
     """From a file to the pixels that a network takes, and from its outputs to names.

@@ -10,7 +10,7 @@ from PIL import Image
 
 from a2keras.export.exporting import export
 from a2keras.export.parity import natural_pixels
-from a2keras.models.preprocessing import Preprocessing, normalisation
+from a2keras.models.preprocessing import Pixels, Preprocessing
 
 LABELS = ("left", "right", "up")
 IMAGE = Preprocessing(LABELS, size=17)
@@ -22,7 +22,7 @@ def build_classifier(preprocessing: Preprocessing, seed: int = 3) -> keras.Model
     rank = 3 if preprocessing.is_video else 2
     keras.utils.set_random_seed(seed)
     pixels = keras.Input(preprocessing.input_shape, name="pixels")
-    x = normalisation()(pixels)
+    x = Pixels().layer()(pixels)
     x = getattr(keras.layers, f"Conv{rank}D")(7, 3, padding="same")(x)
     x = keras.layers.BatchNormalization()(x)
     x = keras.layers.Activation("relu")(x)

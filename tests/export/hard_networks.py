@@ -5,7 +5,7 @@ import numpy as np
 
 from a2keras import DoubleAttention, NonLocal
 from a2keras.export.classifier import Classifier
-from a2keras.models.preprocessing import Preprocessing, normalisation
+from a2keras.models.preprocessing import Pixels, Preprocessing
 
 
 def randomise(model: keras.Model, seed: int = 5) -> keras.Model:
@@ -31,7 +31,7 @@ def as_classifier(model: keras.Model, frames: int | None = None) -> Classifier:
 def classifier_with_pools() -> Classifier:
     """Convolution, both poolings and two attention layers in three dimensions, of one's own."""
     pixels = keras.Input((5, 17, 17, 3))
-    x = normalisation()(pixels)
+    x = Pixels().layer()(pixels)
     x = keras.layers.Conv3D(7, 3, strides=(1, 2, 2), padding="same", activation="relu")(x)
     x = keras.layers.MaxPooling3D((1, 3, 3), (1, 2, 2), padding="same")(x)
     x = DoubleAttention(3, 11, name="first")(x)

@@ -19,7 +19,7 @@ from a2keras.export.manifest import sha256
 from a2keras.export.parity import Signature, natural_pixels
 from a2keras.export.predict import load
 from a2keras.models.keras_files import load_single
-from a2keras.models.preprocessing import Preprocessing, normalisation
+from a2keras.models.preprocessing import Pixels, Preprocessing
 
 
 def listing(directory: Path) -> dict[str, bytes]:
@@ -62,7 +62,7 @@ def test_the_small_networks_export(name, tmp_path):
     frames = 3 if models.is_video(name) else None
     preprocessing = Preprocessing(("a", "b", "c", "d", "e"), size=32, frames=frames)
     pixels = keras.Input(preprocessing.input_shape)
-    network = models.build(name, classes=5, input_tensor=normalisation()(pixels))
+    network = models.build(name, classes=5, input_tensor=Pixels().layer()(pixels))
     generator = np.random.default_rng(5)
     for weight in network.weights:  # fresh blocks are the identity: nothing would be compared
         noise = generator.normal(0, 0.1, weight.shape)
@@ -108,7 +108,7 @@ def test_the_saved_model_takes_any_batch(image_run, image_export):
 
 def test_open_sizes_stay_open(tmp_path):
     pixels = keras.Input((None, None, 3))
-    x = keras.layers.GlobalAveragePooling2D()(normalisation()(pixels))
+    x = keras.layers.GlobalAveragePooling2D()(Pixels().layer()(pixels))
     model = keras.Model(pixels, keras.layers.Dense(3, "softmax")(x))
     saved_model.write(model, tmp_path / "open")
     serve = tf.saved_model.load(str(tmp_path / "open")).signatures["serving_default"]

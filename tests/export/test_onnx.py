@@ -18,7 +18,7 @@ from a2keras.export.parity import natural_pixels
 from a2keras.export.predict import load
 from a2keras.export.reading.loaders import load_model
 from a2keras.export.web import static_page
-from a2keras.models.preprocessing import normalisation
+from a2keras.models.preprocessing import Pixels
 
 sys.path.insert(0, str(Path(__file__).parent))
 from hard_networks import as_classifier, classifier_with_pools, randomise
@@ -106,7 +106,7 @@ def test_networks_of_the_zoo(name, tmp_path):
     frames = 8 if models.is_video(name) else None
     shape = (frames, 32, 32, 3) if frames else (32, 32, 3)
     pixels = keras.Input(shape)
-    model = models.build(name, classes=5, input_tensor=normalisation()(pixels))
+    model = models.build(name, classes=5, input_tensor=Pixels().layer()(pixels))
     classifier = as_classifier(randomise(model), frames)
     onnx.write(classifier, tmp_path / "model.onnx")
     sample = natural_pixels(shape, 2, seed=3).astype("float32")

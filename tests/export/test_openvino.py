@@ -25,7 +25,7 @@ from a2keras.export.manifest import files_of
 from a2keras.export.parity import natural_pixels
 from a2keras.export.predict import load
 from a2keras.export.reading.loaders import load_model
-from a2keras.models.preprocessing import Preprocessing, normalisation
+from a2keras.models.preprocessing import Pixels, Preprocessing
 
 sys.path.insert(0, str(Path(__file__).parent))
 from hard_networks import as_classifier, classifier_with_pools, randomise
@@ -61,7 +61,7 @@ def test_any_batch_of_videos(tmp_path):
 @pytest.mark.parametrize("shape", [(19, 23, 3), (None, None, 3)])
 def test_sizes_that_differ_or_are_open(tmp_path, shape):
     pixels = keras.Input(shape)
-    x = keras.layers.Conv2D(7, 3, strides=2, activation="relu")(normalisation()(pixels))
+    x = keras.layers.Conv2D(7, 3, strides=2, activation="relu")(Pixels().layer()(pixels))
     x = a2keras.DoubleAttention(5, 11)(x)
     x = keras.layers.GlobalAveragePooling2D()(x)
     model = randomise(keras.Model(pixels, keras.layers.Dense(13, activation="softmax")(x)))
@@ -143,7 +143,7 @@ def test_networks_of_the_zoo(name, tmp_path):
     frames = 8 if models.is_video(name) else None
     shape = (frames, 37, 41, 3) if frames else (37, 41, 3)
     pixels = keras.Input(shape)
-    model = randomise(models.build(name, classes=5, input_tensor=normalisation()(pixels)))
+    model = randomise(models.build(name, classes=5, input_tensor=Pixels().layer()(pixels)))
     openvino.write(as_classifier(model, frames), tmp_path / "model.xml")
     sample = natural_pixels(shape, 2, seed=3).astype("float32")
     expected = model(sample, training=False).numpy()

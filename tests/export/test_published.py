@@ -39,9 +39,9 @@ def answer(capsys, *arguments) -> dict:
 
 
 @pytest.mark.slow
-def test_i3d_names_what_real_videos_show(published_weights, shared_data, capsys):
+def test_i3d_names_what_real_videos_show(published_weights, real_data, capsys):
     published_weights("i3d:kinetics400")
-    files = [shared_data / name for name in (*CLEAR, *LEVEL)]
+    files = [real_data / name for name in (*CLEAR, *LEVEL)]
     found = answer(capsys, "i3d:kinetics400", *files)
     assert not found["errors"]
     tops = [
@@ -57,9 +57,9 @@ def test_i3d_names_what_real_videos_show(published_weights, shared_data, capsys)
 
 
 def test_the_weights_in_the_package_know_pictures_that_they_have_not_seen(
-    shared_data, tmp_path, capsys
+    real_data, tmp_path, capsys
 ):
-    cifar = np.load(shared_data / "cifar10" / "cifar10_jpeg.npz")
+    cifar = np.load(real_data / "cifar10" / "cifar10_jpeg.npz")
     jpeg, ends = cifar["test_jpeg"].tobytes(), cifar["test_offsets"]
     chosen = range(7, 10_000, 50)
     for each in chosen:
@@ -71,17 +71,17 @@ def test_the_weights_in_the_package_know_pictures_that_they_have_not_seen(
     assert 0.72 < np.mean(right) < 0.9  # 80.9 % of all; of 200 the standard error is 2.8
 
 
-def test_the_weights_in_the_package_know_clips_that_they_have_not_seen(shared_data, capsys):
-    files = sorted((shared_data / "ut_interaction").glob("*/18_*.avi"))
+def test_the_weights_in_the_package_know_clips_that_they_have_not_seen(real_data, capsys):
+    files = sorted((real_data / "ut_interaction").glob("*/18_*.avi"))
     assert files, "sequence 18 is one of those held out"
     found = answer(capsys, "i3d:kinetics400+ut_interaction", *files)["predictions"]
     assert [each["top"][0]["label"] for each in found] == [each.parent.name for each in files]
 
 
 @pytest.mark.slow
-def test_a_video_over_time(published_weights, shared_data, tmp_path, capsys):
+def test_a_video_over_time(published_weights, real_data, tmp_path, capsys):
     published_weights("i3d:kinetics400")
-    video = shared_data / "test_videos/decord/flipping_a_pancake.mkv"
+    video = real_data / "test_videos/decord/flipping_a_pancake.mkv"
     arguments = ["--timeline", "--every=4", f"--output={tmp_path}"]
     found = answer(capsys, "i3d:kinetics400", video, *arguments)
     assert "flipping pancake" in {each["label"] for each in found["segments"]}
@@ -89,9 +89,9 @@ def test_a_video_over_time(published_weights, shared_data, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_lite0_names_what_photographs_show(published_weights, shared_data, capsys):
+def test_lite0_names_what_photographs_show(published_weights, real_data, capsys):
     published_weights("efficientnet_lite0:imagenet")
-    folder = shared_data / "clothing_small/test/t-shirt"
+    folder = real_data / "clothing_small/test/t-shirt"
     found = answer(capsys, "efficientnet_lite0:imagenet", folder, "--top=3")
     named = [{entry["label"] for entry in each["top"]} for each in found["predictions"]]
     assert len(named) == len(list(folder.iterdir()))

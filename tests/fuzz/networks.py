@@ -19,11 +19,11 @@ def network() -> Any:
     import keras
 
     from a2keras import DoubleAttention
-    from a2keras.models.preprocessing import normalisation
+    from a2keras.models.preprocessing import Pixels
 
     keras.utils.set_random_seed(3)
     pixels = keras.Input((SIZE, SIZE, 3), name="pixels")
-    x = keras.layers.Conv2D(4, 3, strides=2)(normalisation()(pixels))
+    x = keras.layers.Conv2D(4, 3, strides=2)(Pixels().layer()(pixels))
     x = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
     x = DoubleAttention(2, 2, output_initializer="glorot_uniform", name="attention")(x)
     x = keras.layers.GlobalAveragePooling2D()(x)

@@ -15,7 +15,7 @@ import pytest
 from a2keras.errors import UserError
 from a2keras.measuring import forget_peak, peak_resident
 from a2keras.models import keras_files
-from a2keras.models.preprocessing import normalisation
+from a2keras.models.preprocessing import Pixels
 
 
 def message_of(path) -> str:
@@ -28,7 +28,7 @@ def message_of(path) -> str:
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> Path:
     pixels = keras.Input((17, 17, 3))
-    x = keras.layers.Conv2D(7, 3, name="conv")(normalisation()(pixels))
+    x = keras.layers.Conv2D(7, 3, name="conv")(Pixels().layer()(pixels))
     x = keras.layers.GlobalAveragePooling2D()(x)
     made = keras.Model(pixels, keras.layers.Dense(3, activation="softmax")(x))
     path = tmp_path_factory.mktemp("models") / "model.keras"

@@ -24,7 +24,6 @@ from a2keras.training.data.source import Examples
 WARM_UP = 3  # steps: the first traces, the next ones find their buffers
 LEAST, MOST = 5, 30  # steps that are timed …
 SECONDS = 10.0  # … for about so long
-MIB = 2**20
 
 
 class Costs(TypedDict):

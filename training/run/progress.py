@@ -18,7 +18,8 @@ class Progress:
         seconds: that these have taken.
         history: a line for each epoch that has ended.
         stopped: whether a callback has asked to end the run after these.
-        judged: of how much `correct` is right; where each example has one class, it is them all.
+        judged: of how much `correct` is right; where each example has one class, it is them all;
+            0 where no label has been said, and none is true.
     """
 
     __pydantic_config__: ClassVar = RECORD
@@ -58,7 +59,6 @@ class Progress:
 
     def mean(self, examples: int, labelling: Labelling) -> dict[str, float]:
         """Loss and figure of the epoch so far, of so many examples."""
-        # A checkpoint of an earlier version, within an epoch, tells nothing of `judged`.
         of = max(self.judged, 1) if labelling.keeps_outputs else examples
         return {"loss": self.loss / examples, labelling.figure: self.correct / of}
 

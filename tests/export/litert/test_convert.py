@@ -16,7 +16,7 @@ from a2keras.export.formats import FORMATS
 from a2keras.export.litert import convert, quantize
 from a2keras.export.litert.report import floats_in, report
 from a2keras.export.parity import natural_pixels
-from a2keras.models.preprocessing import Preprocessing, normalisation
+from a2keras.models.preprocessing import Pixels, Preprocessing
 from a2keras.models.preprocessing.samples import Samples
 
 WRITERS = {
@@ -33,7 +33,7 @@ def attending() -> Classifier:
     """Double attention with sharp logits over 6,272 positions, behind a convolution."""
     keras.utils.set_random_seed(5)
     pixels = keras.Input(CLIPS.input_shape)
-    x = keras.layers.Conv3D(64, (3, 1, 1), padding="same", name="conv")(normalisation()(pixels))
+    x = keras.layers.Conv3D(64, (3, 1, 1), padding="same", name="conv")(Pixels().layer()(pixels))
     x = DoubleAttention(16, residual=False, name="block")(x)
     model = keras.Model(pixels, x, name="attending")
     views = natural_pixels(CLIPS.input_shape, 9, seed=3)

@@ -13,7 +13,7 @@ from a2keras.export.predict import load
 from a2keras.export.saved_model import version_of
 from a2keras.export.serving import comparisons, network, servable
 from a2keras.models.keras_files import load_single
-from a2keras.models.preprocessing import Preprocessing, normalisation
+from a2keras.models.preprocessing import Pixels, Preprocessing
 
 SIGNATURES = ["serving_default", "serving_uint8", "serving_bytes", "features"]
 
@@ -111,7 +111,7 @@ def test_files_of_all_kinds_are_compared():
 def fixed_network(kind: str, shape: tuple) -> keras.Model:
     layers = keras.layers
     pixels = keras.Input(shape)
-    x = normalisation()(pixels)
+    x = Pixels().layer()(pixels)
     if kind == "flat":  # a dense layer over all positions
         x = layers.Flatten()(layers.Conv2D(2, 3)(x))
     elif kind == "pooled over a fixed window":  # builds at other sizes of the same multiple
@@ -140,7 +140,7 @@ def test_sizes_that_must_stay(kind, shape, opened):
 
 def test_double_attention_at_any_size():
     pixels = keras.Input((5, 32, 32, 3))
-    model = models.build("a2_resnet11_video", classes=3, input_tensor=normalisation()(pixels))
+    model = models.build("a2_resnet11_video", classes=3, input_tensor=Pixels().layer()(pixels))
     generator = np.random.default_rng(5)
     for weight in model.weights:  # a fresh block is the identity: it would not be compared
         noise = generator.normal(0, 0.1, weight.shape)

@@ -16,7 +16,7 @@ from a2keras import DoubleAttention, attention_maps
 from a2keras.export.exporting import export
 from a2keras.export.parity import natural_pixels
 from a2keras.export.predict import load
-from a2keras.models.preprocessing import Preprocessing, normalisation
+from a2keras.models.preprocessing import Pixels, Preprocessing
 
 pytest.importorskip("tf2onnx", reason="needs a2keras[onnx]")
 if shutil.which("npm") is None:
@@ -32,7 +32,7 @@ def build(spec: Preprocessing, attention: bool) -> keras.Model:
     rank = 3 if spec.is_video else 2
     keras.utils.set_random_seed(3)
     pixels = keras.Input(spec.input_shape, name="pixels")
-    x = normalisation()(pixels)
+    x = Pixels().layer()(pixels)
     strides = (1, 2, 2) if spec.is_video else 2
     x = getattr(keras.layers, f"Conv{rank}D")(13, 3, strides, activation="relu", padding="same")(x)
     if attention:

@@ -33,7 +33,6 @@ from a2keras.models.preprocessing import (
 sys.path.insert(0, str(Path(__file__).parent))
 import films
 
-SHARED_VIDEOS = Path(__file__).parents[4] / "shared/data/test_videos"
 QUARTERS = [[(220, 20, 20), (20, 220, 20)], [(20, 20, 220), (220, 220, 220)]]
 
 
@@ -417,6 +416,35 @@ def large(path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize("is_progressive", [True, False])
+def test_a_jpeg_of_many_scans_is_refused(tmp_path, is_progressive):
+    """An empty scan has 10 bytes, and takes as long as all pixels do."""
+    made, exif = io.BytesIO(), Image.Exif()
+    exif[0x010E] = "\xff\xda" * 200  # a title: no scans
+    Image.fromarray(quarters(17, 23)).save(
+        made, "JPEG", progressive=is_progressive, exif=exif, subsampling=0
+    )
+    data = made.getvalue()
+    begin, end = data.index(b"\xff\xda\0", data.index(b"\xff\xdb")), data.rindex(b"\xff\xd9")
+    if is_progressive:
+        scans = data[begin:end]
+        more = scans[scans.rindex(b"\xff\xda") :]
+    else:  # one for each colour
+        first, *others = (b"\xff\xda\0\x08\1%c\0\0\x3f\0" % i for i in (1, 2, 3))
+        scans, more = first + b"".join(others), first
+    count = scans.count(b"\xff\xda")
+    assert count == (10 if is_progressive else 3)
+    path = tmp_path / "a.jpg"
+    # What lies behind the picture, as a film does in a telephone's, is no part of it.
+    behind = data[end:] + 200 * b"\xff\xda"
+    path.write_bytes(data[:begin] + scans + (100 - count) * more + behind)
+    assert read_image(path).shape == (17, 23, 3)
+    path.write_bytes(data[:begin] + scans + (101 - count) * more + behind)
+    with pytest.raises(DecodeError) as error:
+        read_image(path)
+    assert str(error.value) == f"{path}: has more scans than the limit of 100"
+
+
 def test_what_is_no_image(tmp_path, recwarn):
     whole = save(tmp_path / "whole.jpg", Image.fromarray(quarters(340, 460)), quality=95)
     cut = tmp_path / "cut.jpg"
@@ -589,14 +617,13 @@ def test_the_decoder_is_imported_only_where_it_is_used():
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not SHARED_VIDEOS.is_dir(), reason="the shared decoder test videos are absent")
 @pytest.mark.timeout(300)
-def test_shared_decoder_videos():
+def test_videos_of_other_decoders(real_data):
     """Each gives the frame count of an independent probe, or an error where that had one."""
-    records = json.loads((SHARED_VIDEOS / "probe.json").read_text())
+    records = json.loads((real_data / "test_videos/probe.json").read_text())
     assert len(records) == 97
     for record in records:
-        path = SHARED_VIDEOS / record["f"]
+        path = real_data / "test_videos" / record["f"]
         if record.get("frames"):
             decoded = decode_video(path, short_side=32)
             assert len(decoded.frames) == record["frames"], path

@@ -9,7 +9,7 @@ import tensorflow as tf
 from PIL import Image
 
 from a2keras.errors import UserError
-from a2keras.models.preprocessing import DecodeError, Pixels, Preprocessing, normalisation
+from a2keras.models.preprocessing import DecodeError, Pixels, Preprocessing
 
 sys.path.insert(0, str(Path(__file__).parent))
 from films import encode
@@ -140,13 +140,13 @@ def test_normalisation_is_exact_and_survives_saving(tmp_path):
     pixels = np.random.default_rng(1).integers(0, 256, (2, 3, 5, 3), dtype=np.uint8)
     expected = (pixels.astype(np.float64) - [124, 117, 104]) * 0.0167
     inputs = keras.Input((3, 5, 3))
-    model = keras.Model(inputs, normalisation()(inputs))
+    model = keras.Model(inputs, Pixels().layer()(inputs))
     np.testing.assert_allclose(model(pixels), expected, atol=1e-6)
     model.save(tmp_path / "model.keras")
     np.testing.assert_allclose(
         keras.models.load_model(tmp_path / "model.keras")(pixels), expected, atol=1e-6
     )
-    assert normalisation().compute_dtype == "float32"
+    assert Pixels().layer().compute_dtype == "float32"
 
 
 @pytest.mark.parametrize(
