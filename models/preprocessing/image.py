@@ -15,6 +15,7 @@ from a2keras.models.preprocessing import errors
 from a2keras.models.preprocessing.colours import to_rgb
 from a2keras.models.preprocessing.errors import DecodeError, check_pixels, undecodable
 from a2keras.models.preprocessing.file_formats import IMAGE_FORMATS
+from a2keras.models.preprocessing.jpeg import MAX_SCANS, has_many_scans
 from a2keras.models.preprocessing.opening import decoder_input
 from a2keras.models.preprocessing.orientation import block_of, orientation_in, upright
 from a2keras.models.preprocessing.places import Path_, is_remote, tensorflow_io
@@ -46,7 +47,8 @@ def read_image(path: Path_, data: bytes | None = None) -> np.ndarray:
         data: its bytes, where they have been read already; the path is then its name.
 
     Raises:
-        DecodeError: missing, no image, cut off, damaged, or more than `MAX_PIXELS`.
+        DecodeError: missing, no image, cut off, damaged, more than `MAX_PIXELS`, or a JPEG of more
+            than `MAX_SCANS`.
         OutOfResources: too little memory, or too few files that may be open.
     """
     from PIL import Image, UnidentifiedImageError
@@ -55,6 +57,8 @@ def read_image(path: Path_, data: bytes | None = None) -> np.ndarray:
         try:
             with unwarned(), Image.open(file, formats=formats()) as image:
                 check_pixels(path, *image.size)
+                if image.format in ("JPEG", "MPO") and has_many_scans(file):
+                    raise DecodeError(path, f"has more scans than the limit of {MAX_SCANS}")
                 image.info.pop("xmp", None)  # by which Pillow, too, would turn TIFF
                 pixels = to_rgb(image, path)
                 if image.format == "PNG" and _is_plain(pixels[-2:]) and lacks_rows(file):
