@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from a2keras.errors import UserError
+from a2keras.errors import UserError, system_reason
 from a2keras.whole_numbers import is_number
 
 PARTIAL = ".partial"  # in the names of what is being written, hidden ones
@@ -71,6 +71,15 @@ def check_all_files(directory: Path) -> None:
             path = Path(folder, name)
             if path.exists() and not path.is_file():
                 raise OSError(errno.EINVAL, NO_FILE, str(path))
+
+
+@contextlib.contextmanager
+def writing_to(place: object) -> Iterator[None]:
+    """Tells a full disk, or a place that may not be written, as a `UserError`."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{place} cannot be written: {system_reason(error)}") from error
 
 
 @contextlib.contextmanager

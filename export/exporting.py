@@ -1,8 +1,7 @@
 """The export directory: artefacts, their manifest, and the promise that they equal their model."""
 
-import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import numpy as np
 from a2keras import __version__
 from a2keras.console import say
 from a2keras.documents import write_json
-from a2keras.errors import UserError, did_you_mean, nearest, reason_of, system_reason
+from a2keras.errors import UserError, did_you_mean, nearest, reason_of
 from a2keras.export import parity, saved_model
 from a2keras.export.classifier import Classifier
 from a2keras.export.formats import DEFAULT_FORMATS, FORMATS
@@ -20,7 +19,7 @@ from a2keras.export.manifest import MANIFEST, files_of, hashes, read_manifest
 from a2keras.export.parity import Compute, Parity, Signature
 from a2keras.export.reading import loaders
 from a2keras.export.reading.trained import classifier_of, load_classifier
-from a2keras.files import check_removable, remove, replacing_directory, sha256
+from a2keras.files import check_removable, remove, replacing_directory, sha256, writing_to
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.spec import FILE_NAME, Preprocessing
 from a2keras.models.weights import published
@@ -69,7 +68,7 @@ def export(
     """
     if tolerance is not None:
         tolerance = real("tolerance", tolerance, "from 0 to 1", 0, 1)
-    with _written(output := Path(output)):
+    with writing_to(output := Path(output)):
         place = Path(os.path.realpath(output))  # `resolve` raises where links go in circles
         requested, formats = set(formats), _known_formats(formats, output)
     if again := [name for name in formats if name not in requested]:
@@ -80,7 +79,7 @@ def export(
     name, path, classifier = _trained(source, preprocessing)
     classifier = _with_samples(classifier, samples)
     with (
-        _written(output),
+        writing_to(output),
         replacing_directory(place, lambda: _check_output(output)) as partial,
     ):
         reference = _Reference(classifier, name, tolerance)
@@ -113,16 +112,6 @@ def _trained(
     if kind != "keras":
         raise UserError(f"{source} is a {kind}: export starts from a run or a .keras file")
     return str(source), path, load_classifier(path, preprocessing)
-
-
-@contextlib.contextmanager
-def _written(output: Path) -> Iterator[None]:
-    """Tells a full disk, or a place that may not be written, as a `UserError`."""
-    try:
-        yield
-    except OSError as error:
-        reason = system_reason(error)
-        raise UserError(f"{output} cannot be written: {reason}") from error
 
 
 def _known_formats(formats: Sequence[str], output: Path) -> list[str]:

@@ -11,9 +11,9 @@ from a2keras.cells import csv_text
 from a2keras.console import progress
 from a2keras.documents import write_json
 from a2keras.drawing import drawable, figure
-from a2keras.errors import UserError, counted, printable, system_reason
+from a2keras.errors import counted, printable
 from a2keras.export.predict import Artefact
-from a2keras.files import write_text
+from a2keras.files import write_text, writing_to
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.places import Path_
 from a2keras.models.preprocessing.spec import THRESHOLD
@@ -121,14 +121,11 @@ class Timeline:
             UserError: it cannot be written.
         """
         directory = Path(directory)
-        try:
+        with writing_to(directory):
             directory.mkdir(parents=True, exist_ok=True)
             write_json(directory / "timeline.json", self.document())
             write_text(directory / "timeline.csv", self.csv())
             self.draw(directory / "timeline.png")
-        except OSError as error:
-            reason = system_reason(error)
-            raise UserError(f"{directory} cannot be written: {reason}") from error
 
     def draw(self, path: Path) -> None:
         """Draws the probabilities of the classes with the highest peaks, one above the other.

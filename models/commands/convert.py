@@ -7,8 +7,8 @@ from absl import flags
 
 from a2keras.command_line import parse, with_flags
 from a2keras.console import say, show
-from a2keras.errors import UserError, nearest, system_reason
-from a2keras.files import replacing
+from a2keras.errors import UserError, nearest
+from a2keras.files import replacing, writing_to
 from a2keras.models import names
 from a2keras.models.commands.summary import settings_of
 
@@ -137,14 +137,10 @@ def _convert(checkpoint: str, output: Path, values: flags.FlagValues) -> None:
 def _save(model: Any, output: Path, precision: str = "float32") -> None:
     from a2keras.models.weights import weight_files
 
-    try:
-        with replacing(output) as partial:
-            if output.suffix == ".keras":
-                model.save(partial)
-            else:
-                model.save_weights(partial)
-                if precision == "float16":
-                    weight_files.halve(partial)
-    except OSError as error:
-        reason = system_reason(error)
-        raise UserError(f"--output={output} cannot be written: {reason}") from error
+    with writing_to(f"--output={output}"), replacing(output) as partial:
+        if output.suffix == ".keras":
+            model.save(partial)
+        else:
+            model.save_weights(partial)
+            if precision == "float16":
+                weight_files.halve(partial)

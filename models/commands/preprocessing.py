@@ -10,7 +10,7 @@ from absl import flags
 from a2keras.command_line import naming_flags, parse
 from a2keras.console import say
 from a2keras.errors import UserError, printable, system_reason
-from a2keras.files import read_bytes
+from a2keras.files import read_bytes, writing_to
 from a2keras.models.preprocessing.geometry import FITS, INTERPOLATIONS
 from a2keras.models.preprocessing.spec import FILE_NAME, TAKES, Preprocessing
 
@@ -35,10 +35,8 @@ def preprocessing(arguments: list[str]) -> None:
     output = Path(values.output)
     if os.path.lexists(output):
         raise UserError(f"{output} exists: choose another --output, or remove it")
-    try:
+    with writing_to(output):
         made.write(output)
-    except OSError as error:
-        raise UserError(f"{output} cannot be written: {system_reason(error)}") from error
     say(f"written to {output}: {len(made.labels)} classes, pixels {made.input_shape}")
 
 

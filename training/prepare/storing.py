@@ -6,7 +6,6 @@ import glob
 import importlib.util
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from etils import epath
 from a2keras import files
 from a2keras.console import say
 from a2keras.documents import as_json
-from a2keras.errors import UserError, counted, system_reason
+from a2keras.errors import UserError, counted
 from a2keras.models.names import comma_separated
 from a2keras.models.preprocessing.places import as_tfds_path, check_text, is_remote, target
 from a2keras.training.data.errors import reachable
@@ -102,7 +101,7 @@ def prepare(
                 return Manifest.load(directory)
             _begin(work, manifest)
         writer = ShardWriter(str(work), manifest["task"], manifest["classes"], encoding)
-        with _written(directory):
+        with files.writing_to(directory):
             builder = PreparedBuilder(directory, work, shards, writer, manifest, options)
             builder.download_and_prepare(download_dir=work / "downloads")
             work.rmtree()
@@ -158,7 +157,7 @@ def _begin(work: epath.Path, manifest: dict[str, Any]) -> None:
     """Makes the folder of the shards; what another preparation has left there goes."""
     text = as_json(manifest).encode()
     plan_file = work / PLAN
-    with _written(work):
+    with files.writing_to(work):
         work.mkdir(parents=True, exist_ok=True)
         left = list(work.iterdir())
         if plan_file in left and files.read_bytes(plan_file) == text:
@@ -192,19 +191,9 @@ def _alone(work: epath.Path, directory: epath.Path) -> contextlib.AbstractContex
     """Keeps other processes from preparing the same, where files can be locked: not in a cloud."""
     if is_remote(work):
         return contextlib.nullcontext()
-    with _written(work):  # another's link would have what it leads to emptied
+    with files.writing_to(work):  # another's link would have what it leads to emptied
         files.make_directory(Path(work))
     return alone(Path(work), "a data set", directory, "prepared")
-
-
-@contextlib.contextmanager
-def _written(directory: epath.Path) -> Iterator[None]:
-    """Tells a full disk, or one that may not be written, as a `UserError`."""
-    try:
-        yield
-    except OSError as error:
-        reason = system_reason(error)
-        raise UserError(f"{directory} cannot be written: {reason}") from error
 
 
 def tell(manifest: Manifest, place: str) -> None:
