@@ -164,7 +164,8 @@ def help_text(usage: str, description: str, values: flags.FlagValues) -> str:
         value = (
             "" if flag.boolean else "=" + "|".join(getattr(flag.parser, "enum_values", ["VALUE"]))
         )
-        default = "" if flag.default in (None, [], False) else f" (default: {flag.default_as_str})"
+        shown = flag.default not in (None, "", []) and not flag.boolean
+        default = f" (default: {flag.default_as_str})" if shown else ""
         lines.append(f"  --{name}{value}")
         # absl adds the choices and a sentence on repetition, which stand elsewhere here.
         text = re.sub(r"^<.*?>: |;\s+repeat this option to specify .*", "", flag.help)

@@ -25,10 +25,11 @@ TASKS = ("image", "video")
 
 def demo(arguments: list[str]) -> None:
     values, rest = parse(
-        "a2keras demo --output=DIR [--task=both] [--set key=value]…",
+        "a2keras demo [--output=demo] [--task=both] [--set key=value]…",
         "Trains a small A²-ResNet on scanned digits (the image task: which digit; the video task: "
         "how it moves), evaluates it on digits that were not in training, draws its attention "
-        "maps, exports SavedModel and TFLite, and writes DIR/index.html. Needs no network.",
+        "maps, exports SavedModel and TFLite, and writes index.html into --output. Needs no "
+        "network. The same command again goes on with what is there.",
         _flags,
         arguments,
     )

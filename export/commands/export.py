@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 def export(arguments: list[str]) -> None:
     values, sources = parse(
-        "a2keras export RUN|model.keras --output=DIR [--formats=saved_model,tflite_float32]",
-        "Writes a trained model as artefacts that run without Keras. Every artefact is compared "
+        "a2keras export RUN|model.keras|WEIGHTS --output=DIR "
+        "[--formats=saved_model,tflite_float32]",
+        "Writes a trained model (a run's, a .keras file or published weights like i3d:kinetics400) "
+        "as artefacts that run without Keras. Every artefact is compared "
         "with its model, on random pixels, on examples that its run has held out and on --samples; "
         "one that does not compute the same, within --tolerance, is not kept. Into an earlier "
         "export it writes all formats that are there anew, so that one directory never holds two "
@@ -56,14 +58,23 @@ def export(arguments: list[str]) -> None:
 def _flags(values: flags.FlagValues) -> None:
     from a2keras.export.formats import DEFAULT_FORMATS, FORMATS
 
-    flags.DEFINE_string("output", None, "the directory to write", flag_values=values)
+    flags.DEFINE_string(
+        "output",
+        None,
+        "the directory to write: new, empty or an earlier export",
+        flag_values=values,
+    )
     flags.DEFINE_list(
-        "formats", list(DEFAULT_FORMATS), f"any of {', '.join(FORMATS)}", flag_values=values
+        "formats",
+        list(DEFAULT_FORMATS),
+        f"with commas between: any of {', '.join(FORMATS)}",
+        flag_values=values,
     )
     flags.DEFINE_multi_string(
         "samples",
         [],
-        "an image or video, or a directory of them, to compare on; may be given repeatedly",
+        "an image or video, or a directory of them, to compare on, and to calibrate integers on "
+        "where no run has kept examples for that; may be given repeatedly",
         flag_values=values,
     )
     flags.DEFINE_float(

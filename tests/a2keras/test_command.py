@@ -157,6 +157,11 @@ def test_one_value_given_to_the_flag_beside_the_one_of_several():
         parse("a2keras x", "Does x.", both, ["--format=zzzz"])
 
 
+def define_more(values):
+    flags.DEFINE_string("root", "", "of all files", flag_values=values)
+    flags.DEFINE_integer("folds", 0, "how many", flag_values=values)
+
+
 def test_help_shows_each_flag_in_order_with_its_choices_and_default(capsys):
     with pytest.raises(SystemExit) as end:
         parse("a2keras x", "Does x.", define, ["--help"])
@@ -176,6 +181,14 @@ def test_help_shows_each_flag_in_order_with_its_choices_and_default(capsys):
         "      key=value; may be repeated",
         "  --fast",
         "      hurry",
+    ]
+    with pytest.raises(SystemExit):
+        parse("a2keras x", "Does x.", define_more, ["--help"])
+    assert capsys.readouterr().out.splitlines()[4:] == [
+        "  --root=VALUE",
+        "      of all files",  # an empty text says nothing
+        "  --folds=VALUE",
+        "      how many (default: '0')",
     ]
 
 

@@ -24,7 +24,8 @@ def ablate(arguments: list[str]) -> None:
         "Trains a network without and with attention blocks on any data, several times each: the "
         "rows of the paper's Table 2 or 3 (videos), or of any network none, se "
         "(squeeze-and-excitation), nl (non-local) and a2 (double attention). Writes ablation.md, "
-        "ablation.json and ablation.png, anew after every run. The same command again goes on.",
+        "ablation.json and ablation.png, anew after every run. The same command again goes on. "
+        "Exit codes as of `train`.",
         _flags,
         arguments,
         FIELDS,

@@ -56,10 +56,12 @@ def evaluate(arguments: list[str]) -> None:
 
 def _flags(values: flags.FlagValues) -> None:
     whole = functools.partial(flags.DEFINE_integer, flag_values=values)
-    help_data = "Other data with the same classes; default: what the run held out."
+    help_data = "Other data with the same classes, for one run; default: what the run held out."
     flags.DEFINE_string("data", None, help_data, flag_values=values)
     whole("views", None, "Clips of each video that are averaged; default: the recipe's.")
     whole("crops", None, "Of each clip, 1 or 3; default: the recipe's.")
-    help_statistics = "Training batches that give batch normalisation's statistics anew."
+    help_statistics = (
+        "Training batches that give batch normalisation's statistics anew; 0: as saved."
+    )
     whole("precise_bn", 0, help_statistics, lower_bound=0)
     define_format(values, text="json: print the scores as one JSON document.")

@@ -9,7 +9,7 @@ from a2keras.errors import UserError, counted, printable
 
 def explain(arguments: list[str]) -> None:
     values, rest = parse(
-        "a2keras explain RUN|WEIGHTS [FILE|FOLDER…] --output=DIR",
+        "a2keras explain RUN|model.keras|WEIGHTS [FILE|FOLDER…] --output=DIR",
         "Draws over images or the frames of videos where a network sees its classes (Grad-CAM), "
         "where its double attention blocks gather from, and which descriptor each position takes. "
         "Of a run, without FILE on examples that it held out; of a .keras file with its "
@@ -47,7 +47,10 @@ def explain(arguments: list[str]) -> None:
 
 
 def _flags(values: flags.FlagValues) -> None:
-    help_output = "Directory for the pictures and explain.json."
+    help_output = (
+        "Directory for the pictures, index.html, a page with all of them, and explain.json: new, "
+        "empty or an earlier explanation."
+    )
     flags.DEFINE_string("output", None, help_output, required=True, flag_values=values)
     help_samples = "Without FILE: how many examples that the run held out."
     flags.DEFINE_integer("samples", 4, help_samples, lower_bound=1, flag_values=values)

@@ -11,9 +11,10 @@ from a2keras.errors import UserError
 def prepare(arguments: list[str]) -> None:
     values, rest = parse(
         "a2keras prepare SOURCE --output=DIR [--short_side=288] [--quality=90] [--fps=0]",
-        "Stores a folder, a list or tfds:NAME as sharded records in which training reads in "
-        "any order: videos as JPEG frames, images as they are. The same command again goes on "
-        "where an interrupted one stopped, and does nothing when all is done.",
+        "Stores a SOURCE (a folder, a csv list or tfds:NAME, as --data of `train` takes it) as "
+        "sharded records in which training reads in any order: videos as JPEG frames, images as "
+        "they are. The same command again goes on where an interrupted one stopped, and does "
+        "nothing when all is done.",
         _flags,
         arguments,
     )
@@ -38,14 +39,17 @@ def prepare(arguments: list[str]) -> None:
 def _flags(values: flags.FlagValues) -> None:
     text = functools.partial(flags.DEFINE_string, flag_values=values)
     whole = functools.partial(flags.DEFINE_integer, flag_values=values)
-    help_output = "Folder of the prepared data set, which --data=prepared:DIR reads."
+    help_output = (
+        "Folder of the prepared data set, which --data=prepared:DIR reads; also of a cloud store. "
+        "Until all is done, the records are in DIR.incomplete."
+    )
     text("output", None, help_output, required=True)
     help_side = (
         "Reduce longer short sides to this many pixels; 0: keep them. "
         "Default: 288 for videos, 0 for images."
     )
     whole("short_side", None, help_side, lower_bound=0)
-    whole("quality", 90, "Of the JPEGs that are made.")
+    whole("quality", 90, "Of the JPEGs that are made, 1 to 100.")
     help_fps = "Bring videos to this many frames a second; 0: keep theirs."
     flags.DEFINE_float("fps", 0.0, help_fps, flag_values=values)
     tasks = ["auto", "image", "video"]
