@@ -2,10 +2,12 @@
 
 import contextlib
 import functools
+import itertools
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unicodedata import east_asian_width
 
 from a2keras.console import say
 from a2keras.errors import printable
@@ -53,12 +55,42 @@ def figure(
 def drawable(name: str, longest: int = 40) -> str:
     """A foreign name as a picture shows it: one line, of a long one the beginning and the end.
 
-    A legend leaves out what begins with an underscore.
+    A legend leaves out what begins with an underscore. Chinese, Japanese and Korean characters are
+    as wide as two others.
     """
     name = printable(name)
-    if len(name) > longest:
-        name = f"{name[: longest - longest // 3 - 1]}…{name[-(longest // 3) :]}"
+    if columns(name) > longest:
+        end = _beginning(name[::-1], longest // 3)[::-1]
+        name = f"{_beginning(name, longest - longest // 3 - 1)}…{end}"
     return f" {name}" if name.startswith("_") else name
+
+
+def columns(text: str) -> int:
+    """How wide a text is, in characters of the usual width."""
+    return sum(1 + (east_asian_width(each) in "WF") for each in text)
+
+
+def _beginning(text: str, most: int) -> str:
+    """As many characters of a text as fit into some columns, one at least."""
+    widths = itertools.accumulate(map(columns, text))
+    return text[: max(1, sum(width <= most for width in widths))]
+
+
+def title_in_lines(text: str, inches: float, points: float) -> str:
+    """A bold title in lines that fit into a width, between words where that is possible."""
+    most = max(1, int(72 * inches / (0.68 * points)))  # of the usual font
+    lines = [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if columns(longer) <= most:
+            lines[-1] = longer
+            continue
+        lines += [word] if lines[-1] else []
+        lines[-1] = lines[-1] or word
+        while columns(lines[-1]) > most:
+            begun = _beginning(lines[-1], most)
+            lines[-1:] = [begun, lines[-1][len(begun) :]]
+    return "\n".join(lines)
 
 
 def _choose_fonts(drawing: Any) -> None:

@@ -10,7 +10,7 @@ pytest.importorskip("matplotlib")
 from matplotlib.text import Text
 
 from a2keras import drawing
-from a2keras.drawing import drawable, figure
+from a2keras.drawing import drawable, figure, title_in_lines
 
 
 def draw(path, *names: str) -> list[str]:
@@ -61,6 +61,31 @@ def test_drawable_names():
     assert drawable("a" * 50 + "b" * 50) == "a" * 26 + "…" + "b" * 13
     assert len(drawable("é" * 500, 60)) == 60
     assert drawable("_x") == " _x"
+    assert drawable("日" * 20) == "日" * 20  # as wide as 40 others
+    assert drawable("日" * 21) == "日" * 13 + "…" + "日" * 6
+
+
+def test_titles_in_lines():
+    """10 points of 0.68 em: 10 columns to 68 points."""
+    inches = 68 / 72 + 1e-6
+    for text, lines in (
+        ("short", ["short"]),
+        ("one two three", ["one two", "three"]),
+        ("a 0123456789abcdefghijkl b", ["a", "0123456789", "abcdefghij", "kl b"]),
+        ("0123456789abc", ["0123456789", "abc"]),
+        ("日本語の名前です", ["日本語の名", "前です"]),
+        ("", [""]),
+    ):
+        assert title_in_lines(text, inches, 10).split("\n") == lines
+
+
+@pytest.mark.parametrize("words", ["a file_name.avi: class " * 4, "ABC DEF " * 9, "long_word" * 9])
+def test_titles_stay_within_the_picture(tmp_path, words):
+    title = title_in_lines(words, 4, 13)
+    with figure(tmp_path / "a.png", size=(4, 3), dpi=100) as (whole, _):
+        text = whole.suptitle(title, fontweight="bold", fontsize=13)
+    box = text.get_window_extent(whole.canvas.get_renderer())
+    assert 0 <= box.x0 < box.x1 <= whole.bbox.width == 400
 
 
 def test_fonts_that_have_the_characters_are_taken(tmp_path):

@@ -2,16 +2,19 @@
 
 from pathlib import Path
 
-from a2keras.drawing import drawable, figure
+from a2keras.drawing import drawable, figure, title_in_lines
 from a2keras.training.charts import BLUE, INK, MUTED
 from a2keras.training.explanation.deletion import Deletion
+from a2keras.training.explanation.overlays import TITLE, TITLE_LINE
 
 
 def draw_deletion(found: list[Deletion], title: str, path: Path) -> None:
     """Draws the probability of the predicted class as positions are blanked, map by map."""
     columns = min(len(found), 3)
     rows = -(-len(found) // columns)
-    size = (max(4.2 * columns, 7), 3.2 * rows + 0.9)
+    width = max(4.2 * columns, 7)
+    title = title_in_lines(title, width, TITLE)
+    size = (width, 3.2 * rows + 0.9 + TITLE_LINE * title.count("\n"))
     with figure(path, rows, columns, size=size, dpi=110, squeeze=False, sharey=True) as (
         drawing,
         axes,
@@ -33,6 +36,6 @@ def draw_deletion(found: list[Deletion], title: str, path: Path) -> None:
             axis.spines[["top", "right"]].set_visible(False)
             axis.tick_params(colors=MUTED)
             axis.legend(frameon=False, fontsize=8, loc="upper right")
-        drawing.suptitle(title, color=INK, fontweight="bold", fontsize=12)
+        drawing.suptitle(title, color=INK, fontweight="bold", fontsize=TITLE)
         drawing.supxlabel("blanked positions in % (mean colour)", color=MUTED, fontsize=9)
         drawing.supylabel("probability of the predicted class", color=MUTED, fontsize=9)

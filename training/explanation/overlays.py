@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from a2keras.drawing import drawable, figure
+from a2keras.drawing import drawable, figure, title_in_lines
 from a2keras.files import replacing
 from a2keras.training.charts import INK, MUTED
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 FRAMES_SHOWN = 8
 DESCRIPTORS_OF_AN_IMAGE = 4
 DESCRIPTORS_OF_A_CLIP = 2
+TITLE = 13  # points
+TITLE_LINE = 0.22  # inches
 
 _CLASS_LEGEND = "class map: where the evidence for a class is in the last feature maps (Grad-CAM)"
 _BLOCK_LEGEND = (
@@ -53,14 +55,17 @@ def draw_attention(
     rows = make_rows(frames, class_maps, blocks)
     columns = max(len(cells) for _, cells in rows)
     side = 1.25 if len(frames) > 1 else 1.9
-    size = (side * columns + 1.7, (side + 0.22 * (len(frames) == 1)) * len(rows) + 0.9)
+    width = side * columns + 1.7
+    title = title_in_lines(title, width, TITLE)
+    lines = TITLE_LINE * title.count("\n")
+    size = (width, (side + 0.22 * (len(frames) == 1)) * len(rows) + 0.9 + lines)
     shape = (len(rows), columns)
     with figure(path, *shape, size=size, dpi=110, squeeze=False) as (drawing, axes):
         for (label, cells), line in zip(rows, axes, strict=True):
             line[0].set_ylabel(label, rotation=0, ha="right", va="center", labelpad=10, color=INK)
             for axis, cell in zip(line, [*cells, *[None] * (columns - len(cells))], strict=True):
                 _draw_cell(axis, cell)
-        drawing.suptitle(title, color=INK, fontweight="bold", fontsize=13)
+        drawing.suptitle(title, color=INK, fontweight="bold", fontsize=TITLE)
         legend = [_CLASS_LEGEND, *_BLOCK_LEGEND] if blocks else [_CLASS_LEGEND]
         drawing.supxlabel("\n".join(legend), color=MUTED, fontsize=8.5)
 
@@ -107,7 +112,7 @@ def _clip_rows(frames: np.ndarray, class_maps: list[ClassMap], blocks: list[Bloc
 
 
 def _words(block: Block) -> str:
-    return block.name.removesuffix("_attention")
+    return drawable(block.name.removesuffix("_attention"), 24)
 
 
 def _heat(values: np.ndarray) -> np.ndarray:
