@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from a2keras.drawing import drawable, figure
+from a2keras.drawing import drawable, figure, title_in_lines
 from a2keras.training.labelling import words_of
 
 INK, MUTED, BLUE, ORANGE = "#1f2933", "#7b8794", "#2f6fbb", "#d9730d"
@@ -47,27 +47,68 @@ def draw_curves(history: list[dict], figures: Sequence[str], path: Path) -> None
         axes[-1].set_ylim(0, None)
 
 
+NUMBERED, NAMED = 30, 100  # classes: of more, numbers in the cells or names could not be read
+PAIRS = 30  # that are named beside the matrix
+
+
 def draw_confusion(matrix: np.ndarray, classes: tuple[str, ...], title: str, path: Path) -> None:
-    """Draws a confusion matrix: rows are true classes, shades are shares of the row."""
+    """Draws a confusion matrix: rows are true classes, shades are shares of the row.
+
+    Where the cells have no numbers, the most frequent confusions stand beside it.
+    """
+    from matplotlib.colors import PowerNorm
+
     count = len(classes)
-    side = min(max(4.5, 2.2 + 0.55 * count), 20)
-    with figure(path, size=(side + 0.8, side), dpi=130) as (drawing, axis):
+    named = count <= NAMED
+    side = min(max(4.5, 2.2 + 0.55 * count), 20) if named else 13
+    beside = 6.5 if count > NUMBERED else 0
+    shape, ratios = (1, 2 if beside else 1), [side, beside] if beside else [1]
+    size = (side + 0.8 + beside, side + (0.7 if beside else 0))
+    with figure(path, *shape, size=size, dpi=130, squeeze=False, width_ratios=ratios) as (
+        drawing,
+        ((axis, *texts),),
+    ):
         shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-        image = axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        drawing.colorbar(image, ax=axis, label="share of the true class", shrink=0.8)
-        if count <= 30:  # more numbers could not be read
+        # Of many classes the cells are small: rare confusions are to be seen, too.
+        image = axis.imshow(shares, cmap="Blues", norm=PowerNorm(1 if named else 0.5, 0, 1))
+        drawing.colorbar(image, ax=axis, label="share of the true class", shrink=0.8, aspect=30)
+        if count <= NUMBERED:
             for row, column in np.ndindex(count, count):
                 if matrix[row, column]:
                     colour = "white" if shares[row, column] > 0.5 else INK
                     axis.text(
                         column, row, matrix[row, column], ha="center", va="center", color=colour
                     )
-        names = [drawable(name, 30) for name in classes]
-        axis.set_xticks(range(count), names, rotation=45, ha="right", rotation_mode="anchor")
-        axis.set_yticks(range(count), names)
-        axis.set_xlabel("predicted class")
-        axis.set_ylabel("true class")
-        axis.set_title(title, loc="left", color=INK, fontweight="bold")
+        if named:
+            names = [drawable(name, 30) for name in classes]
+            axis.set_xticks(range(count), names, rotation=45, ha="right", rotation_mode="anchor")
+            axis.set_yticks(range(count), names)
+        by_number = "" if named else ", by its number"
+        axis.set_xlabel(f"predicted class{by_number}")
+        axis.set_ylabel(f"true class{by_number}")
+        title = title_in_lines(title, size[0], 12)
+        drawing.suptitle(title, x=0.01, ha="left", color=INK, fontweight="bold", fontsize=12)
+        for text in texts:
+            text.set_axis_off()
+            lines = "\n".join(["Most often confused:", *confusions(matrix, classes)])
+            text.text(0, 1, lines, va="top", color=INK, linespacing=1.7, transform=text.transAxes)
+
+
+def confusions(matrix: np.ndarray, classes: tuple[str, ...]) -> list[str]:
+    """The pairs of classes that are confused most often, in words; the more usual ones first."""
+    wrong = matrix * (1 - np.eye(len(classes), dtype=int))
+    of_class = matrix.sum(axis=1)
+    rows, columns = np.nonzero(wrong)
+    counts = wrong[rows, columns]
+    order = np.lexsort((-counts / of_class[rows], -counts))[:PAIRS]
+    numbers = len(classes) > NAMED
+
+    def name(label: int) -> str:
+        return f"{label} " * numbers + drawable(classes[label], 24).strip()
+
+    return [
+        f"{counts[i]} of {of_class[rows[i]]}: {name(rows[i])} → {name(columns[i])}" for i in order
+    ]
 
 
 def draw_calibration(document: dict[str, Any], of: str, path: Path) -> None:
