@@ -422,7 +422,7 @@ def test_a_random_start_is_for_fresh_blocks_alone(tmp_path):
     kernel = model.get_layer("conv3_2_attention").output_projection.kernel
     kernel.assign(np.full(kernel.shape, 0.5, "float32"))
     model.save(tmp_path / "own.keras")
-    own = dataclasses.replace(recipe, model=str(tmp_path / "own.keras"), attention="none")
+    own = dataclasses.replace(recipe, model=str(tmp_path / "own.keras"))
     found = network.build(own, preprocessing).get_layer("conv3_2_attention").output_projection
     assert np.all(found.kernel.numpy() == 0.5)
 
@@ -451,15 +451,18 @@ def test_gates_of_a_file_that_have_learned_stay(tmp_path):
     bias = model.get_layer("conv3_2_attention").excite.bias
     bias.assign(np.full(bias.shape, 0.25, "float32"))
     model.save(tmp_path / "own.keras")
-    own = dataclasses.replace(
-        IMAGE, model=str(tmp_path / "own.keras"), attention="se", positions="conv3_1_out"
-    )
-    found = network.build(own, preprocessing)
-    assert np.all(found.get_layer("conv3_2_attention").excite.bias.numpy() == 0.25)
-    anew = network.build(dataclasses.replace(own, weights="none"), preprocessing)
-    for block in ("conv3_2_attention", "conv3_1_out_squeeze_excitation"):
+    own = dataclasses.replace(IMAGE, model=str(tmp_path / "own.keras"))
+    others = dataclasses.replace(own, attention="se", positions="conv3_1_out")
+    for changed, block, value in (
+        (own, "conv3_2_attention", 0.25),
+        (others, "conv3_1_out_squeeze_excitation", 3),
+    ):
+        found, anew = (
+            network.build(dataclasses.replace(changed, weights=weights), preprocessing)
+            for weights in ("", "none")
+        )
+        assert np.all(found.get_layer(block).excite.bias.numpy() == value)
         assert not np.any(anew.get_layer(block).excite.bias.numpy())
-    assert np.all(found.get_layer("conv3_1_out_squeeze_excitation").excite.bias.numpy() == 3)
 
 
 def test_weights_are_named_by_their_full_path(tmp_path, images, monkeypatch):
