@@ -494,6 +494,34 @@ def test_what_starts_at_random(model, weights, random):
     assert recipe.starts_random == random
 
 
+def test_channels_first_are_refused(monkeypatch):
+    """Every network of the zoo would take the height for the channels."""
+    network.check(PLAIN)
+    monkeypatch.setattr(keras.config, "image_data_format", lambda: "channels_first")
+    with pytest.raises(UserError) as error:
+        network.check(PLAIN)
+    assert str(error.value) == (
+        "training takes images of (height, width, 3): Keras must be set to channels_last, by "
+        "`keras.config.set_image_data_format` or its keras.json. "
+        "Received: image_data_format=channels_first"
+    )
+
+
+def test_precision_is_the_recipes_whatever_the_callers_is(tmp_path):
+    x = pixels = keras.Input((16, 16, 3))
+    x = keras.layers.Conv2D(5, 3, name="conv")(x)
+    keras.Model(pixels, x).save(tmp_path / "own.keras")
+    recipe = dataclasses.replace(PLAIN, model=str(tmp_path / "own.keras"))
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = network.build(recipe, preprocessing_of(recipe, ("x", "y")))
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert {each.compute_dtype for each in model.layers} == {"float32"}
+
+
 def test_other_classes_leave_the_classifier_new(tmp_path):
     model = network.build(PLAIN, preprocessing_of(PLAIN, ("x", "y")))
     model.save_weights(tmp_path / "other.weights.h5")
