@@ -58,9 +58,10 @@ class Timeline:
         """Stretches of time in which one class is the most probable, or a label is said.
 
         Returns:
-            In order: `from` and `to` (seconds; where two meet, the middle between their clips),
-            `label`, `probability` (the mean over the clips). Those of a multi-label model, from
-            `THRESHOLD` on, may overlap.
+            In order: `from` and `to` (seconds; where two meet, the middle between their clips; a
+            single frame stands for what is nearer to it than to others), `label`, `probability`
+            (the mean over the clips). Those of a multi-label model, from `THRESHOLD` on, may
+            overlap.
         """
         if not self.multi_label:
             return self._stretches(self.probabilities.argmax(axis=1))
@@ -77,8 +78,8 @@ class Timeline:
         first = np.flatnonzero(np.diff(best, prepend=-2))
         last = np.append(first[1:], len(best)) - 1
         borders = (self.times[first[1:]] + self.times[last[:-1]]) / 2
-        start = max(self.times[0] - self.seconds / 2, 0.0)
-        borders = np.array([start, *borders, self.times[-1] + self.seconds / 2])
+        half = (self.seconds or self._step()) / 2
+        borders = np.array([max(self.times[0] - half, 0.0), *borders, self.times[-1] + half])
         return [
             {
                 "from": round(float(borders[number]), 3),
@@ -91,6 +92,10 @@ class Timeline:
             for number, (begin, end) in enumerate(zip(first, last, strict=True))
             if best[begin] >= 0
         ]
+
+    def _step(self) -> float:
+        """Seconds from clip to clip: `every`, or what is between frames where that is more."""
+        return float(np.median(np.diff(self.times))) if len(self.times) > 1 else self.every
 
     def document(self) -> dict[str, Any]:
         """Everything, as JSON holds it; times in seconds."""
@@ -142,7 +147,7 @@ class Timeline:
             names.append(counted(others, "other"))
             colours.append(REST)
         # Steps: what lies between two clips is nobody's prediction.
-        half = (self.every if len(self.times) > 1 else self.seconds or self.every) / 2
+        half = (self._step() if len(self.times) > 1 else self.seconds or self.every) / 2
         times = np.concatenate([[self.times[0] - half], self.times, [self.times[-1] + half]])
         values = [np.concatenate([each[:1], each, each[-1:]]) for each in values]
         with figure(path, size=(9, 3.2), dpi=110) as (_, axis):

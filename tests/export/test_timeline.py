@@ -44,6 +44,21 @@ def test_one_clip_is_one_segment():
     assert segment == {"from": 0.0, "to": 0.7, "label": "up", "probability": 0.75}
 
 
+@pytest.mark.parametrize(("every", "step"), [(0.5, 0.5), (0.001, 0.04)])
+def test_frames_one_by_one_have_stretches_of_some_length(every, step):
+    """Of a network that takes images; from frame to frame it is 0.04 s at least."""
+    frames = dataclasses.replace(made(times=step * np.arange(5)), every=every, seconds=0.0)
+    found = [(each["label"], each["from"], each["to"]) for each in frames.segments()]
+    assert found == [
+        ("left", 0.0, pytest.approx(1.5 * step)),
+        ("right", pytest.approx(1.5 * step), pytest.approx(2.5 * step)),
+        ("up", pytest.approx(2.5 * step), pytest.approx(4.5 * step)),
+    ]
+    one = dataclasses.replace(frames, times=np.zeros(1), probabilities=PROBABILITIES[:1])
+    (only,) = one.segments()
+    assert (only["from"], only["to"]) == (0.0, pytest.approx(every / 2, abs=5e-4))
+
+
 def test_names_are_drawn_as_they_are(tmp_path):
     labels = ("$5", "_$a_", "caf\udce9 \x1b{")
     odd = dataclasses.replace(made(labels=labels), file=f"x/$_$ {'n' * 230}.mp4")
