@@ -75,13 +75,15 @@ def decode(encoded: Any, number: Any = 0) -> Any:
     def png() -> Any:
         width, height = bytes_.big(16, 4), bytes_.big(20, 4)
         with tf.control_dependencies([_check_pixels(width, height, number)]):
-            has_alpha, is_black_transparent = _png_transparency(bytes_)
-            return tf.cond(
-                has_alpha,
-                lambda: _over_white(tf.io.decode_png(encoded, channels=4)),
-                lambda: _black_as_white(
-                    tf.io.decode_png(encoded, channels=3), is_black_transparent
-                ),
+            kind, key = _png_transparency(bytes_)
+            return tf.switch_case(
+                kind,
+                [
+                    lambda: tf.io.decode_png(encoded, channels=3),
+                    lambda: _over_white(tf.io.decode_png(encoded, channels=4)),
+                    lambda: _keyed(tf.io.decode_png(encoded, channels=3), key),
+                    lambda: _keyed(tf.io.decode_png(encoded, 3, tf.uint16), key),
+                ],
             )
 
     def webp() -> Any:
@@ -130,30 +132,44 @@ def _webp_size(bytes_: Bytes) -> tuple[Any, Any]:
 
 
 def _png_transparency(bytes_: Bytes) -> tuple[Any, Any]:
-    """Whether a PNG has an alpha for `read_image`, and whether only its black is transparent.
+    """How a PNG is transparent, and the colour that is.
 
-    A transparent colour counts for RGB and grey of 8 bits, and of fewer bits for black alone.
     Without an alpha, TensorFlow must not be asked for one: what it makes up for fewer bits than 8
     is not opaque.
+
+    Returns:
+        0: nowhere, 1: by an alpha, 2: one grey of less than 8 bits, 3: one colour of 16 bits; and
+        int64 (3,), that colour, of 8 bits or 16.
     """
+    import tensorflow as tf
+
     depth, colour = bytes_.at(24), bytes_.at(25)
-    key = bytes_.find(
+    place = bytes_.find(
         8,
         lambda place: bytes_.are(place + 4, b"tRNS"),
         lambda place: place + 12 + bytes_.big(place, 4),
         lambda place: ~bytes_.are(place + 4, b"IDAT"),
         MOST_PARTS,
     )
-    has_alpha = (colour == 4) | (colour == 6) | ((key > 0) & ((colour == 3) | (depth == 8)))
-    is_black = (colour == 0) & (depth < 8) & (key > 0) & (bytes_.big(key + 8, 2) == 0)
-    return has_alpha, is_black
+    has_key = (place > 0) & ((colour == 0) | (colour == 2))
+    has_alpha = (colour == 4) | (colour == 6) | ((place > 0) & ((colour == 3) | (depth == 8)))
+    kind = tf.where(has_alpha, 1, tf.where(~has_key, 0, tf.where(depth == 16, 3, 2)))
+    step = 2 * tf.cast(colour == 2, tf.int64)  # of grey there is one number
+    parts = [bytes_.big(place + 8 + i * step, 2) for i in range(3)]
+    # From few bits to 8, as decoders scale them.
+    scale = tf.where(depth == 1, 255, tf.where(depth == 2, 85, tf.where(depth == 4, 17, 1)))
+    return kind, tf.stack(parts) * tf.cast(scale, tf.int64)
 
 
-def _black_as_white(pixels: Any, where: Any) -> Any:
-    """Grey pixels (H, W, 3), black ones as white if `where` says so."""
+def _keyed(pixels: Any, key: Any) -> Any:
+    """RGB (H, W, 3) of 8 or 16 bits, as uint8, with white in place of a colour (3,)."""
     import tensorflow as tf
 
-    return tf.where(where & (pixels == 0), tf.constant(255, tf.uint8), pixels)
+    upper = pixels
+    if pixels.dtype == tf.uint16:
+        upper = tf.cast(tf.cast(pixels, tf.int32) // 256, tf.uint8)
+    is_key = tf.reduce_all(tf.cast(pixels, tf.int64) == key, -1, keepdims=True)
+    return tf.where(is_key, tf.constant(255, tf.uint8), upper)
 
 
 def _over_white(pixels: Any) -> Any:

@@ -12,6 +12,8 @@ Of colours of more than 8 bits, white is what the file says, else what its kind 
 - 32-bit integers are taken for 16-bit ones, and it is said once that this is assumed.
 - Floats of which the file does not say the range are refused.
 
+Transparent parts are laid over white. Of a PNG's colour that is transparent all bits count.
+
 Where no value of a 16-bit image reaches a quarter of the range, its numbers are likely to have 8 to
 14 bits, and it is nearly black: this is said, once in a process.
 """
@@ -78,8 +80,13 @@ def _colours(image: Any, sixteen: bool, path: Path_) -> np.ndarray:
         return np.array(converted)
     if image.mode == "CMYK" and image.format in ("JPEG", "MPO"):
         return _cmyk_of_jpeg(image)
-    if image.mode == "RGB" and sixteen:
-        image.info.pop("transparency", None)  # a colour of 16 bits, which none of 8 equals
+    if image.mode == "RGB" and sixteen and "transparency" in image.info:
+        return _keyed(image)
+    if image.mode == "L" and "transparency" in image.info:
+        # Pillow has grey of 2 or 4 bits scaled to 8, and left the transparent one as it is stored.
+        bits = {"L;2": 2, "L;4": 4}.get(_layout(image), 8)
+        if image.info["transparency"] < 2**bits:
+            image.info["transparency"] *= 255 // (2**bits - 1)
     if image.format == "TIFF" and image.mode == "RGBA" and EXTRA_SAMPLES not in image.tag_v2:
         _say_once(
             f"{os.fsdecode(path)}: has four colours and does not say what the fourth is: it is "
@@ -94,6 +101,31 @@ def _colours(image: Any, sixteen: bool, path: Path_) -> np.ndarray:
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image)
     return np.array(image.convert("RGB"))
+
+
+def _layout(image: Any) -> str:
+    """How the pixels of an image lie in its file, in Pillow's words; "" where it does not say."""
+    layout = image.tile[0][-1] if image.tile else ""
+    return layout if isinstance(layout, str) else ""
+
+
+def _keyed(image: Any) -> np.ndarray:
+    """A PNG of 16 bits a colour, the transparent one as white.
+
+    Of each number Pillow gives the upper 8 bits, or the lower ones where it takes the two bytes in
+    the other order.
+    """
+    from PIL import Image
+
+    file, key = image.fp, np.array(image.info["transparency"])
+    place = file.tell()
+    with Image.open(file, formats=("PNG",)) as other:
+        other.tile = [(*each[:-1], "RGB;16L") for each in other.tile]
+        is_key = (np.array(other) == key & 255).all(axis=-1)
+    file.seek(place)
+    pixels = np.array(image)
+    pixels[is_key & (pixels == key >> 8).all(axis=-1)] = 255
+    return pixels
 
 
 def _cmyk_of_jpeg(image: Any) -> np.ndarray:
@@ -126,6 +158,8 @@ def _grey(image: Any) -> tuple[np.ndarray, bool]:
     grey = grey.clip(0, 255).astype(np.uint8)
     if _number(tags, PHOTOMETRIC) == WHITE_IS_ZERO:
         grey = 255 - grey
+    if isinstance(key := image.info.get("transparency"), int):  # of a PNG
+        grey[values == key] = 255
     # All black is black by any range.
     return np.repeat(grey[..., None], 3, axis=-1), limits is not None or not values.any()
 

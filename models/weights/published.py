@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from a2keras.errors import nearest
+from a2keras.models.names import NETWORKS
 from a2keras.models.preprocessing.pixels import Pixels
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.models.weights import layouts
@@ -262,8 +264,13 @@ def preprocess_input(x: Any, network: str, weights: str | None = None) -> Any:
         float32 of the same shape.
 
     Raises:
-        ValueError: there are no such weights for this network.
+        ValueError: there is no such network, or there are no such weights for it.
     """
+    if network not in NETWORKS:
+        near = nearest(str(network), NETWORKS) or NETWORKS
+        raise ValueError(
+            f"`network` must be one such as {', '.join(near)}. Received: network={network!r}"
+        )
     record = of_network(network, weights)
     if weights is not None and record is None:
         known = ", ".join(names_for(network)) or "none"

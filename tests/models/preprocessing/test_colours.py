@@ -360,6 +360,25 @@ def test_transparency_lies_over_white():
     np.testing.assert_array_equal(read_image("x", colour_key)[15, 0], 255)
 
 
+def test_a_transparent_colour_counts_with_all_its_bits():
+    red, other = (0x1234, 0x5678, 0x9ABC), (0x1234, 0x5678, 0x9ABD)
+    colours = np.array([[red, other]], np.uint16)
+    key = (b"tRNS", struct.pack(">3H", *red))
+    found = read_image("x", deep_png(colours, key))
+    assert found.tolist() == [[[255, 255, 255], [0x12, 0x56, 0x9A]]]
+    grey = np.array([[0, 1, 0x8001]], np.uint16)
+    found = read_image("x", deep_png(grey, (b"tRNS", struct.pack(">H", 0))))[..., 0]
+    assert found.tolist() == [[255, 0, 0x80]]
+    # Greys 0 to 3 of 2 bits, and 5 and 10 of 4.
+    for depth, row, width, key, expected in (
+        (2, b"\x1b", 4, 1, [0, 255, 170, 255]),
+        (4, b"\x5a", 2, 5, [255, 170]),
+        (4, b"\x5a", 2, 10, [85, 255]),
+    ):
+        file = png(depth, 0, [row], width, (b"tRNS", struct.pack(">H", key)))
+        assert read_image("x", file)[0, :, 0].tolist() == expected
+
+
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF"])
 def test_of_several_frames_the_first(kind):
     frames = [Image.fromarray(LARGE), Image.fromarray(LARGE[::-1])]

@@ -70,6 +70,15 @@ def test_pixels_are_what_the_weights_were_trained_on():
         "`weights` must be None or published weights of i3d: kinetics400, "
         "kinetics400+ut_interaction. Received: weights='imagenet'"
     )
+    for network, known in (
+        ("efficientnet_lite", "efficientnet_lite0, a2_efficientnet_lite0"),
+        ("keras:ResNet50", ", ".join(models.list_models())),
+    ):
+        with pytest.raises(ValueError) as error:
+            models.preprocess_input(x, network)
+        assert str(error.value) == (
+            f"`network` must be one such as {known}. Received: network={network!r}"
+        )
 
 
 @pytest.mark.parametrize(
