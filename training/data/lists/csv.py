@@ -53,6 +53,8 @@ class ListListing(FileListing):
         )
 
     def refuse_unknown(self, label: int) -> None:
+        if len(self.lists) == 1:
+            super().refuse_unknown(label)
         name = self.classes[label]
         raise UserError(f"{self.lists[-1]} has a class {name}, which {self.lists[0]} does not have")
 

@@ -98,7 +98,7 @@ def _seconds(table: Table, line: Line, column: str) -> float | None:
         return None
     what = "times" if column.startswith("time") else "start and end"
     try:
-        value = float(text.replace(",", "."))
+        value = float(text.replace(",", ".").replace("_", ":"))  # `1_30` is not 130
     except ValueError as error:
         raise UserError(f"{table.at(line)}: {what} are seconds ({error})") from None
     if not 0 <= value <= MAX_SECONDS:  # nan is not, either

@@ -171,7 +171,7 @@ def _separator(texts: list[str]) -> str | None:
             return separator
     scores: dict[str | None, float] = {None: 0.5 * sum(bool(SPACED.fullmatch(t)) for t in texts)}
     for separator, lines in split.items():
-        if all(len(cells) > 1 for cells in lines):
+        if 2 * sum(len(cells) > 1 for cells in lines) > len(lines):
             scores[separator] = 0.1 + sum(
                 2 if suffix_of(cells[0]) in MEDIA else any(suffix_of(c) in MEDIA for c in cells)
                 for cells in lines

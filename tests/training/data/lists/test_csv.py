@@ -252,10 +252,17 @@ def test_a_ucf_run_is_scored_on_its_own_test_list(ucf):
         ),
         ("path,label,split\n0.avi,a,both\n", "{}, line 2: split must be one of train, "),
         ("0.avi,a,one,2\n", "{}, line 1: start and end are seconds (could not convert"),
+        ("0.avi,a,1_30,200\n", "{}, line 1: start and end are seconds (could not convert"),
+        # The line that is otherwise than most is told.
+        ("0.avi,a\n1.avi,b\n// more\n", "{}, line 3: no label in '// more' (multi_label"),
+        ("0.avi,a\n1.avi;b\n2.avi,b\n", "{}, line 2: no label in '1.avi;b' (multi_label"),
         ("0.avi,a,2,1\n", "{}, line 1: end must lie after start. Received: start=2, end=1"),
         ("0.avi,a\n1.avi,a\n", "{} has only one class, a: training needs at least two"),
         ("7.avi,a\n8.avi,b\n", "none of the 2 files that {} lists is there, such as "),
-        ("path,label,split\n0.avi,a,train\n1.avi,b,test\n", "{} has a class b, which {} does"),
+        (
+            "path,label,split\n0.avi,a,train\n1.avi,b,test\n",
+            "the class b of {} has nothing to train on",
+        ),
         (
             "path,label,split\n0.avi,a,train\n0.avi,a,test\n1.avi,b,train\n",
             "{} has 0.avi in train and in test",
