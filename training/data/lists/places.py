@@ -6,6 +6,7 @@ from pathlib import Path
 
 from a2keras.errors import UserError, printable
 from a2keras.models.preprocessing.places import is_remote
+from a2keras.models.preprocessing.scanning import visible
 
 
 def split_places(text: str) -> list[str]:
@@ -49,7 +50,7 @@ def lists_in(folder: str, fold: int) -> list[str]:
     Raises:
         UserError: there are other splits of HMDB51 alone.
     """
-    names = sorted(path.name for path in Path(folder).iterdir())
+    names = sorted(path.name for path in Path(folder).iterdir() if visible(path.name))
     found = [match for match in map(_HMDB51.fullmatch, names) if match]
     if of_fold := [match[0] for match in found if match["fold"] == str(fold)]:
         return [posixpath.join(folder, name) for name in of_fold]
