@@ -27,6 +27,7 @@ SEEKABLE = frozenset({"asf", "avi", "flv", "matroska,webm", "mpegts", "mxf", "nu
 PICTURES = frozenset({"bmp", "gif", "jpeg2000", "mjpeg", "png", "webp"})
 
 FIRST_PACKETS = 200
+MOST_REFUSED = 0.1  # of all packets of a stream, that its decoder may refuse
 
 
 class Timed(NamedTuple):
@@ -106,6 +107,7 @@ def frames_of(
 
     Raises:
         Missed: that place may be in a later one of several recordings that were joined.
+        av.FFmpegError: the container is damaged, or more than `MOST_REFUSED` of its packets are.
     """
     clock = "dts" if container.format.name in TIMED_BY_DECODING else "pts"
     beginning = _decoded(container, stream, stop)
@@ -154,13 +156,30 @@ def _is_passed(container: Any, stream: Any, place: int) -> bool:
 
 
 def _decoded(container: Any, stream: Any, stop: threading.Event) -> Generator[Any, None, None]:
+    """Frames, without those of packets that the decoder refuses, where these are few.
+
+    Some containers leave damaged packets out by themselves, and some decoders conceal them: one of
+    thousands costs no video, whichever it is.
+    """
+    import av
+
+    packets, refused, refusal = 0, 0, None
     for packet in container.demux(stream):
-        for frame in packet.decode():
+        packets += 1
+        frames: list[Any] = []
+        try:
+            frames = packet.decode()
+        except av.InvalidDataError as error:
+            refused += 1
+            refusal = error.with_traceback(None)  # which would hold this frame, which holds it
+        for frame in frames:
             if stop.is_set():
                 return
             yield frame
         if stop.is_set():
             return
+    if refusal and refused > MOST_REFUSED * packets:
+        raise refusal
 
 
 def display_matrix(frame: Any) -> tuple[float, float, float, float]:

@@ -192,6 +192,31 @@ def test_a_cut_off_avi_gives_the_frames_that_decode(tmp_path):
         assert 5 < len(frames) < 40  # the header promises 40
 
 
+@pytest.mark.parametrize("suffix", [".mov", ".mkv", ".avi", ".nut"])
+def test_a_packet_that_does_not_decode_is_left_out_in_every_container(tmp_path, suffix):
+    noise = np.random.default_rng(3).integers(0, 256, (31, 34, 46, 3), dtype=np.uint8)
+    path = encode(tmp_path / f"video{suffix}", noise, "mjpeg")
+    whole = read_video(path)
+    with av.open(str(path)) as container:
+        packets = [bytes(each) for each in container.demux(video=0) if each.size]
+    data = path.read_bytes()
+
+    def damage(*numbers: int) -> None:
+        damaged = data
+        for number in numbers:
+            damaged = damaged.replace(packets[number], bytes(len(packets[number])))
+        path.write_bytes(damaged)
+
+    damage(0, 13, 30)
+    np.testing.assert_array_equal(read_video(path), np.delete(whole, [0, 13, 30], axis=0))
+    damage(13, 14, 19, 23)
+    with pytest.raises(DecodeError) as error:
+        read_video(path)
+    assert str(error.value) == (
+        f"{path}: is damaged or cut off after 27 frames (Invalid data found when processing input)"
+    )
+
+
 def damaged(tmp_path: Path) -> Path:
     noise = np.random.default_rng(5).integers(0, 256, (40, 34, 46, 3), dtype=np.uint8)
     path = encode(tmp_path / "flips.avi", noise, "mpeg4")
