@@ -198,7 +198,7 @@ def _sizes_of(layers: list[Any]) -> list[str]:
 
 
 def show_stages(document: dict[str, Any]) -> None:
-    show(f"{document['name']}, input {_shape(document['input_shape'])}\n")
+    show(f"{printable(document['name'])}, input {_shape(document['input_shape'])}\n")
     total = {**document, "stage": "total", "output_shape": [], "attention": []}
     rows = [
         [
