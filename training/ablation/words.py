@@ -165,8 +165,8 @@ def _of_chance(document: dict[str, Any]) -> list[str]:
         count = examples_of(document)[0]
         error = math.sqrt(best * (1 - best) / count)
         lines.append(
-            f"one of {counted(count, 'example')} is {100 / count:.1f} points, and the binomial "
-            f"standard error of {100 * best:.1f} % on {count} {100 * error:.1f} points"
+            f"one of {counted(count, 'example')} is {100 / count:.1f} points; the binomial "
+            f"standard error of {100 * best:.1f} % on as many is {100 * error:.1f} points"
         )
     return lines
 

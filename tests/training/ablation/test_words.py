@@ -39,8 +39,8 @@ def document(monkeypatch, tmp_path):
                 scores = {
                     "data": "folder:d", "fingerprint": "f" * 64, "split": split, "skipped": [],
                     "split_rule": rule.format(seed=seed, fold=fold), "examples": sum(each),
-                    "confusion": [[each[0], 0], [0, each[1]]], "top1": count / sum(each), "per_class": {},
-                    "protocol": [f"top-1: {own.crops} crops"],
+                    "confusion": [[each[0], 0], [0, each[1]]], "top1": count / sum(each),
+                    "per_class": {}, "protocol": [f"top-1: {own.crops} crops"],
                 }  # fmt: skip
                 results.append((row, Run(tmp_path / row.key / f"{seed}_{fold}", own), scores))
         costs = {row.key: {**COSTS, "batch_size": row.applied(recipe).batch_size} for row in rows}
@@ -56,7 +56,7 @@ def test_one_seed_has_no_deviation_and_no_interval(document):
         "data: folder:d, 8 examples of the test split (by the folders), 0 files skipped, "
         "file list ffffffffffffffff",
         "top-1: 1 crops",
-        "one of 8 examples is 12.5 points, and the binomial standard error of 75.0 % on 8 "
+        "one of 8 examples is 12.5 points; the binomial standard error of 75.0 % on as many is "
         "15.3 points",
         "differences are of runs of the same seed",
         "always answering the most frequent class: 62.5 %",
@@ -107,7 +107,7 @@ def test_splits_that_are_drawn_with_the_seed(document):
         "the held-out examples are others with every seed",
     ]
     assert told[3].endswith("the order and the augmentation, and the held-out examples")
-    assert told[4].startswith("one of 8 examples is 12.5 points, ")
+    assert told[4].startswith("one of 8 examples is 12.5 points; ")
     assert told[5].endswith(
         "observations: one is a seed. The seeds' splits share examples to train on and to test on, "
         "so the intervals are rather too narrow"
