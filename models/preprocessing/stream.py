@@ -163,7 +163,8 @@ def _decoded(container: Any, stream: Any, stop: threading.Event) -> Generator[An
     """
     import av
 
-    packets, refused, refusal = 0, 0, None
+    packets, refused = 0, 0
+    refusal: Exception | None = None
     for packet in container.demux(stream):
         packets += 1
         frames: list[Any] = []
