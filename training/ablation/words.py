@@ -1,5 +1,6 @@
 """What the tables of an ablation say in words, and what it takes to judge them."""
 
+import functools
 import math
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -136,10 +137,13 @@ def _protocol(document: dict[str, Any]) -> list[str]:
     rows = document["rows"]
     if len({len(row["protocol"]) for row in rows}) > 1:
         return [by_rows(rows, lambda row: "; ".join(row["protocol"]))]
-    return [
-        by_rows(rows, lambda row, i=i: row["protocol"][i])  # type: ignore[misc]
-        for i in range(len(rows[0]["protocol"]))
-    ]
+    lines = range(len(rows[0]["protocol"]))
+    return [by_rows(rows, functools.partial(_line, number)) for number in lines]
+
+
+def _line(number: int, row: dict[str, Any]) -> str:
+    line: str = row["protocol"][number]
+    return line
 
 
 def rule_of(rule: str, split: str) -> str:

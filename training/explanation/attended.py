@@ -137,8 +137,9 @@ class Onlooker:
             if len(tensors) != 2:  # NonLocal and SqueezeExcitation have one
                 continue
             arrays = [keras.ops.convert_to_numpy(each).astype("float32") for each in tensors]
-            frames = [_frames(each, pixels.ndim - 1) for each in arrays]
-            if any(each is None for each in frames):
+            placed = (_frames(each, pixels.ndim - 1) for each in arrays)
+            frames = [each for each in placed if each is not None]
+            if len(frames) < len(arrays):
                 if name not in self.told:
                     say(f"block {printable(name)} is not shown: its positions are not the view's")
                 self.told.add(name)

@@ -17,13 +17,14 @@ from a2keras.files import write_text
 from a2keras.models import keras_files
 from a2keras.models.preprocessing.decode import files_in
 from a2keras.models.preprocessing.errors import DecodeError
+from a2keras.models.preprocessing.places import local
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.models.weights import fetching, published
 from a2keras.training.data.labels import kinds, names_of
 from a2keras.training.evaluation.held_out import HeldOut
 from a2keras.training.explanation.overlays import draw_attention, draw_input
 from a2keras.training.explanation.page import page
-from a2keras.training.output import local, writing
+from a2keras.training.output import writing
 from a2keras.training.run.directory import Run
 
 if TYPE_CHECKING:
