@@ -16,6 +16,7 @@ from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.normalization import batch_normalizations
 from a2keras.position_attention import PositionAttention
 from a2keras.pre_activation import clone_initializer
+from a2keras.precision import dtype_policy
 from a2keras.squeeze_excitation import SqueezeExcitation
 from a2keras.training.compute.checks import check_network, check_task
 from a2keras.training.config import Recipe
@@ -57,21 +58,17 @@ def build(recipe: Recipe, preprocessing: Preprocessing, precision: str = "float3
     Raises:
         UserError: positions that are no units of the network, or a file that is another one now.
     """
-    before = keras.config.dtype_policy()
     keras.utils.set_random_seed(recipe.seed)
     try:
-        # A host's layers have their precision one by one: its pixels and its head are in float32.
-        keras.config.set_dtype_policy("float32" if is_host(recipe.model) else precision)
         if is_host(recipe.model):
             model = _host(recipe, preprocessing, precision)
         else:
-            model = _of_the_zoo(recipe, preprocessing)
+            with dtype_policy(precision):
+                model = _of_the_zoo(recipe, preprocessing)
     except ValueError as error:
         raise UserError(
             f"{recipe.model} cannot be built by this recipe: {reason_of(error)}"
         ) from error
-    finally:
-        keras.config.set_dtype_policy(before)
     set_batch_normalization(model, recipe)
     if recipe.block_start == "random":
         _start_at_random(model)
@@ -93,15 +90,17 @@ def _of_the_zoo(recipe: Recipe, preprocessing: Preprocessing) -> keras.Model:
 def _host(recipe: Recipe, preprocessing: Preprocessing, precision: str) -> keras.Model:
     if hosts.is_file(recipe.model):
         checked_host(recipe.model, recipe.model_sha256)
-    return hosts.build(
-        recipe.model,
-        preprocessing.input_shape,
-        len(preprocessing.labels),
-        mode=recipe.pixels,
-        fresh=recipe.weights == "none",
-        precision=precision,
-        **block_arguments(recipe),
-    )
+    # Its layers have their precision one by one; its pixels and its head are in float32.
+    with dtype_policy("float32"):
+        return hosts.build(
+            recipe.model,
+            preprocessing.input_shape,
+            len(preprocessing.labels),
+            mode=recipe.pixels,
+            fresh=recipe.weights == "none",
+            precision=precision,
+            **block_arguments(recipe),
+        )
 
 
 def describe_blocks(model: keras.Model) -> str:
