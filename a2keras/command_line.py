@@ -67,6 +67,11 @@ def parse(
     except flags.Error as error:
         if missing := re.match(r"flag --(\w+)=None: Flag --\1 must have a value", str(error)):
             raise UserError(f"--{missing[1]} is missing (see --help)") from error
+        if mistaken := re.match(r"flag --(\w+)=(.*): \('Non-boolean argument", str(error)):
+            name, value = mistaken.groups()
+            raise UserError(
+                f"--{name} takes true or false, or no value. Received: --{name}={value}"
+            ) from error
         hint = ""
         if wrong := re.match(r"flag --(\w+)=(.*): value should be one of <(.*)>", str(error)):
             near = nearest(wrong[2], wrong[3].split("|"))
@@ -79,6 +84,8 @@ def parse(
                 near = [f"--{several}={wrong[2]}"]
             hint = did_you_mean(near, "see --help")
         raise UserError(f"{reason_of(error, 1000)} ({hint or 'see --help'})") from error
+    if "" in positional:
+        raise UserError("an argument must not be empty (see --help)")
     for name in values:
         values[name].value = _given(name, values[name])
     return values, positional

@@ -1,4 +1,4 @@
-"""Directories that are written: of this machine, by one process at a time; what fails is told."""
+"""Directories that are written: by one process at a time; what fails is told."""
 
 import contextlib
 from collections.abc import Iterator
@@ -6,21 +6,6 @@ from pathlib import Path
 
 from a2keras import files
 from a2keras.errors import UserError, system_reason
-from a2keras.models.preprocessing.places import check_text, is_remote
-
-
-def local(output: str | Path) -> Path:
-    """The directory that --output names; `UserError` where it is none of this machine.
-
-    Elsewhere there is no renaming, by which a checkpoint is there whole or not at all.
-    """
-    if is_remote(output):
-        raise UserError(
-            "`output` must be a directory of this machine or mounted on it. "
-            f"Received: `output={output}`"
-        )
-    check_text("`output`", str(output))
-    return Path(output)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from a2keras.export.exporting import export as write
 from a2keras.export.formats import DEFAULT_FORMATS
 from a2keras.models.preprocessing.errors import DecodeError
 from a2keras.models.preprocessing.opening import check_there
-from a2keras.models.preprocessing.places import Place, place_of, places_of
+from a2keras.models.preprocessing.places import Place, local, place_of, places_of
 from a2keras.models.preprocessing.scanning import scan
 from a2keras.models.preprocessing.spec import Preprocessing
 
@@ -90,7 +90,7 @@ def export(
     if preprocessing is not None and not isinstance(preprocessing, Preprocessing):
         preprocessing = place_of(preprocessing)
     manifest: Manifest = write(  # type: ignore[assignment]
-        source, place_of(output), chosen, files, tolerance, preprocessing
+        source, local(place_of(output)), chosen, files, tolerance, preprocessing
     )
     return manifest
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 from a2keras.cells import csv_text
 from a2keras.console import progress
 from a2keras.errors import UserError, counted
-from a2keras.models.preprocessing.places import Place, place_of, places_of
+from a2keras.models.preprocessing.places import Place, local, place_of, places_of
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.whole_numbers import as_real, count
 
@@ -221,6 +221,7 @@ def timeline(
         UserError: no such model, a video that cannot be read, or numbers that do not fit.
     """
     crops = count("crops", crops)
+    directory = None if output is None else local(place_of(output))
     seconds = as_real(every)
     if seconds is None or not 0 < seconds < math.inf:
         raise UserError(f"`every` must be a number of seconds above 0. Received: `every={every!r}`")
@@ -235,8 +236,8 @@ def timeline(
             found = classify(loaded, place_of(file), seconds, crops)
         except DecodeError as error:
             raise UserError(str(error)) from error
-    if output is not None:
-        found.save(place_of(output))
+    if directory is not None:
+        found.save(directory)
     return found
 
 

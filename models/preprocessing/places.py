@@ -76,6 +76,20 @@ def check_text(what: str, path: str) -> None:
         ) from error
 
 
+def local(output: Place) -> Path:
+    """The directory that --output names; `UserError` where it is none of this machine.
+
+    Elsewhere there is no renaming, by which what is written is there whole or not at all.
+    """
+    if is_remote(output):
+        raise UserError(
+            "`output` must be a directory of this machine or mounted on it. "
+            f"Received: `output={output}`"
+        )
+    check_text("`output`", str(output))
+    return Path(output)
+
+
 def as_path(place: Path_) -> Any:
     """A place that can be listed and read, as a path with the methods of pathlib.
 

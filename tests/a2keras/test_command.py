@@ -122,6 +122,8 @@ def test_flags_are_typed_and_positional_arguments_kept():
         ("--count=many", r"flag --count=many: .*\(see --help\)"),
         ("--kind=c", r"flag --kind=c: value should be one of <a\|b> \(see --help\)$"),
         ("--nofast=1", r"^--nofast=1 does not take an argument \(see --help\)$"),
+        ("--fast=maybe", r"^--fast takes true or false, or no value. Received: --fast=maybe$"),
+        ("", r"^an argument must not be empty \(see --help\)$"),
         ("--undefok=cuont", r"^there is no flag --undefok: see --help$"),
         ("-undefok", r"^there is no flag -undefok: see --help$"),
         ("--flagfile=mine", r"^there is no flag --flagfile: see --help$"),

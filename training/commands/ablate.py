@@ -50,12 +50,12 @@ def ablate(arguments: list[str]) -> None:
 
 def _ablation(values: flags.FlagValues) -> tuple["Ablation", Optional["Listing"]]:
     """And the data, where they had to be listed for it."""
+    from a2keras.models.preprocessing.places import local
     from a2keras.training.ablation.plan import Ablation
     from a2keras.training.ablation.rows import rows_of
     from a2keras.training.compute.checks import check_strategy
     from a2keras.training.config import values_of
     from a2keras.training.evaluation.held_out import SCORED
-    from a2keras.training.output import local
     from a2keras.training.recipes import listed, recipe
 
     check_strategy(values.strategy, values.replicas)

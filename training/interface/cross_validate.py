@@ -8,14 +8,13 @@ from typing_extensions import Unpack
 
 from a2keras.console import say
 from a2keras.errors import UserError
-from a2keras.models.preprocessing.places import Place, place_of
+from a2keras.models.preprocessing.places import Place, local, place_of
 from a2keras.models.preprocessing.scanning import visible
 from a2keras.training.config import Recipe
 from a2keras.training.evaluation.scores import Folds
 from a2keras.training.interface.evaluate import evaluate
 from a2keras.training.interface.train import callbacks_of, train
 from a2keras.training.keywords import Keywords
-from a2keras.training.output import local
 from a2keras.whole_numbers import count
 
 if TYPE_CHECKING:

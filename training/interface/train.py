@@ -11,14 +11,13 @@ from typing_extensions import Unpack
 
 from a2keras.documents import read_json
 from a2keras.errors import UserError, counted
-from a2keras.models.preprocessing.places import Place, place_of
+from a2keras.models.preprocessing.places import Place, local, place_of
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training import recipes
 from a2keras.training.compute.checks import begin, check_strategy, check_weights
 from a2keras.training.config import Recipe
 from a2keras.training.data import Listed
 from a2keras.training.keywords import Keywords
-from a2keras.training.output import local
 from a2keras.training.run.checkpoints import Saving
 from a2keras.training.run.directory import Run
 from a2keras.training.run.interruption import Interruption

@@ -12,6 +12,7 @@ from a2keras.console import say
 from a2keras.errors import UserError, counted
 from a2keras.models import names
 from a2keras.models.preprocessing.pixels import Pixels
+from a2keras.models.preprocessing.places import local
 from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training.compute import network
 from a2keras.training.compute.checks import begin, least_batch
@@ -26,7 +27,6 @@ from a2keras.training.data.listing import Listing
 from a2keras.training.data.opening import open_listing
 from a2keras.training.data.pipeline import steps_per_epoch, with_equal_batches
 from a2keras.training.data.source import Source
-from a2keras.training.output import local
 from a2keras.training.run.checkpoints import Checkpoints, Saving
 from a2keras.training.run.directory import Run
 from a2keras.training.run.initial_weights import pixels_of
