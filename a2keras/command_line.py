@@ -101,7 +101,7 @@ def _given(name: str, flag: flags.Flag) -> Any:
         UserError: an empty text, where that would be the path of the current directory.
     """
     value = flag.value
-    texts = value if isinstance(value, list) else [value]
+    texts: list[Any] = value if isinstance(value, list) else [value]
     if flag.present and flag.default != "" and "" in texts:
         raise UserError(f"--{name} must not be empty (see --help)")
     if not all(isinstance(text, str) for text in texts):

@@ -29,7 +29,7 @@ def block_of(attention: str, channels: int | None = None, name: str | None = Non
 
 def is_inserted(layer: Any) -> bool:
     """Whether a layer is an attention block that was put in; SE-ResNet's gates are its own."""
-    return isinstance(layer, tuple(BLOCKS.values())) and not layer.name.endswith("_se")
+    return not layer.name.endswith("_se") and isinstance(layer, tuple(BLOCKS.values()))
 
 
 def check_attention(attention: str | None) -> None:

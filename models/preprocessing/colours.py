@@ -119,6 +119,7 @@ def _keyed(image: Any) -> np.ndarray:
 
     file, key = image.fp, np.array(image.info["transparency"])
     place = file.tell()
+    other: Any
     with Image.open(file, formats=("PNG",)) as other:
         other.tile = [(*each[:-1], "RGB;16L") for each in other.tile]
         is_key = (np.array(other) == key & 255).all(axis=-1)

@@ -28,8 +28,9 @@ def place_of(given: Place) -> str:
 
 def places_of(given: Place | Iterable[Place]) -> list[str]:
     """One place or several, as texts; `UserError` where an argument is none."""
-    one = isinstance(given, str | bytes) or not isinstance(given, Iterable)
-    return [place_of(each) for each in ([given] if one else given)]
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        return [place_of(given)]
+    return [place_of(each) for each in given]
 
 
 def scheme_of(path: Path_) -> str:

@@ -11,7 +11,7 @@ from a2keras.training.evaluation.scores import Folds, Scores
 
 
 @overload
-def evaluate(
+def evaluate(  # type: ignore[overload-overlap]  # a text is an iterable of texts, too
     run: Place,
     *,
     data: Place | None = None,
