@@ -184,8 +184,9 @@ def _with_network(recipe: Recipe, task: str, to_train: bool) -> Recipe:
     elif names.is_file(model) and to_train:
         model = absolute(model)
         found = checked_host(model, recipe.model_sha256)
-        # The same from its first epoch to its last, whatever becomes of the file that says it.
-        pixels = taken_by(model) if pixels == "auto" else pixels
+        if pixels == "auto" and not recipe.model_sha256:
+            # The same to the run's end, whatever becomes of the file that says it.
+            pixels = taken_by(model)
     return dataclasses.replace(recipe, task=task, model=model, model_sha256=found, pixels=pixels)
 
 
