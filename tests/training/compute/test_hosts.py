@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 
 from a2keras.errors import UserError
+from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.training import recipes
 from a2keras.training.compute import checks, network
 from a2keras.training.config import Recipe
+from a2keras.training.data import list_data
 from a2keras.training.run import initial_weights
 from a2keras.training.run.interruption import Stopped
 from a2keras.training.run.loop import Trainer
@@ -167,6 +169,19 @@ def test_weights_of_a_host(tmp_path, recipe):
     model.save_weights(tmp_path / "x.weights.h5")
     found = stem_of(weights=str(tmp_path / "x.weights.h5"), **still)
     np.testing.assert_allclose(found, own + 1, rtol=1e-6)
+
+
+def test_what_a_file_takes_is_told_once(tmp_path):
+    """A run that has begun goes on with it, whatever becomes of the file that said it."""
+    write_own(tmp_path / "own.keras")
+    Preprocessing(("a", "b"), 24, takes="tf").save(tmp_path)
+    recipe = recipes.recipe("digits_image").override([f"model={tmp_path}/own.keras"])
+    begun = list_data(recipe).recipe
+    assert begun.pixels == "tf"
+    Preprocessing(("a", "b"), 24, takes="caffe").save(tmp_path)
+    assert list_data(begun).recipe == begun
+    earlier = dataclasses.replace(begun, pixels="auto")
+    assert list_data(earlier).recipe == earlier
 
 
 def test_from_scratch_is_one_word_for_every_network():
