@@ -50,15 +50,15 @@ def quick_ways(read: Read, start: float, end: float) -> Iterator[Iterator[Decode
         return start <= time < end
 
     for begin in (*(start - run_up for run_up in RUN_UPS if start > run_up), 0.0):
-        yield _from_key_frame(read(wanted=inside, begin=begin), start, end, begin)
+        yield _from_key_frame(read(wanted=inside, begin=begin), start, end)
 
 
 def _from_key_frame(
-    frames: Iterator[DecodedFrame], start: float, end: float, begin: float
+    frames: Iterator[DecodedFrame], start: float, end: float
 ) -> Iterator[DecodedFrame]:
     """The frames of a part, where the first of all is not behind its start and times ascend.
 
-    `Missed` also where none is found before the end of the file.
+    `Missed` also where none is found before the end of the file, or something does not decode.
 
     Some frames behind the part are looked at, too: a time that FFmpeg had to guess may be too late.
     """
@@ -74,10 +74,8 @@ def _from_key_frame(
             if each.pixels is not None:
                 found = True
                 yield each
-    except DecodeError:
-        if begin > 0:  # what a decoder meets in the middle of a stream says little about the file
-            raise Missed from None
-        raise
+    except DecodeError:  # what a decoder meets in a part says little about the file
+        raise Missed from None
     if not found:  # where recordings were joined, the containers' times may never reach the part
         raise Missed
 

@@ -93,7 +93,7 @@ def video_stream(path: Path_, container: Any, counts: Mapping[int, int] | None =
 
 
 def frames_of(
-    container: Any, stream: Any, stop: threading.Event, start: float = 0.0
+    container: Any, stream: Any, stop: threading.Event, start: float | None = None
 ) -> Iterator[Timed]:
     """Decodes a stream.
 
@@ -103,25 +103,27 @@ def frames_of(
         stop: where it is set, nobody waits any more, and the generator ends.
         start: seconds; where it is more than 0, the frames are those behind the place at which the
             container has it, which is often a later one, from the first key frame on. All of them
-            where a container is not `SEEKABLE`.
+            where a container is not `SEEKABLE`. None: all frames, of which the whole is judged.
 
     Raises:
         Missed: that place may be in a later one of several recordings that were joined.
-        av.FFmpegError: the container is damaged, or more than `MOST_REFUSED` of its packets are.
+        av.FFmpegError: the container is damaged, or more than `MOST_REFUSED` of its packets are;
+            with a `start`, the first one that is.
     """
     clock = "dts" if container.format.name in TIMED_BY_DECODING else "pts"
-    beginning = _decoded(container, stream, stop)
+    most = MOST_REFUSED if start is None else 0.0
+    beginning = _decoded(container, stream, stop, most)
     first = next(beginning, None)
     if first is None:
         return
     origin = getattr(first, clock)
-    if start > 0 and origin is not None and container.format.name in SEEKABLE:
+    if start and origin is not None and container.format.name in SEEKABLE:
         beginning.close()
         place = origin + int(start / stream.time_base)
         if container.format.name == "mpegts" and _is_passed(container, stream, place):
             raise Missed
         container.seek(place, stream=stream)
-        behind = _decoded(container, stream, stop)
+        behind = _decoded(container, stream, stop, most)
         frames: Iterator[Any] = itertools.dropwhile(lambda frame: not frame.key_frame, behind)
     else:
         frames = itertools.chain([first], beginning)
@@ -155,8 +157,12 @@ def _is_passed(container: Any, stream: Any, place: int) -> bool:
     return True
 
 
-def _decoded(container: Any, stream: Any, stop: threading.Event) -> Generator[Any, None, None]:
+def _decoded(
+    container: Any, stream: Any, stop: threading.Event, most: float
+) -> Generator[Any, None, None]:
     """Frames, without those of packets that the decoder refuses, where these are few.
+
+    `most` is the share that may be; the error of the first one comes at once where it is 0.
 
     Some containers leave damaged packets out by themselves, and some decoders conceal them: one of
     thousands costs no video, whichever it is.
@@ -173,13 +179,15 @@ def _decoded(container: Any, stream: Any, stop: threading.Event) -> Generator[An
         except av.InvalidDataError as error:
             refused += 1
             refusal = error.with_traceback(None)  # which would hold this frame, which holds it
+            if not most:
+                raise
         for frame in frames:
             if stop.is_set():
                 return
             yield frame
         if stop.is_set():
             return
-    if refusal and refused > MOST_REFUSED * packets:
+    if refusal and refused > most * packets:
         raise refusal
 
 

@@ -164,7 +164,7 @@ def decoded_frames(
     stop: threading.Event,
     short_side: int | None = None,
     wanted: Callable[[int, float], bool] = lambda number, time: True,
-    begin: float = 0.0,
+    begin: float | None = None,
 ) -> Iterator[DecodedFrame]:
     """Decodes a file frame by frame; all frames have the size of the first.
 

@@ -217,6 +217,31 @@ def test_a_packet_that_does_not_decode_is_left_out_in_every_container(tmp_path, 
     )
 
 
+def test_a_part_of_a_video_is_judged_by_the_whole(tmp_path):
+    noise = np.random.default_rng(3).integers(0, 256, (31, 34, 46, 3), dtype=np.uint8)
+    path = encode(tmp_path / "video.mp4", noise, "mjpeg", rate=10)
+    parts = (0.0, 2.0), (1.2, 1.9)
+    whole = [decode_video(path, start=start, end=end).frames for start, end in parts]
+    with av.open(str(path)) as container:
+        packets = [bytes(each) for each in container.demux(video=0) if each.size]
+    sound = path.read_bytes()
+
+    def damage(*numbers: int) -> None:
+        data = sound
+        for number in numbers:
+            data = data.replace(packets[number], bytes(len(packets[number])))
+        path.write_bytes(data)
+
+    damage(3, 15)
+    for (start, end), frames, lost in zip(parts, whole, ([3, 15], [3]), strict=True):
+        found = decode_video(path, start=start, end=end).frames
+        np.testing.assert_array_equal(found, np.delete(frames, lost, axis=0))
+    damage(3, 13, 15, 30)
+    for start, end in parts:
+        with pytest.raises(DecodeError, match="is damaged or cut off after 27 frames"):
+            decode_video(path, start=start, end=end)
+
+
 def damaged(tmp_path: Path) -> Path:
     noise = np.random.default_rng(5).integers(0, 256, (40, 34, 46, 3), dtype=np.uint8)
     path = encode(tmp_path / "flips.avi", noise, "mpeg4")
