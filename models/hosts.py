@@ -13,9 +13,10 @@ import keras
 import numpy as np
 
 from a2keras.errors import UserError, printable, reason_of
+from a2keras.graphs import layers_of
 from a2keras.insertion import insert_blocks
 from a2keras.models import keras_files, names
-from a2keras.models.blocks import check_attention
+from a2keras.models.blocks import check_attention, is_inserted
 from a2keras.models.inputs import HEAD
 from a2keras.models.names import PREFIX, is_file
 from a2keras.models.preprocessing.entry import ENTRIES, Entry, entry_of
@@ -49,8 +50,7 @@ def pixels_of(name: str, mode: str) -> Pixels:
         name: of the host.
         mode: of a file, "auto" or one of `ENTRIES`.
     """
-    beside = _beside(name)
-    if mode in ("auto", "raw") and beside and beside.takes == "raw":
+    if mode in ("auto", "raw") and (beside := _beside(name)) and beside.takes == "raw":
         return beside.pixels
     return entry(name, mode).pixels
 
@@ -114,6 +114,12 @@ def build(
         trunk = rebuilding.rebuild(own, pixels, entry(name, mode)(pixels))
         if re.fullmatch(r"keras:EfficientNetB\d", name):
             trunk = _with_scale_of_imagenet(trunk)
+        if attention != "auto" and (left := [e.name for e in layers_of(trunk) if is_inserted(e)]):
+            raise ValueError(
+                "`attention` must be auto where blocks are within wrappers such as "
+                f"TimeDistributed, out of which they are not taken: {', '.join(left)}. "
+                f"Received: attention={attention!r}"
+            )
         if kind is not None:
             trunk = with_blocks(trunk, kind, positions)
         return with_head(trunk, classes, own.name, classifier_activation)

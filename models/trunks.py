@@ -49,31 +49,34 @@ def cut(model: keras.Model) -> keras.Model:
     _check_colours(graph)
     flat, calls = flattened(graph)
     (output,) = flat.outputs
-    ends = [
+    maps = (
         i
-        for i, (_, _, made) in enumerate(calls)
-        if _are_maps(made) and not passes_by(made, output, calls)
-    ]
-    if not ends:
+        for i in reversed(range(len(calls)))
+        if _are_maps(calls[i][2]) and not passes_by(calls[i][2], output, calls)
+    )
+    if (last := next(maps, None)) is None:
         raise UserError(
             f"model {model.name!r} has no maps (height, width, channels) that its whole output is "
             "computed from"
         )
-    operation = calls[ends[-1]][0]
-    for layer, arguments, _ in calls[ends[-1] + 1 :]:
-        if (seen := _positions_seen(arguments)) and getattr(layer, "weights", None):
+    operation = calls[last][0]
+    for layer, arguments, made in calls[last + 1 :]:
+        seen = _positions_seen(arguments)
+        # A convolution over all positions is what a dense layer on the flattened maps is.
+        covers = len(made.shape) in (4, 5) and not _positions_seen(made)
+        if seen and not covers and getattr(layer, "weights", None):
             raise UserError(
                 f"behind the last maps of model {model.name!r}, the output of "
                 f"{operation.name!r}, there must be only a classifier of the pooled or flattened "
                 f"maps. Received: layer {layer.name!r}, which takes {seen}"
             )
-    learning = (e for e, _, _ in calls[: ends[-1] + 1] if not isinstance(e, _OF_PIXELS))
-    if not any(getattr(each, "weights", None) for each in learning):
+    trunk = [each for each, _, _ in calls[: last + 1]]
+    if not any(getattr(e, "weights", None) for e in trunk if not isinstance(e, _OF_PIXELS)):
         raise UserError(
             f"model {model.name!r} has no layer that learns up to its last maps, the output of "
             f"{operation.name!r}"
         )
-    return _up_to(graph, operation)
+    return _up_to(graph, operation, sum(each is operation for each in trunk))
 
 
 def _check_colours(graph: keras.Model) -> None:
@@ -92,18 +95,22 @@ def _check_colours(graph: keras.Model) -> None:
             )
 
 
-def _positions_seen(arguments: Any) -> tuple | None:
+def _positions_seen(tensors: Any) -> tuple | None:
     """The shape of the first tensor with more than one position, if any."""
     shapes = [
         tuple(each.shape)
-        for each in keras.tree.flatten(arguments)
+        for each in keras.tree.flatten(tensors)
         if isinstance(each, keras.KerasTensor)
     ]
     return next((shape for shape in shapes if any(size != 1 for size in shape[1:-1])), None)
 
 
-def _up_to(graph: keras.Model, last: Any) -> keras.Model:
-    """The part of a graph up to an operation, which may stand in a model nested in it."""
+def _up_to(graph: keras.Model, last: Any, times: int) -> keras.Model:
+    """The part of a graph up to an operation, which may stand in a model nested in it.
+
+    Args:
+        times: the operation may be called again behind the end, this is its how-many-th call.
+    """
     found: list[Any] = []
 
     def call(operation: Any, *args: Any, **kwargs: Any) -> Any:
@@ -112,11 +119,11 @@ def _up_to(graph: keras.Model, last: Any) -> keras.Model:
         if operation is last:
             found.append(outputs)
         elif nested is not None and any(each is last for _, each in operation_paths(nested)):
-            found.append(_up_to(nested, last)(*args, **kwargs))
+            found.append(_up_to(nested, last, times)(*args, **kwargs))
         return outputs
 
     copy = keras.models.clone_model(graph, clone_function=lambda each: each, call_function=call)
-    return keras.Model(copy.input, found[-1], name=graph.name)
+    return keras.Model(copy.input, found[min(times, len(found)) - 1], name=graph.name)
 
 
 def _are_maps(outputs: Any) -> bool:
@@ -190,6 +197,7 @@ class Rebuilding:
             self.copies[id(original)] = keras.models.clone_model(
                 nested, inputs, clone_function=lambda each: each, call_function=self.call
             )
+            self.copies[id(original)].name = self.names.get(original.name, original.name)
         elif is_new:
             self.copies[id(original)] = self.copy(original)
         copy = self.copies[id(original)]

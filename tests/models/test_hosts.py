@@ -476,3 +476,49 @@ def test_layers_within_others_have_the_recipes_precision(tmp_path):
         assert built.get_layer("memory").cell.compute_dtype == computed
         kernels = convolution.kernel, inner.layers[1].kernel
         assert np.array_equal(*map(numbers, kernels))
+
+
+def test_a_layer_that_is_used_again_behind_the_maps_is_no_end(tmp_path):
+    relu, pixels = layers.ReLU(name="relu"), keras.Input((31, 37, 3))
+    x = relu(layers.Conv2D(7, 3, name="last")(relu(layers.Conv2D(5, 3, name="first")(pixels))))
+    x = relu(layers.Dense(11)(layers.GlobalAveragePooling2D()(x)))
+    source = keras.Model(pixels, layers.Dense(3)(x))
+    built = hosts.build(saved(source, tmp_path), (31, 37, 3), 2)
+    assert built.get_layer("avg_pool").input.shape == (None, 27, 33, 7)
+
+
+def test_a_head_of_convolutions_is_none_of_the_trunk(tmp_path):
+    source = sequential(
+        layers.Conv2D(5, 3, name="last"), layers.Conv2D(11, (29, 35)), layers.Conv2D(3, 1),
+        layers.Flatten(),
+    )  # fmt: skip
+    built = hosts.build(saved(source, tmp_path), (31, 37, 3), 2)
+    assert built.get_layer("avg_pool").input.shape == (None, 29, 35, 5)
+
+
+def test_nested_models_give_way_to_names_too(tmp_path):
+    inner = sequential(layers.Conv2D(5, 3))
+    inner.name = "avg_pool"
+    source = sequential(inner, layers.Flatten(), layers.Dense(3))
+    built = hosts.build(saved(source, tmp_path), (31, 37, 3), 2)
+    assert [each.name for each in built.layers[1:3]] == ["avg_pool_1", "avg_pool"]
+
+
+def test_blocks_within_wrappers_are_not_taken_out(tmp_path):
+    frame = sequential(layers.Conv2D(5, 3), models.blocks.block_of("a2", 3, "block"))
+    source = sequential(layers.TimeDistributed(frame), layers.Flatten(), shape=(2, 31, 37, 3))
+    name = saved(source, tmp_path)
+    assert hosts.build(name, (2, 31, 37, 3), 2).get_layer("time_distributed")
+    with pytest.raises(ValueError) as error:
+        hosts.build(name, (2, 31, 37, 3), 2, None)
+    assert str(error.value) == (
+        "`attention` must be auto where blocks are within wrappers such as TimeDistributed, out of "
+        "which they are not taken: block. Received: attention=None"
+    )
+
+
+def test_another_files_preprocessing_matters_only_where_it_is_asked_for(file):
+    (Path(file).parent / "preprocessing.json").write_text('{"resize": 256}')
+    assert hosts.pixels_of(file, "tf") == ENTRIES["tf"]().pixels
+    with pytest.raises(UserError, match=r"preprocessing.json"):
+        hosts.pixels_of(file, "auto")

@@ -318,12 +318,19 @@ def test_weights_of_a_network_built_otherwise_are_refused(weights):
     with pytest.raises(UserError) as error:
         resolve_weights(recipe)
     assert str(error.value) == (
-        "weights=cifar10 of resnet20 go with attention=a2, positions=, stem=small; weights may "
+        "weights=cifar10 of resnet20 go with attention=a2, stem=small; weights may "
         "also be a file, or none, which is from scratch. "
-        "Received: attention=auto, positions=, stem="
+        "Received: attention=auto, stem="
     )
     alike = recipe.with_fields({"attention": "a2", "stem": "small"})
     assert resolve_weights(alike).weights == "cifar10"
+    places = alike.with_fields({"positions": "conv3_2,conv4_2"})
+    assert resolve_weights(places).weights == "cifar10"
+    other = Recipe("mine", model="i3d", weights="kinetics400+ut_interaction", attention="a2")
+    with pytest.raises(UserError, match="go with attention=a2, stem=, positions=conv4_5; weights "):
+        resolve_weights(other)
+    at = other.with_fields({"positions": " conv4_5"})
+    assert resolve_weights(at) == at
 
 
 def test_a_network_without_published_weights_is_told():

@@ -145,10 +145,12 @@ def _built_otherwise(recipe: Recipe, weights: str) -> dict[str, str]:
     record = published.of_network(recipe.model, weights)
     if not isinstance(record, published.Trained):
         return {}
-    built = {"attention": "auto", "positions": (), "stem": "", **record.built}
-    built["positions"] = ",".join(built["positions"])
-    ours = {**vars(recipe), "positions": ",".join(recipe.unit_names())}
-    return built if any(ours[name] != value for name, value in built.items()) else {}
+    built = {"attention": "auto", "stem": "", **record.built}
+    alike = all(vars(recipe)[name] == built[name] for name in ("attention", "stem"))
+    if places := built.get("positions"):  # else the network's own, which a recipe may name or not
+        alike = alike and set(places) == set(recipe.unit_names())
+        built["positions"] = ",".join(places)
+    return {} if alike else built
 
 
 def _check_built_alike(recipe: Recipe) -> None:

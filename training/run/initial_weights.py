@@ -16,7 +16,7 @@ from a2keras.models.weights.assignment import listing, variables_of
 from a2keras.models.weights.layouts import layout_of
 from a2keras.training.compute import network
 from a2keras.training.compute.computation import Computation
-from a2keras.training.compute.freezing import Wiring
+from a2keras.training.compute.freezing import Wiring, phases_of
 from a2keras.training.config import Recipe
 from a2keras.training.output import writing
 
@@ -82,13 +82,19 @@ def start_from_weights(computation: Computation, directory: Path) -> None:
 
 
 def _check_trunk(model: keras.Model, recipe: Recipe, report: loading.Report) -> None:
-    """`ValueError`: a trunk that stays new in part, of weights with a name or to be held."""
-    is_file = Path(recipe.weights).is_file()
-    if not report.new or (is_file and not recipe.holds):
+    """`ValueError`: a trunk that stays new in part: of weights with a name any, else what is held
+    to the end of the run."""
+    if not report.new:
         return
     wiring, variables = Wiring(model), variables_of(model)
-    trunk = wiring.weights(wiring.trunk)
-    if lost := [name for name in report.new if id(variables[name]) in trunk]:
+    must = wiring.weights(wiring.trunk)
+    if is_file := Path(recipe.weights).is_file():
+        phase = phases_of(recipe, model, 1)[-1]
+        learning = {id(each) for each in phase.weights}
+        held = {id(each) for layer in phase.held for each in layer.weights}
+        held |= {id(each) for each in model.trainable_variables if id(each) not in learning}
+        must &= held
+    if lost := [name for name in report.new if id(variables[name]) in must]:
         raise ValueError(
             f"{len(lost)} variables of the trunk find no value in {report.source}, though "
             f"{'they would be held as they are' if is_file else 'it is to have learned'}: "

@@ -98,7 +98,9 @@ def _seconds(table: Table, line: Line, column: str) -> float | None:
         return None
     what = "times" if column.startswith("time") else "start and end"
     try:
-        value = float(text.replace(",", ".").replace("_", ":"))  # `1_30` is not 130
+        if "_" in text:  # which `float` passes over: `1_30` is not 130
+            raise ValueError(f"could not convert string to float: {text!r}")
+        value = float(text.replace(",", "."))
     except ValueError as error:
         raise UserError(f"{table.at(line)}: {what} are seconds ({error})") from None
     if not 0 <= value <= MAX_SECONDS:  # nan is not, either
