@@ -1,6 +1,7 @@
 """The attention maps of a model for one input: what each block gathers and distributes."""
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any
@@ -92,10 +93,11 @@ def call_with_maps(model: keras.Model, x: Any) -> tuple[Any, dict[str, tuple]]:
     Returns:
         (outputs, {layer name: maps}); the dictionary is empty for a model without attention layers.
     """
-    with _recording() as recorded:
+    with _recording() as recorded, _steps_as_one(model, recorded):
         outputs = model(x, training=False)
     maps: dict[str, tuple] = {}
-    for name, tensors in _of_all_steps(model, recorded):
+    for layer, tensors in recorded:
+        name = layer.name
         uses = sum(
             key == name or (key.startswith(f"{name}_") and key[len(name) + 1 :].isdigit())
             for key in maps
@@ -104,22 +106,40 @@ def call_with_maps(model: keras.Model, x: Any) -> tuple[Any, dict[str, tuple]]:
     return outputs, maps
 
 
-def _of_all_steps(model: keras.Model, recorded: list) -> list[tuple[str, tuple]]:
-    """The names of layers and their maps, those of the steps of a `TimeDistributed` as one."""
-    timed = {
-        id(inner)
-        for layer in (model, *layers_of(model))
-        if isinstance(layer, keras.layers.TimeDistributed)
-        for inner in layers_of(layer)
-    }
-    steps: dict[int, list[tuple]] = {}
-    for layer, maps in recorded:
-        steps.setdefault(id(layer), []).append(maps)
+@contextlib.contextmanager
+def _steps_as_one(model: keras.Model, recorded: list) -> Iterator[None]:
+    """Makes one record of those of all steps, within each call of a `TimeDistributed`."""
+    layers = (model, *layers_of(model))
+    wrappers = [each for each in layers if isinstance(each, keras.layers.TimeDistributed)]
+
+    def noting(call: Any) -> Any:
+        @functools.wraps(call)
+        def noted(inputs: Any, *args: Any, **kwargs: Any) -> Any:
+            first = len(recorded)
+            outputs = call(inputs, *args, **kwargs)
+            recorded[first:] = _stacked(recorded[first:], inputs.shape[1])
+            return outputs
+
+        return noted
+
+    for wrapper in wrappers:
+        wrapper.call = noting(wrapper.call)
+    try:
+        yield
+    finally:
+        for wrapper in wrappers:
+            del wrapper.call
+
+
+def _stacked(records: list, steps: int | None) -> list:
+    """(layer, maps) of so many steps, one after the other, with the steps as the second axis."""
     found = []
-    for layer, maps in recorded:
-        if id(layer) not in timed:
-            found.append((layer.name, maps))
-        elif own := steps.pop(id(layer), None):
-            stacked = (keras.ops.stack(each, axis=1) for each in zip(*own, strict=True))
-            found.append((layer.name, tuple(stacked)))
+    of_layers: dict[int, list] = {}
+    for layer, maps in records:
+        of_layers.setdefault(id(layer), []).append((layer, maps))
+    for own in of_layers.values():
+        uses = len(own) // (steps or len(own))
+        for use in range(uses):
+            maps = zip(*(maps for _, maps in own[use::uses]), strict=True)
+            found.append((own[0][0], tuple(keras.ops.stack(each, axis=1) for each in maps)))
     return found

@@ -102,7 +102,7 @@ def _given(name: str, flag: flags.Flag) -> Any:
     """
     value = flag.value
     texts: list[Any] = value if isinstance(value, list) else [value]
-    if flag.present and flag.default != "" and "" in texts:
+    if flag.present and flag.default != "" and ("" in texts or not texts):
         raise UserError(f"--{name} must not be empty (see --help)")
     if not all(isinstance(text, str) for text in texts):
         return value

@@ -13,12 +13,13 @@ from typing import Any
 
 from absl import flags
 
-from a2keras.command_line import parse
+from a2keras.command_line import naming_flags, parse
 from a2keras.console import say, show
 from a2keras.demo_page import page
 from a2keras.documents import parse_json, read_json
 from a2keras.errors import UserError
 from a2keras.files import write_text
+from a2keras.models.preprocessing.places import local
 
 TASKS = ("image", "video")
 
@@ -35,7 +36,8 @@ def demo(arguments: list[str]) -> None:
     )
     if rest:
         raise UserError(f"demo takes no arguments. Received: {' '.join(rest)}")
-    output = Path(values.output)
+    with naming_flags(values):
+        output = local(values.output)
     start = time.monotonic()
     tasks = TASKS if values.task == "both" else (values.task,)
     stories = [_journey(task, output / task, values.set) for task in tasks]

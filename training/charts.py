@@ -61,7 +61,8 @@ def draw_confusion(matrix: np.ndarray, classes: tuple[str, ...], title: str, pat
     count = len(classes)
     named = count <= NAMED
     side = min(max(4.5, 2.2 + 0.55 * count), 20) if named else 13
-    beside = 6.5 if count > NUMBERED else 0
+    wrong = confusions(matrix, classes) if count > NUMBERED else []
+    beside = 6.5 if wrong else 0
     shape, ratios = (1, 2 if beside else 1), [side, beside] if beside else [1]
     size = (side + 0.8 + beside, side + (0.7 if beside else 0))
     with figure(path, *shape, size=size, dpi=130, squeeze=False, width_ratios=ratios) as (
@@ -90,7 +91,7 @@ def draw_confusion(matrix: np.ndarray, classes: tuple[str, ...], title: str, pat
         drawing.suptitle(title, x=0.01, ha="left", color=INK, fontweight="bold", fontsize=12)
         for text in texts:
             text.set_axis_off()
-            lines = "\n".join(["Most often confused:", *confusions(matrix, classes)])
+            lines = "\n".join(["Most often confused:", *wrong])
             text.text(0, 1, lines, va="top", color=INK, linespacing=1.7, transform=text.transAxes)
 
 

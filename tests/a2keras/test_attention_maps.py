@@ -60,6 +60,32 @@ def test_the_steps_of_a_time_distributed_are_one_axis(oracle):
     assert maps["whole"][0].shape == (2, 3, 5, 7, 3 * 5 * 7)
 
 
+def test_every_use_of_a_time_distributed_has_maps_of_its_own(oracle):
+    """Of a block that stands twice in its model, on clips of other lengths, and by itself."""
+    block = DoubleAttention(3, 13, name="block")
+    inner = keras.Sequential([keras.Input((5, 7, 11)), block, block])
+    each = keras.layers.TimeDistributed(inner)
+    short, long = keras.Input((2, 5, 7, 11)), keras.Input((3, 5, 7, 11))
+    x = keras.layers.Concatenate(axis=1)([each(short), each(long)])
+    model = keras.Model([short, long], [x, block(long[:, 1])])
+    oracle.randomise(block)
+    random = np.random.default_rng(1)
+    clips = [random.normal(size=(1, n, 5, 7, 11)).astype("float32") for n in (2, 3)]
+    maps = attention_maps(model, clips)
+    shapes = [gathered.shape for gathered, _ in maps.values()]
+    assert sorted(shapes) == [
+        (1, 2, 5, 7, 13), (1, 2, 5, 7, 13), (1, 3, 5, 7, 13), (1, 3, 5, 7, 13), (1, 5, 7, 13)
+    ]  # fmt: skip
+    for clip in clips:
+        out, first, _ = block(clip[0], return_attention_scores=True)
+        _, second, _ = block(out, return_attention_scores=True)
+        ours = [each for each, _ in maps.values() if each.shape[:2] == clip.shape[:2]]
+        for got, want in zip(ours, (first, second), strict=True):
+            want = keras.ops.convert_to_numpy(want)
+            np.testing.assert_allclose(got[0], want, rtol=1e-4, atol=1e-6)
+    assert "call" not in vars(each)
+
+
 def test_recording_ends_with_the_call():
     model = keras.Sequential([keras.Input((5, 7, 11)), DoubleAttention()])
     attention_maps(model, X)

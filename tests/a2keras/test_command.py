@@ -128,6 +128,7 @@ def test_flags_are_typed_and_positional_arguments_kept():
         ("-undefok", r"^there is no flag -undefok: see --help$"),
         ("--flagfile=mine", r"^there is no flag --flagfile: see --help$"),
         ("--path=", r"^--path must not be empty \(see --help\)$"),
+        ("--paths=", r"^--paths must not be empty \(see --help\)$"),
         ("--set=", r"^--set must not be empty \(see --help\)$"),
         ("--format=cvs", r"one of <text\|json\|csv> \(did you mean 'csv'\?\)$"),
     ],

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 from a2keras.errors import UserError
-from a2keras.models.weights import published
 from a2keras.training.ablation.rows import Row
 from a2keras.training.compute.checks import begin
 from a2keras.training.config import Recipe
@@ -73,21 +72,12 @@ class Ablation:
             listing: the data, where they have been listed already.
 
         Raises:
-            UserError: among others, for weights whose blocks only some of the rows would have, and
-                for data that have nothing to score the runs on.
+            UserError: among others, for published weights of a network that has other blocks than
+                a row's, and for data that have nothing to score the runs on.
         """
         found: dict[str, Recipe] = {}
         for row in self.rows:
             found[row.key], listing = self.listed(row, listing)
-        kinds = {recipe.attention for recipe in found.values()}
-        for recipe in found.values():
-            record = published.of_network(recipe.model, recipe.weights)
-            if len(kinds) > 1 and record and "attention" in record.arguments:
-                raise UserError(
-                    f"the weights {record.title} have blocks that have learned, and rows without "
-                    "these would begin with others: give other `weights`, or none. "
-                    f"Received: weights={recipe.weights}"
-                )
         prepared = Prepared(found, cast(Listing, listing))
         self._check_scored(prepared)
         return prepared
@@ -95,10 +85,12 @@ class Ablation:
     def _check_scored(self, prepared: Prepared) -> None:
         """`UserError` where a run would have nothing to be scored on, which it tells once trained.
 
-        The rows share what chooses the examples.
+        The rows share what chooses the examples, and of folds each has some to be scored on.
         """
         row = self.rows[:1]
         for _, run in dataclasses.replace(self, rows=row).planned(prepared.recipes):
+            if run.recipe.fold > 1:
+                continue
             splits, rule = assign_splits(prepared.listing, run.recipe)
             if not {*self.scored} & {*splits.tolist()}:
                 names = " or ".join(self.scored)

@@ -16,6 +16,7 @@ from a2keras.training.ablation import report
 from a2keras.training.ablation.plan import Ablation, Planned, Prepared
 from a2keras.training.ablation.step_cost import Costs, measure
 from a2keras.training.compute import network
+from a2keras.training.compute.freezing import check_start
 from a2keras.training.config import Recipe
 from a2keras.training.data import list_source, open_source
 from a2keras.training.data.source import Source
@@ -65,6 +66,7 @@ def ablate(ablation: Ablation, prepared: Prepared | None = None) -> dict[str, An
     recipes, listing = prepared or ablation.prepared()
     for recipe in recipes.values():
         network.check(recipe)
+        check_start(recipe)
     if (ablation.output / "recipe.json").is_file():
         raise UserError(f"{ablation.output} is a run, not an ablation: choose another `output`")
     planned = list(ablation.planned(recipes))

@@ -128,10 +128,10 @@ def check_start(recipe: Recipe) -> None:
     """Refuses to hold what has not learned anything."""
     if not recipe.starts_random:
         return
-    for field in recipe.holds:
+    if held := ", ".join(f"{name}={getattr(recipe, name)}" for name in recipe.holds):
         raise UserError(
-            f"recipe field {field} holds what weights have learned, and the recipe starts from "
-            f"none: see its field weights. Received: {field}={getattr(recipe, field)}"
+            "what weights have learned can be held, and the recipe starts from none: see its field "
+            f"weights. Received: {held}"
         )
 
 

@@ -9,7 +9,6 @@ from a2keras.models.preprocessing.spec import Preprocessing
 from a2keras.normalization import batch_normalizations
 from a2keras.training.compute.batch_statistics import precise_statistics
 from a2keras.training.compute.strategies import computation_for
-from a2keras.training.config import Recipe
 from a2keras.training.data import open_source
 from a2keras.training.data.errors import readable
 from a2keras.training.data.pipeline import steps_per_epoch
@@ -54,7 +53,10 @@ def with_precise_statistics(
     computation.enter(end - 1)
     measured = len(computation.normalizations())
     total = len(batch_normalizations(computation.model))
-    held = _held(recipe)
+    fields = [
+        n for n in recipe.holds if n != "freeze_epochs" or end <= recipe.freeze_epochs * steps
+    ]
+    held = ", ".join(f"{name}={getattr(recipe, name)}" for name in fields)
     if not measured:
         why = f"the run held all of it ({held})" if total else "it has none"
         raise UserError(
@@ -68,9 +70,3 @@ def with_precise_statistics(
     if measured < total:
         words += f", of {measured} of its {total} layers: the run held the others ({held})"
     return computation.model, words
-
-
-def _held(recipe: Recipe) -> str:
-    """What of a recipe holds layers."""
-    fields = ("freeze_bn", "freeze_until", "freeze_epochs")
-    return ", ".join(f"{name}={value}" for name in fields if (value := getattr(recipe, name)))

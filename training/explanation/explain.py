@@ -128,8 +128,9 @@ def explain(
     }
     with writing("the pictures", output):
         output.mkdir(parents=True, exist_ok=True)
-        # By it the directory is known: this may be interrupted.
-        write_json(output / "explain.json", document)
+        if not (output / "explain.json").exists():
+            # By it the directory is known: this may be interrupted.
+            write_json(output / "explain.json", document)
         for number, example in enumerate(progress(examples, "explaining", unit=" examples"), 1):
             picture = output / f"{number:02}_{_file_name(example.name)}.png"
             attended = onlooker.look(example.pixels, example.labels or ())

@@ -1,7 +1,6 @@
 """`a2keras.explain`."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
 from a2keras.models.preprocessing.places import Place, place_of, places_of
@@ -61,6 +60,6 @@ def explain(
     """
     samples = count("samples", samples)
     document: Explanation = draw(  # type: ignore[assignment]
-        place_of(run), places_of(files), Path(place_of(output)), samples, deletion
+        place_of(run), places_of(files), place_of(output), samples, deletion
     )
     return document

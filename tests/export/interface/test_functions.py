@@ -111,6 +111,10 @@ COUNT = "must be a whole number of at least 1. Received:"
             lambda run: a2keras.timeline(run, "a.mp4", output="gs://a/b"),
             "`output` must be a directory of this machine or mounted on it. Received: `output=gs:",
         ),
+        (
+            lambda run: a2keras.explain(run, output="gs://a/b"),
+            "`output` must be a directory of this machine or mounted on it. Received: `output=gs:",
+        ),
         (lambda run: a2keras.predict(run, 3), "a path must be a text or a pathlib.Path. Received"),
         (lambda run: a2keras.export(3, "out"), "a path must be a text or a pathlib.Path. Rec"),
         (lambda run: a2keras.export(run, "out", None), "there is no format 'None': choose from"),

@@ -379,8 +379,8 @@ def test_weights_that_only_some_rows_could_take_whole_are_refused(tmp_path, imag
     with pytest.raises(UserError) as error:
         run_command(*call, "--model=resnet20", "--rows=none,a2")
     assert str(error.value) == (
-        "the weights resnet20:cifar10 have blocks that have learned, and rows without these would "
-        "begin with others: give other `weights`, or none. Received: weights=cifar10"
+        "weights=cifar10 of resnet20 go with attention=a2, stem=small; weights may also be a file, "
+        "or none, which is from scratch. Received: attention=none, stem="
     )
     assert not (tmp_path / "ablation").exists()
 

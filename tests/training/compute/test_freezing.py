@@ -367,8 +367,8 @@ def test_without_weights_there_is_nothing_to_hold(field, value, model, weights):
     with pytest.raises(UserError) as error:
         check_start(dataclasses.replace(recipe, **{field: value}))
     assert str(error.value) == (
-        f"recipe field {field} holds what weights have learned, and the recipe starts from none: "
-        f"see its field weights. Received: {field}={value}"
+        "what weights have learned can be held, and the recipe starts from none: see its field "
+        f"weights. Received: {field}={value}"
     )
 
 
