@@ -110,7 +110,7 @@ def explain(
         UserError: no finished run, a network without feature maps, no file that can be read, or an
             output directory with something else in it.
     """
-    network, output = Explainable.open(str(place)), local(output)
+    output, network = local(output), Explainable.open(str(place))
     if not _is_ours(output):
         raise UserError(f"{output} exists and holds something else: choose another `output`")
     examples, skipped = _examples(network, files, samples)
