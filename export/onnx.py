@@ -40,7 +40,7 @@ def write(classifier: "Classifier", path: Path, maps: bool = False) -> dict[str,
         UserError: a package is missing, or the network has an operation that ONNX lacks.
     """
     model = classifier.model
-    tf2onnx, onnx = _packages("tf2onnx", "onnx")
+    tf2onnx, onnx = packages("tf2onnx", "onnx")
     import tensorflow as tf
 
     from a2keras.attention_maps import call_with_maps
@@ -106,7 +106,7 @@ def session(path: Path, threads: int | None = None) -> Any:
         ValueError: the file is refused, see `safety.check_onnx`.
         Exception: one of onnxruntime's own, if the file is no model, or a damaged one.
     """
-    onnxruntime, _ = _packages("onnxruntime", "onnx")
+    onnxruntime, _ = packages("onnxruntime", "onnx")
     check_onnx(path)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
@@ -120,7 +120,8 @@ def session(path: Path, threads: int | None = None) -> Any:
     )
 
 
-def _packages(*names: str) -> list[Any]:
+def packages(*names: str) -> list[Any]:
+    """The modules of these names; `UserError` where one is not installed."""
     import importlib
 
     # Read while it is imported: it would write a device id and a log of events into the user's

@@ -6,6 +6,7 @@ and a new classifier onto it.
 
 import re
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from a2keras.models.preprocessing.pixels import Pixels
 from a2keras.models.preprocessing.spec import Preprocessing, taken_by
 from a2keras.models.trunks import Rebuilding, cut, with_blocks, with_head
 from a2keras.models.weights import weight_files
+from a2keras.normalization import batch_normalizations
 from a2keras.precision import dtype_policy
 
 
@@ -34,6 +36,14 @@ def check(name: str) -> None:
         UserError: that.
     """
     _trunk_of_file(name) if is_file(name) else _builder(name)
+
+
+def has_learned(name: str) -> bool:
+    """Whether a file's batch normalisation, if any, has other statistics than a new one's."""
+    found = batch_normalizations(_trunk_of_file(name))
+    statistics = [(each.moving_mean, each.moving_variance) for each in found]
+    as_made = [not np.any(np.array(m)) and np.all(np.array(v) == 1) for m, v in statistics]
+    return not as_made or not all(as_made)
 
 
 def is_video(name: str) -> bool:
@@ -180,7 +190,10 @@ def _application(
     """As Keras builds it, without the top. Of no `input_shape`: for its usual one."""
     if input_shape is not None and len(input_shape) != 3:
         raise ValueError(f"{name} takes images. Received: input_shape={input_shape}")
-    return _builder(name)(include_top=False, weights=weights, input_shape=input_shape)
+    with warnings.catch_warnings():
+        # Of MobileNets: that it takes the weights for 224 pixels, which fit any size.
+        warnings.filterwarnings("ignore", "`input_shape` is undefined or non-square")
+        return _builder(name)(include_top=False, weights=weights, input_shape=input_shape)
 
 
 def applications() -> dict[str, Any]:

@@ -11,7 +11,7 @@ import keras
 
 from a2keras.copying import copy_operation, copy_state
 from a2keras.errors import UserError
-from a2keras.graphs import as_graph, flattened, layers_of, passes_by
+from a2keras.graphs import Call, as_graph, flattened, layers_of, passes_by
 from a2keras.insertion import insert_blocks
 from a2keras.models.blocks import block_of, is_inserted
 from a2keras.models.inputs import classifier, network_model
@@ -22,6 +22,7 @@ MANY = 49  # positions, 7 × 7: with no more there is little that a block could 
 STAGES = 2  # the last so many stages get a block each
 # They take several tensors, and yet end no residual unit and no branches.
 _PRODUCTS = {"Multiply", "Dot", "Matmul", "Einsum"}
+_POOLING = re.compile(r"(Global|Adaptive)\w+Pooling\dD|Mean|Max|Sum")
 _ACTIVATIONS = (keras.layers.Activation, keras.layers.ReLU)
 # They see pixels, of which half precision would lose digits.
 _OF_PIXELS = (keras.layers.Rescaling, keras.layers.Normalization)
@@ -33,9 +34,9 @@ _AROUND_OTHERS = (keras.layers.Wrapper, keras.layers.RNN)
 def cut(model: keras.Model) -> keras.Model:
     """The part of a model of one input and output up to its last maps, over the same layers.
 
-    Maps are (B, *spatial, C) with two or three spatial axes and more than one position, which all
-    that the output is computed from goes through: what the global pooling takes, or a layer that
-    flattens, in a nested model too.
+    Maps are (B, *spatial, C) with two or three spatial axes, which all that the output is computed
+    from goes through: what the global pooling takes, or a layer that flattens, in a nested model
+    too.
 
     Raises:
         UserError: a model with a `call` of its own, without maps, with nothing that learns before
@@ -49,10 +50,11 @@ def cut(model: keras.Model) -> keras.Model:
     _check_colours(graph)
     flat, calls = flattened(graph)
     (output,) = flat.outputs
+    pooled = _pooled(calls)
     maps = (
         i
-        for i in reversed(range(len(calls)))
-        if _are_maps(calls[i][2]) and not passes_by(calls[i][2], output, calls)
+        for i, (_, _, made) in reversed([*enumerate(calls)])
+        if _is_spatial(made) and id(made) not in pooled and not passes_by(made, output, calls)
     )
     if (last := next(maps, None)) is None:
         raise UserError(
@@ -126,13 +128,38 @@ def _up_to(graph: keras.Model, last: Any, times: int) -> keras.Model:
     return keras.Model(copy.input, found[min(times, len(found)) - 1], name=graph.name)
 
 
-def _are_maps(outputs: Any) -> bool:
+def _is_spatial(outputs: Any) -> bool:
     return (
         isinstance(outputs, keras.KerasTensor)
         and len(outputs.shape) in (4, 5)
         and keras.backend.is_float_dtype(outputs.dtype)
-        and any(size != 1 for size in outputs.shape[1:-1])
     )
+
+
+def _pooled(calls: list[Call]) -> set[int]:
+    """The ids of what has no positions any more, since they have been pooled or flattened.
+
+    Maps of one position are none of these where a small input has left them no more.
+    """
+    found: set[int] = set()
+    for operation, arguments, made in calls:
+        taken = [e for e in keras.tree.flatten(arguments) if isinstance(e, keras.KerasTensor)]
+        if _positions_seen(made) or not taken:
+            continue
+        is_flat = not _is_spatial(made) or all(id(each) in found for each in taken)
+        if is_flat or _pools(operation, tuple(taken[0].shape[1:-1])):
+            found |= {id(each) for each in keras.tree.flatten(made)}
+    return found
+
+
+def _pools(operation: Any, sizes: tuple[int | None, ...]) -> bool:
+    """Whether a layer that leaves one position takes them all at once."""
+    if _POOLING.fullmatch(type(operation).__name__):
+        return True
+    # Small kernels over all of a small input's last maps are those of a trunk.
+    kernel = getattr(operation, "kernel_size", ())
+    window = kernel if math.prod(kernel) >= MANY else getattr(operation, "pool_size", ())
+    return window == sizes != (1,) * len(sizes)
 
 
 class Rebuilding:
@@ -302,7 +329,7 @@ def usual_positions(trunk: keras.Model) -> tuple[str, ...]:
             continue
         for tensor in keras.tree.flatten(operation.input):
             takers[id(tensor)].append((path, operation))
-        if _are_maps(operation.output) and math.prod(operation.output.shape[1:-1]) > MANY:
+        if _is_spatial(operation.output) and math.prod(operation.output.shape[1:-1]) > MANY:
             stages[operation.output.shape[1:-1]].append((path, operation))
     units = [
         _last_unit(stage, takers)

@@ -34,6 +34,7 @@ def write(classifier: "Classifier", path: Path) -> dict[str, Any]:
     Raises:
         UserError: as `onnx.write` and `runtime.runtime_directory`.
     """
+    onnx.packages("tf2onnx", "onnx")  # before 33 MB are fetched
     fetched = runtime.runtime_directory()
     shutil.copytree(PAGE, path)
     (path / "runtime").mkdir()

@@ -357,7 +357,7 @@ def test_maps_within_nested_models_are_found(tmp_path, depth):
     expected = numbers(backbone(x / 255))
     np.testing.assert_allclose(numbers(maps(x)), expected, rtol=1e-4, atol=1e-5)
     assert network.describe_network(built, "host.keras") == (
-        "host.keras up to conv2 and a new classifier"
+        "host.keras up to conv2 and a new classifier, 31×37"
     )
 
 
@@ -522,3 +522,15 @@ def test_another_files_preprocessing_matters_only_where_it_is_asked_for(file):
     assert hosts.pixels_of(file, "tf") == ENTRIES["tf"]().pixels
     with pytest.raises(UserError, match=r"preprocessing.json"):
         hosts.pixels_of(file, "auto")
+
+
+def test_maps_of_one_position_are_maps_where_the_input_is_small(tmp_path):
+    """16 pixels leave the last of five strides one position, and its weights are the trunk's."""
+    model = models.ResNet20(input_shape=(16, 16, 3), classes=2)
+    trunk = trunks.cut(model)
+    assert trunk.output_shape == (None, 1, 1, 256)
+    assert len(trunk.weights) == len(model.weights) - 2
+    small = keras.applications.MobileNetV3Small(
+        weights=None, input_shape=(32, 32, 3), include_top=True, classes=2
+    )
+    assert trunks.cut(small).output_shape == (None, 1, 1, 576)

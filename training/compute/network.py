@@ -42,6 +42,12 @@ def check(recipe: Recipe) -> None:
     if hosts.is_file(recipe.model):
         hosts.check(recipe.model)
         check_task(recipe, hosts.is_video(recipe.model))
+        if recipe.freeze_bn and not recipe.weights and not hosts.has_learned(recipe.model):
+            raise UserError(
+                "freeze_bn holds batch normalisation as it has learned, and that of "
+                f"{recipe.model} is as it was made: set weights=none, from scratch, or "
+                "freeze_bn=false. Received: freeze_bn=True"
+            )
 
 
 def build(recipe: Recipe, preprocessing: Preprocessing, precision: str = "float32") -> keras.Model:
@@ -114,15 +120,16 @@ def describe_blocks(model: keras.Model) -> str:
 
 
 def describe_network(model: keras.Model, name: str) -> str:
-    """What a network is called; of a host also where it was cut for the new classifier."""
+    """What a network is called and takes; of a host also where it was cut for the classifier."""
+    takes = f", {'×'.join(map(str, model.input_shape[1:-1]))}"
     if not is_host(name):
-        return name
+        return name + takes
     places = places_of(model)
     pool = next(each for each in places if each.operation is model.get_layer(HEAD[0]))
     (last,) = pool.follows
     while is_inserted(places[last].operation):
         (last,) = places[last].follows
-    return f"{name} up to {places[last].operation.name} and a new classifier"
+    return f"{name} up to {places[last].operation.name} and a new classifier{takes}"
 
 
 def block_arguments(recipe: Recipe) -> dict[str, Any]:

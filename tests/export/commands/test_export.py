@@ -77,7 +77,7 @@ def test_messages(image_run, tmp_path):
         (
             export.export,
             [str(image_run), f"--output={tmp_path / 'out'}", "--tolerance=2"],
-            "--tolerance must be from 0 to 1. Received: --tolerance=2",
+            "--tolerance must be from 0 to 1. Received: --tolerance=2.0",
         ),
     ):
         with pytest.raises(UserError) as caught:

@@ -265,7 +265,7 @@ def test_a_timeline_as_text():
     assert _timeline_text(single).splitlines() == [
         "a/film.mp4: 1 frame, every 1 s",
         "  its frames have no usable time stamps: times are by the frame rate",
-        "       0.00 –      0.00 s   75.00%  right",
+        "       0.00 –      0.50 s   75.00%  right",
     ]
 
 

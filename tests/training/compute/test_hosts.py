@@ -231,6 +231,24 @@ def test_a_trunk_that_is_held_must_have_found_all_its_weights(tmp_path):
     )
 
 
+def test_a_file_that_has_learned_nothing_is_not_held(tmp_path):
+    """Its batch normalisation would keep statistics that are no data's."""
+    write_own(tmp_path / "own.keras")
+    recipe = Recipe("a", task="image", model=str(tmp_path / "own.keras"), freeze_bn=True)
+    with pytest.raises(UserError) as error:
+        network.check(recipe)
+    assert str(error.value) == (
+        f"freeze_bn holds batch normalisation as it has learned, and that of {tmp_path}/own.keras "
+        "is as it was made: set weights=none, from scratch, or freeze_bn=false. "
+        "Received: freeze_bn=True"
+    )
+    network.check(dataclasses.replace(recipe, freeze_bn=False))
+    own = keras.models.load_model(tmp_path / "own.keras")
+    own.get_layer("bn").moving_mean.assign([0, 0, 0, 0, 0.1])
+    own.save(tmp_path / "own.keras")
+    network.check(recipe)
+
+
 def test_imagenet_without_a_network(tmp_path, monkeypatch, capsys):
     """Keras fetches through the proxy that the environment names: there is none at this port."""
     for name in ("http_proxy", "https_proxy", "HTTPS_PROXY", "HTTP_PROXY"):

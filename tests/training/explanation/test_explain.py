@@ -278,6 +278,8 @@ def test_a_network_that_gives_no_numbers_is_told(tmp_path, write_images, run_com
         with pytest.raises(UserError) as error:
             run_command(*command)
         assert str(error.value) == "the network's outputs are not numbers: it has diverged"
+        (tmp_path / "maps/explain.json").write_text("an earlier one")
+    assert (tmp_path / "maps/explain.json").read_text() == "an earlier one"
 
 
 def test_an_explanation_that_was_killed_is_done_again(tmp_path):
