@@ -78,8 +78,8 @@ class Timeline:
         first = np.flatnonzero(np.diff(best, prepend=-2))
         last = np.append(first[1:], len(best)) - 1
         borders = (self.times[first[1:]] + self.times[last[:-1]]) / 2
-        half = (self.seconds or self._step()) / 2
-        borders = np.array([max(self.times[0] - half, 0.0), *borders, self.times[-1] + half])
+        start, end = self._ends()
+        borders = np.array([start, *borders, end])
         return [
             {
                 "from": round(float(borders[number]), 3),
@@ -92,6 +92,11 @@ class Timeline:
             for number, (begin, end) in enumerate(zip(first, last, strict=True))
             if best[begin] >= 0
         ]
+
+    def _ends(self) -> tuple[float, float]:
+        """Seconds at which the first clip begins and the last one ends."""
+        half = (self.seconds or self._step()) / 2
+        return max(self.times[0] - half, 0.0), self.times[-1] + half
 
     def _step(self) -> float:
         """Seconds from clip to clip: `every`, or what is between frames where that is more."""
@@ -147,8 +152,8 @@ class Timeline:
             names.append(counted(others, "other"))
             colours.append(REST)
         # Steps: what lies between two clips is nobody's prediction.
-        half = (self._step() if len(self.times) > 1 else self.seconds or self.every) / 2
-        times = np.concatenate([[self.times[0] - half], self.times, [self.times[-1] + half]])
+        start, end = self._ends()
+        times = np.array([start, *self.times, end])
         values = [np.concatenate([each[:1], each, each[-1:]]) for each in values]
         with figure(path, size=(9, 3.2), dpi=110) as (_, axis):
             if self.multi_label:
@@ -157,7 +162,7 @@ class Timeline:
                 axis.axhline(THRESHOLD, color=MUTED, lw=1, ls="--")
             else:
                 axis.stackplot(times, *values, labels=names, colors=colours, step="mid", lw=0)
-            axis.set(xlim=(max(times[0], 0), times[-1]), ylim=(0, 1))
+            axis.set(xlim=(start, end), ylim=(0, 1))
             axis.set_xlabel("seconds", color=MUTED)
             axis.set_ylabel("probability", color=MUTED)
             axis.tick_params(colors=MUTED)
@@ -172,9 +177,13 @@ class Timeline:
             )
 
     def _highest(self, most: int) -> np.ndarray:
-        """The classes that are most probable somewhere, in the order in which they come."""
+        """The classes that are most probable somewhere, in the order in which they come.
+
+        What rounds to 0 % everywhere is none of them, but for the first.
+        """
         peaks = self.probabilities.max(axis=0).round(2)
-        order = np.lexsort((-self.probabilities.mean(axis=0), -peaks))[:most]
+        order = np.lexsort((-self.probabilities.mean(axis=0), -peaks))
+        order = order[: min(most, max(1, np.count_nonzero(peaks)))]
         return order[np.argsort(self.probabilities[:, order].argmax(axis=0), kind="stable")]
 
 

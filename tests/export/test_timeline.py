@@ -149,6 +149,10 @@ def test_many_classes_are_drawn_as_others():
         "h",
     ]
     assert len(set(chosen)) == 7
+    certain = np.eye(13)[[4, 4, 6, 6]]
+    assert made(certain, np.arange(4.0), labels)._highest(7).tolist() == [4, 6]
+    unsure = np.full((4, 13), 0.004)
+    assert len(made(unsure, np.arange(4.0), labels)._highest(7)) == 1
 
 
 @pytest.mark.parametrize("crops", [1, 3])

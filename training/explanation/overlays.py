@@ -21,10 +21,10 @@ DESCRIPTORS_OF_A_CLIP = 2
 TITLE = 13  # points
 TITLE_LINE = 0.22  # inches
 
-_CLASS_LEGEND = "class map: where the evidence for a class is in the last feature maps (Grad-CAM)"
+_CLASS_LEGEND = "class map: where in the last feature maps the evidence for a class is (Grad-CAM)"
 _BLOCK_LEGEND = (
     "gather: where a descriptor is collected (brightest: its largest weight, × that of a uniform "
-    "map)",
+    "map, which is of medium brightness)",
     "distribution: the descriptor that each position takes most of, one colour each",
 )
 
@@ -78,13 +78,15 @@ def _image_rows(frames: np.ndarray, class_maps: list[ClassMap], blocks: list[Blo
     cells = [Cell(frame, caption="input")]
     for each in class_maps:
         caption = f"{drawable(each.label, 16)} · {each.probability:.0%}"
+        caption += "" if each.map.any() else " · none"
         cells.append(Cell(frame, heat=_heat(each.map)[0], caption=caption))
     rows = [("class maps", cells)]
     for block in blocks:
         cells = [Cell(frame, caption="input")]
         for i in block.most_concentrated(DESCRIPTORS_OF_AN_IMAGE):
             caption = f"gather {i} · {block.peaks()[i]:.0f}×"
-            cells.append(Cell(frame, heat=_heat(block.gather[..., i])[0], caption=caption))
+            heat = _gathered(block, i)[0]
+            cells.append(Cell(frame, heat=heat, caption=caption))
         cells.append(Cell(frame, choice=_choices(block)[0], caption="distribution"))
         rows.append((_words(block), cells))
     return rows
@@ -102,7 +104,7 @@ def _clip_rows(frames: np.ndarray, class_maps: list[ClassMap], blocks: list[Bloc
         # A block may see fewer time steps than the clip has frames.
         steps = times * len(block.gather) // len(frames)
         for i in block.most_concentrated(DESCRIPTORS_OF_A_CLIP):
-            heat = _heat(block.gather[..., i])
+            heat = _gathered(block, i)
             cells = [Cell(frames[t], heat=heat[s]) for t, s in zip(times, steps, strict=True)]
             rows.append((f"{_words(block)}\ngather {i}\n{block.peaks()[i]:.0f}×", cells))
         choices = _choices(block)
@@ -113,6 +115,13 @@ def _clip_rows(frames: np.ndarray, class_maps: list[ClassMap], blocks: list[Bloc
 
 def _words(block: Block) -> str:
     return drawable(block.name.removesuffix("_attention"), 24)
+
+
+def _gathered(block: Block, descriptor: int) -> np.ndarray:
+    """A gather map as heat: relative to its largest weight, or to twice that of a uniform map,
+    which would else be as bright everywhere as one that looks at a single position."""
+    values = block.gather[..., descriptor]
+    return values / max(values.max(), 2 * values.mean())
 
 
 def _heat(values: np.ndarray) -> np.ndarray:

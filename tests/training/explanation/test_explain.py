@@ -17,7 +17,7 @@ from a2keras.training.data.source import Examples, Source
 from a2keras.training.evaluation.held_out import HeldOut
 from a2keras.training.explanation.attended import Block, ClassMap, Onlooker
 from a2keras.training.explanation.explain import _held_out
-from a2keras.training.explanation.overlays import draw_attention
+from a2keras.training.explanation.overlays import _gathered, draw_attention
 
 
 def block_of(gather: np.ndarray) -> Block:
@@ -263,6 +263,14 @@ def test_a_block_of_every_frame_is_one_block_of_the_clip(timed):
     assert found.gather.sum(axis=(0, 1, 2)) == pytest.approx([1, 1])
     assert found.gather.sum(axis=(1, 2)) == pytest.approx(np.full((5, 2), 0.2))
     assert found.distribution.sum(axis=-1) == pytest.approx(np.ones((5, 6, 10)))
+
+
+def test_a_uniform_gather_map_is_of_medium_brightness():
+    """That of one position has its full heat there, that of all the half of it everywhere."""
+    gather = np.stack([np.full((2, 3, 5), 1 / 30), np.eye(30)[7].reshape(2, 3, 5)], axis=-1)
+    block = Block("block", gather, gather)
+    np.testing.assert_allclose(_gathered(block, 0), 0.5)
+    np.testing.assert_allclose(_gathered(block, 1), gather[..., 1])
 
 
 def test_a_network_that_gives_no_numbers_is_told(tmp_path, write_images, run_command):
