@@ -102,7 +102,7 @@ def ablation_of(folder: Path) -> Any:
 
 def ablation_run(ablation: Any) -> Any:
     """Its recipes, and its only run."""
-    recipes = {row.key: ablation.recipe_of(row) for row in ablation.rows}
+    recipes = {row.key: ablation.listed(row).recipe for row in ablation.rows}
     (planned,) = ablation.planned(recipes)
     return recipes, planned
 

@@ -100,12 +100,9 @@ class Ablation:
                     f"({rule or 'all are for training'}): see {fields}"
                 )
 
-    def recipe_of(self, row: Row) -> Recipe:
-        """The recipe of a row with what its data decide; nothing is decoded."""
-        return self.listed(row).recipe
-
     def listed(self, row: Row, listing: Listing | None = None) -> Listed:
-        """As `recipe_of`, and the data, which are the same for all rows."""
+        """The recipe of a row with what its data decide, and the data, which are the same for all
+        rows; nothing is decoded."""
         recipe, listing = list_data(row.applied(self.recipe), listing=listing)
         if self.table and recipe.task != "video":
             raise UserError(

@@ -121,8 +121,3 @@ def _attention_of(row: PaperRow) -> list[str]:
     """The kind of a row's blocks and the units that they follow; nothing where it has none."""
     arguments = row.arguments
     return [arguments["attention"], *arguments["positions"]] if arguments else []
-
-
-def recipe_of(row: PaperRow, recipe: Recipe) -> Recipe:
-    """The recipe of a row of the paper: the given one with the row's network."""
-    return of_paper(row).applied(recipe)

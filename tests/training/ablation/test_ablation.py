@@ -16,7 +16,7 @@ from a2keras.training.ablation import running
 from a2keras.training.ablation.picture import apart
 from a2keras.training.ablation.plan import Ablation
 from a2keras.training.ablation.report import markdown
-from a2keras.training.ablation.rows import key, network_of, recipe_of, rows_of
+from a2keras.training.ablation.rows import key, network_of, of_paper, rows_of
 from a2keras.training.ablation.step_cost import measure
 from a2keras.training.compute import network
 from a2keras.training.config import Recipe
@@ -50,7 +50,7 @@ def test_the_keys_of_all_rows():
     ],
 )
 def test_rows_are_recipes(table, name, model, attention, positions):
-    recipe = recipe_of(rows(table)[name], dataclasses.replace(VIDEO, model="c3d", epochs=7))
+    recipe = of_paper(rows(table)[name]).applied(dataclasses.replace(VIDEO, model="c3d", epochs=7))
     assert (recipe.model, recipe.attention, recipe.positions) == (model, attention, positions)
     assert (recipe.epochs, recipe.size, recipe.seed) == (7, 8, 0)
 
@@ -58,7 +58,7 @@ def test_rows_are_recipes(table, name, model, attention, positions):
 def test_a_row_as_a_recipe_is_the_paper_s_network():
     """Table 2's 7.112 M of A² @ Conv3 and 8.7 G, through recipe and builder."""
     row = rows(2)["a2_conv3"]
-    recipe = recipe_of(row, dataclasses.replace(VIDEO, size=112, frames=16))
+    recipe = of_paper(row).applied(dataclasses.replace(VIDEO, size=112, frames=16))
     preprocessing = Preprocessing(tuple(map(str, range(400))), 112, frames=16)
     counted = count(network.build(recipe, preprocessing))
     assert counted.parameters - 4 * 1024 - 400 == pytest.approx(7.1121e6, abs=50)

@@ -470,7 +470,7 @@ def test_weights_are_named_by_their_full_path(tmp_path, images, monkeypatch):
     monkeypatch.chdir(tmp_path)
     recipe = dataclasses.replace(IMAGE, data=f"folder:{images}", weights="start.weights.h5")
     ablation = Ablation(rows_of(None, ("a2",), ()), recipe, tmp_path / "ablation")
-    found = ablation.recipe_of(ablation.rows[0])
+    found = ablation.listed(ablation.rows[0]).recipe
     assert (found.weights, found.attention) == (f"{tmp_path}/start.weights.h5", "a2")
 
 
