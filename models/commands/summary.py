@@ -26,7 +26,8 @@ def summary(arguments: list[str]) -> None:
         "Prints the stages of a network with output shapes, parameters and multiply-adds. Without "
         "a NAME, lists those of a2keras with their sizes and published weights. A NAME may also be "
         "keras:NAME, a network of keras.applications with a new classifier, or a run or a .keras "
-        "file, as it is.",
+        "file, as it is; of a file with --set or --input its trunk with a new classifier, as train "
+        "builds it.",
         _flags,
         arguments,
     )
@@ -81,19 +82,19 @@ def show_networks(documents: list[dict[str, Any]]) -> None:
 
 def _network(name: str, values: flags.FlagValues) -> Any:
     path = Path(name)
-    if names.is_file(name) or (path / "model.keras").is_file():
-        if values.set or values.input:
-            raise UserError(
-                f"{printable(name)} is shown as it is: --set and --input are not for it"
-            )
+    is_run = (path / "model.keras").is_file()
+    is_changed = bool(values.set or values.input)
+    if is_run and is_changed:
+        raise UserError(f"{printable(name)} is shown as it is: --set and --input are not for runs")
+    if is_run or (names.is_file(name) and not is_changed):
         from a2keras.models import keras_files
 
-        return keras_files.load_single(path if names.is_file(name) else path / "model.keras")
+        return keras_files.load_single(path / "model.keras" if is_run else path)
     shape = None if values.input is None else (*_sizes(values.input), 3)
     names.check(name)
     if names.is_host(name):
         options = settings_of(values.set, ("attention", "positions"))
-        return _host(name, shape or (224, 224, 3), values.classes, **options)
+        return _host(name, shape or _usual_shape(name), values.classes, **options)
     axes = 3 if names.NETWORKS[name].is_video else 2
     if shape is not None and len(shape) != axes + 1:
         raise UserError(f"{name} takes {axes} sizes. Received: --input={values.input}")
@@ -105,6 +106,18 @@ def _network(name: str, values: flags.FlagValues) -> Any:
     from a2keras import models
 
     return models.build(name, classes=values.classes, input_shape=shape, **options)
+
+
+def _usual_shape(name: str) -> tuple[int, ...]:
+    """Of a file that of its own input, of a network of `keras.applications` 224 × 224."""
+    if not names.is_file(name):
+        return (224, 224, 3)
+    from a2keras.models import keras_files
+
+    shape: tuple[int, ...] = keras_files.load_single(name).input_shape[1:]
+    if None in shape:
+        raise UserError(f"{printable(name)} takes any size: --input=224x224 says which")
+    return shape
 
 
 def _host(
