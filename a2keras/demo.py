@@ -13,13 +13,12 @@ from typing import Any
 
 from absl import flags
 
-from a2keras.command_line import naming_flags, parse
+from a2keras.command_line import parse
 from a2keras.console import say, show
 from a2keras.demo_page import page
 from a2keras.documents import parse_json, read_json
 from a2keras.errors import UserError
 from a2keras.files import write_text
-from a2keras.models.preprocessing.places import local
 
 TASKS = ("image", "video")
 
@@ -36,8 +35,12 @@ def demo(arguments: list[str]) -> None:
     )
     if rest:
         raise UserError(f"demo takes no arguments. Received: {' '.join(rest)}")
-    with naming_flags(values):
-        output = local(values.output)
+    if "://" in values.output:  # which a `Path` would make a folder of
+        raise UserError(
+            "--output must be a directory of this machine or mounted on it. "
+            f"Received: --output={values.output}"
+        )
+    output = Path(values.output)
     start = time.monotonic()
     tasks = TASKS if values.task == "both" else (values.task,)
     stories = [_journey(task, output / task, values.set) for task in tasks]

@@ -506,9 +506,10 @@ def test_nested_models_give_way_to_names_too(tmp_path):
 
 def test_blocks_within_wrappers_are_not_taken_out(tmp_path):
     frame = sequential(layers.Conv2D(5, 3), models.blocks.block_of("a2", 3, "block"))
-    source = sequential(layers.TimeDistributed(frame), layers.Flatten(), shape=(2, 31, 37, 3))
+    frames = layers.TimeDistributed(frame, name="frames")
+    source = sequential(frames, layers.Flatten(), shape=(2, 31, 37, 3))
     name = saved(source, tmp_path)
-    assert hosts.build(name, (2, 31, 37, 3), 2).get_layer("time_distributed")
+    assert hosts.build(name, (2, 31, 37, 3), 2).get_layer("frames")
     with pytest.raises(ValueError) as error:
         hosts.build(name, (2, 31, 37, 3), 2, None)
     assert str(error.value) == (

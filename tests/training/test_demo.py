@@ -6,6 +6,7 @@ import re
 import pytest
 
 from a2keras.__main__ import run
+from a2keras.demo import demo
 from a2keras.errors import UserError
 
 
@@ -40,3 +41,14 @@ def test_demo_leaves_a_page_whose_every_picture_is_there(tmp_path, capsys, tiny_
     run(["demo", "--task=image", f"--output={output}", *short])
     with pytest.raises(UserError, match=r"is a run with epochs=1, not epochs=2: choose another"):
         run(["demo", "--task=image", f"--output={output}", "--set=epochs=2", *short[1:]])
+
+
+def test_an_output_elsewhere_is_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError) as error:
+        demo(["--output=gs://bucket/demo"])
+    assert str(error.value) == (
+        "--output must be a directory of this machine or mounted on it. "
+        "Received: --output=gs://bucket/demo"
+    )
+    assert not list(tmp_path.iterdir())
