@@ -24,7 +24,7 @@ def network() -> Any:
     keras.utils.set_random_seed(3)
     pixels = keras.Input((SIZE, SIZE, 3), name="pixels")
     x = keras.layers.Conv2D(4, 3, strides=2)(Pixels().layer()(pixels))
-    x = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
+    x = keras.layers.ReLU(name="relu")(keras.layers.BatchNormalization()(x))
     x = DoubleAttention(2, 2, output_initializer="glorot_uniform", name="attention")(x)
     x = keras.layers.GlobalAveragePooling2D()(x)
     x = keras.layers.Dense(len(LABELS), activation="softmax")(x)
@@ -81,7 +81,7 @@ def build_host(path: Path) -> None:
     """As `train --model=FILE.keras` does, which makes a sentence of a ValueError."""
     from a2keras.models import hosts
 
-    hosts.build(str(path), (SIZE + 3, SIZE, 3), 5, "se", ("attention",), fresh=True)
+    hosts.build(str(path), (SIZE + 3, SIZE, 3), 5, "se", ("relu",), fresh=True)
 
 
 def check_saved_model(path: Path) -> None:

@@ -1,5 +1,6 @@
 """The files of a run, of an ablation, of an export and of a prepared set; checkpoints."""
 
+import contextlib
 import hashlib
 import shutil
 import zlib
@@ -113,9 +114,13 @@ def ablation_seeds(folder: Path) -> Iterable[Path]:
 
     ablation = ablation_of(folder)
     _, (row, run) = ablation_run(ablation)
-    run.path.mkdir(parents=True)
-    run.recipe.save(run.path / "recipe.json")
-    write_json(run.path / "results.json", {})
+    run.start(
+        {
+            "classes": ["0", "1"], "examples": {"test": 4}, "split_rule": "a rule",
+            "fingerprint": "f", "skipped": [], "trained_on": "", "batch_size": 4,
+        }
+    )  # fmt: skip
+    write_json(run.path / "results.json", {"versions": {"keras": "3"}})
     costs = {
         "parameters": 10, "multiply_adds": 20, "planned_multiply_adds": 20, "activation_bytes": 1,
         "blocks": [], "step_seconds": 0.5, "step_spread": [0.4, 0.6], "processor_seconds": 0.5,
@@ -170,7 +175,8 @@ def open_manifest(path: Path) -> None:
 
     found, _ = locate(path.parent)
     check_hashes(found)
-    _check_output(path.parent)
+    with contextlib.chdir(path.parent.parent):  # the current directory is never replaced
+        _check_output(path.parent)
 
 
 def prepared_seeds(folder: Path) -> Iterable[Path]:
