@@ -134,11 +134,14 @@ def test_time_grows_as_the_list_does(tmp_path, shape):
             path.write_text("# a, b\n" * size + "a.jpg,x\nb.jpg,y\n")
         else:
             path.write_text("a.jpg,x\n" * (size // 10) + "b.jpg,y" + "," * size + "\n")
-        start = time.process_time()
-        read_table(str(path))
-        return time.process_time() - start
 
-    seconds(100)
+        def once() -> float:
+            start = time.thread_time()
+            read_table(str(path))
+            return time.thread_time() - start
+
+        return min(once() for _ in range(5))  # the least: of some Python collects garbage
+
     assert seconds(20_000) < 30 * seconds(2_000)  # by its square it would be 100
 
 
