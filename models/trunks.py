@@ -65,7 +65,7 @@ def cut(model: keras.Model) -> keras.Model:
     for layer, arguments, made in calls[last + 1 :]:
         seen = _positions_seen(arguments)
         # A convolution over all positions is what a dense layer on the flattened maps is.
-        covers = len(made.shape) in (4, 5) and not _positions_seen(made)
+        covers = _is_spatial(made) and not _positions_seen(made)
         if seen and not covers and getattr(layer, "weights", None):
             raise UserError(
                 f"behind the last maps of model {model.name!r}, the output of "
@@ -201,8 +201,8 @@ class Rebuilding:
         """
         if self.renumber:
             self.names = _numbered_again(trunk)
-        before = keras.Model(pixels, entered) if entered is not pixels else pixels
-        taken = {each.name for each in getattr(before, "operations", [pixels])} | {*self.reserved}
+        entry = [] if entered is pixels else keras.Model(pixels, entered).operations
+        taken = {pixels.name, *(each.name for each in entry), *self.reserved}
         self.names |= _renamed(trunk, taken)
 
         def call(operation: Any, *args: Any, **kwargs: Any) -> Any:

@@ -367,6 +367,13 @@ def branches() -> keras.Model:
     return keras.Model(pixels, layers.Dense(2)(layers.Concatenate()(pooled)), name="branches")
 
 
+def states() -> keras.Model:
+    pixels = keras.Input((31, 37, 3))
+    x = layers.Reshape((12, 8))(layers.Conv2D(8, 8, 8)(pixels))
+    x, _ = layers.GRU(5, return_state=True, name="memory")(x)
+    return keras.Model(pixels, layers.Dense(2)(x), name="states")
+
+
 NO_HOSTS = {
     "mlp": (
         lambda: sequential(layers.Rescaling(1 / 255), layers.Flatten(), layers.Dense(3)),
@@ -379,6 +386,11 @@ NO_HOSTS = {
         ),
         r"behind the last maps of model 'stack', the output of 'patches', there must be only a "
         r"classifier of the pooled or flattened maps. Received: layer 'mixer', which takes "
+        r"\(None, 12, 8\)",
+    ),
+    "several outputs": (
+        states,
+        r"behind the last maps of model 'states', .* Received: layer 'memory', which takes "
         r"\(None, 12, 8\)",
     ),
     "frames": (

@@ -10,6 +10,7 @@ import threading
 import time
 import tracemalloc
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -192,21 +193,27 @@ def test_a_cut_off_avi_gives_the_frames_that_decode(tmp_path):
         assert 5 < len(frames) < 40  # the header promises 40
 
 
+def damaging(path: Path) -> Callable[..., None]:
+    """What writes a sound video again with zeros for the packets of these numbers."""
+    with av.open(str(path)) as container:
+        packets = [bytes(each) for each in container.demux(video=0) if each.size]
+    sound = path.read_bytes()
+
+    def damage(*numbers: int) -> None:
+        data = sound
+        for number in numbers:
+            data = data.replace(packets[number], bytes(len(packets[number])))
+        path.write_bytes(data)
+
+    return damage
+
+
 @pytest.mark.parametrize("suffix", [".mov", ".mkv", ".avi", ".nut"])
 def test_a_packet_that_does_not_decode_is_left_out_in_every_container(tmp_path, suffix):
     noise = np.random.default_rng(3).integers(0, 256, (31, 34, 46, 3), dtype=np.uint8)
     path = encode(tmp_path / f"video{suffix}", noise, "mjpeg")
     whole = read_video(path)
-    with av.open(str(path)) as container:
-        packets = [bytes(each) for each in container.demux(video=0) if each.size]
-    data = path.read_bytes()
-
-    def damage(*numbers: int) -> None:
-        damaged = data
-        for number in numbers:
-            damaged = damaged.replace(packets[number], bytes(len(packets[number])))
-        path.write_bytes(damaged)
-
+    damage = damaging(path)
     damage(0, 13, 30)
     np.testing.assert_array_equal(read_video(path), np.delete(whole, [0, 13, 30], axis=0))
     damage(13, 14, 19, 23)
@@ -222,16 +229,7 @@ def test_a_part_of_a_video_is_judged_by_the_whole(tmp_path):
     path = encode(tmp_path / "video.mp4", noise, "mjpeg", rate=10)
     parts = (0.0, 2.0), (1.2, 1.9)
     whole = [decode_video(path, start=start, end=end).frames for start, end in parts]
-    with av.open(str(path)) as container:
-        packets = [bytes(each) for each in container.demux(video=0) if each.size]
-    sound = path.read_bytes()
-
-    def damage(*numbers: int) -> None:
-        data = sound
-        for number in numbers:
-            data = data.replace(packets[number], bytes(len(packets[number])))
-        path.write_bytes(data)
-
+    damage = damaging(path)
     damage(3, 15)
     for (start, end), frames, lost in zip(parts, whole, ([3, 15], [3]), strict=True):
         found = decode_video(path, start=start, end=end).frames
